@@ -1,0 +1,40 @@
+"""Why a file could not be loaded.
+
+LoadError
+├── UnsupportedFormatError   no loader takes this kind of file
+├── WrongFormatError         the content is not what the name says, or is damaged
+├── EncryptedError           a password is needed, or the given one is wrong
+├── NoTextError              the file is empty, or holds no text (a scan, say)
+├── TooLargeError            over the size limit
+└── UnreadableError          the operating system would not let us read it
+"""
+
+from __future__ import annotations
+
+
+class LoadError(Exception):
+    """A file could not be loaded; the message says why, in one sentence for the user."""
+
+
+class UnsupportedFormatError(LoadError):
+    """No loader takes this kind of file."""
+
+
+class WrongFormatError(LoadError):
+    """The content is not what the name says, or is damaged beyond reading."""
+
+
+class EncryptedError(LoadError):
+    """The file needs a password, or the given one does not open it."""
+
+
+class NoTextError(LoadError):
+    """The file is empty or holds no text."""
+
+
+class TooLargeError(LoadError):
+    """The file is larger than the limit."""
+
+
+class UnreadableError(LoadError):
+    """The operating system refused to read the file."""

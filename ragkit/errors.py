@@ -1,0 +1,61 @@
+"""Everything ragkit raises on purpose.
+
+RagkitError
+├── UsageError                 an argument or setting is wrong                    exit code 2
+├── KnowledgeBaseError         the knowledge base cannot be used                  exit code 3
+│   ├── NotFoundError            there is none at this place
+│   ├── LockedError              another process is writing to it
+│   ├── VersionError             written by a newer ragkit
+│   ├── FingerprintError         built with another embedding model or chunker
+│   └── CorruptError             damaged; the message says how to restore it
+├── EmbeddingError             the embedding model cannot be loaded or run        exit code 3
+└── ModelError                 a language model cannot be reached or failed       exit code 3
+
+A file that cannot be loaded raises nothing here: it is an entry in the ingest report.
+"""
+
+from __future__ import annotations
+
+
+class RagkitError(Exception):
+    """Base of all errors; the message says what happened and what to do."""
+
+    exit_code = 3
+
+
+class UsageError(RagkitError, ValueError):
+    """An argument or a setting is wrong."""
+
+    exit_code = 2
+
+
+class KnowledgeBaseError(RagkitError):
+    """The knowledge base cannot be used."""
+
+
+class NotFoundError(KnowledgeBaseError):
+    """There is no knowledge base at this place."""
+
+
+class LockedError(KnowledgeBaseError):
+    """Another process is writing to the knowledge base."""
+
+
+class VersionError(KnowledgeBaseError):
+    """The knowledge base was written by a newer version of ragkit."""
+
+
+class FingerprintError(KnowledgeBaseError):
+    """The knowledge base was built with another embedding model or chunker."""
+
+
+class CorruptError(KnowledgeBaseError):
+    """The knowledge base is damaged."""
+
+
+class EmbeddingError(RagkitError):
+    """The embedding model cannot be loaded or run."""
+
+
+class ModelError(RagkitError):
+    """A language model cannot be reached, or failed."""

@@ -1,0 +1,142 @@
+"""What the public calls return: frozen, plain, ready for JSON through :func:`dataclasses.asdict`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class FileNote:
+    """A file and what there is to say about it, in one sentence."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What an ingest did. Every file that was looked at is counted exactly once.
+
+    ``same`` counts unchanged files; ``chunks`` and ``vectors`` are totals of the whole knowledge
+    base afterwards; ``seconds`` is wall time. ``warnings`` concern files that were ingested, or
+    skipped because no loader takes them.
+    """
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    same: int = 0
+    failed: tuple[FileNote, ...] = ()
+    warnings: tuple[FileNote, ...] = ()
+    chunks: int = 0
+    vectors: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """1-based rank of a hit in each stage that found it; ``None`` where the stage did not."""
+
+    dense: int | None = None
+    lexical: int | None = None
+    rerank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage found by a search.
+
+    ``document.text[start:end] == text``. ``page`` is 1-based, or ``None`` for formats without
+    pages. ``score`` is between 0 and 1, higher is better, in every mode. ``heading`` joins the
+    heading path with " > " (empty when there is none).
+    """
+
+    path: str
+    page: int | None
+    start: int
+    end: int
+    text: str
+    score: float
+    heading: str = ""
+    ranks: Ranks = field(default_factory=Ranks)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits, best first, and what went less than well on the way to them.
+
+    ``degraded`` holds one sentence for each stage that failed or is not complete (such as
+    "412 of 2,000 passages have no vector yet"). ``milliseconds`` maps stage to time.
+    """
+
+    hits: tuple[Hit, ...]
+    degraded: tuple[str, ...] = ()
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A quote that is verbatim in its source: ``document.text[start:end] == quote``.
+
+    ``n`` is the number used in the answer's text as ``[n]``, from 1.
+    """
+
+    n: int
+    path: str
+    page: int | None
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a language model read and wrote; zero for the extractive answerer."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer with checked citations, or a refusal with its reason.
+
+    Attributes:
+        text: The answer, with ``[n]`` after what a citation supports; on refusal, one sentence.
+        refused: Whether the documents hold no answer (or no model could give one).
+        reason: Why it was refused, else ``None``.
+        citations: In order of ``n``; empty on refusal.
+        unsupported: Sentences of ``text`` that no cited passage supports.
+        degraded: One sentence for each stage that failed or was left out, and why.
+        model: The model's name, such as ``"extractive"`` or ``"openai:gpt-5"``.
+        usage: Tokens used.
+        seconds: Wall time from question to answer.
+        trace: Identifier for ``ragkit trace``.
+    """
+
+    text: str
+    refused: bool
+    reason: str | None
+    citations: tuple[Citation, ...]
+    unsupported: tuple[str, ...]
+    degraded: tuple[str, ...]
+    model: str
+    usage: Usage
+    seconds: float
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """First event of a stream: the passages the answer will be drawn from."""
+
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer's text, in order."""
+
+    text: str
