@@ -1,0 +1,104 @@
+"""The process in which untrusted files are parsed; started by :mod:`ingest.isolate`.
+
+Requests come in on standard input and replies go out on standard output, one JSON document a
+line. Nothing a parser prints can get between them: the process's own standard output is moved
+aside first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ingest import errors
+
+
+def main() -> None:
+    """Serve requests until standard input ends or the parent process is gone."""
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    settings = json.loads(sys.stdin.buffer.readline())
+    _limit_memory(settings["memory_bytes"])
+    threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
+    _serve(sys.stdin.buffer, replies)
+
+
+def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    for line in requests:
+        reply = _reply(json.loads(line))
+        replies.write(json.dumps(reply, ensure_ascii=True).encode("ascii") + b"\n")
+        replies.flush()
+        del reply
+
+
+def _reply(request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return _load(Path(request["path"]), request["password"], request["max_bytes"])
+    except errors.LoadError as error:
+        return {"error": type(error).__name__, "reason": str(error)}
+    except MemoryError:
+        return {"error": "TooLargeError", "reason": "needs more memory than one file may use"}
+    except RecursionError:
+        return {"error": "WrongFormatError", "reason": "nested too deeply to be read"}
+    except Exception as error:  # a parser may raise anything on hostile input
+        reason = f"could not be parsed: {type(error).__name__}: {error}"
+        return {"error": "WrongFormatError", "reason": reason[:500]}
+
+
+def _load(path: Path, password: str | None, max_bytes: int) -> dict[str, Any]:
+    from ingest.loaders.registry import load_bytes, read_file
+    from ingest.serial import document_to_dict
+
+    for _attempt in range(2):
+        before = _stat(path)
+        data = read_file(path, max_bytes=max_bytes)
+        after = _stat(path)
+        if before == after and len(data) == after[0]:
+            break
+    else:
+        raise errors.UnreadableError("it changed while it was being read; run ingest again")
+    sha256 = hashlib.sha256(data).hexdigest()
+    document = load_bytes(path, data, password=password)
+    return {
+        "document": document_to_dict(document),
+        "size": after[0],
+        "mtime_ns": after[1],
+        "sha256": sha256,
+    }
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise errors.UnreadableError(f"cannot be read: {reason}") from error
+    return found.st_size, found.st_mtime_ns
+
+
+def _limit_memory(limit: int) -> None:
+    with contextlib.suppress(ImportError):  # Windows has no resource limits
+        import resource
+
+        # macOS refuses limits below what is already mapped; the time limit still holds there.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _die_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Ask a folder of documents; get answers that link to the exact page and passage.
+
+    from ragkit import KnowledgeBase
+
+    with KnowledgeBase("kb") as kb:
+        kb.ingest("docs")
+        print(kb.ask("how long is the warranty?").text)
+
+Names are imported when first used, so ``import ragkit`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ragkit.chat import Chat
+    from ragkit.errors import (
+        CorruptError,
+        EmbeddingError,
+        FingerprintError,
+        KnowledgeBaseError,
+        LockedError,
+        ModelError,
+        NotFoundError,
+        RagkitError,
+        UsageError,
+        VersionError,
+    )
+    from ragkit.events import Notice, Progress
+    from ragkit.kb import KnowledgeBase, Status
+    from ragkit.results import (
+        Answer,
+        Citation,
+        FileNote,
+        Hit,
+        IngestReport,
+        Ranks,
+        SearchResult,
+        Sources,
+        TextDelta,
+        Usage,
+    )
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ragkit.chat": ("Chat",),
+    "ragkit.errors": (
+        "CorruptError",
+        "EmbeddingError",
+        "FingerprintError",
+        "KnowledgeBaseError",
+        "LockedError",
+        "ModelError",
+        "NotFoundError",
+        "RagkitError",
+        "UsageError",
+        "VersionError",
+    ),
+    "ragkit.events": ("Notice", "Progress"),
+    "ragkit.kb": ("KnowledgeBase", "Status"),
+    "ragkit.results": (
+        "Answer",
+        "Citation",
+        "FileNote",
+        "Hit",
+        "IngestReport",
+        "Ranks",
+        "SearchResult",
+        "Sources",
+        "TextDelta",
+        "Usage",
+    ),
+}
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Answer",
+    "Chat",
+    "Citation",
+    "CorruptError",
+    "EmbeddingError",
+    "FileNote",
+    "FingerprintError",
+    "Hit",
+    "IngestReport",
+    "KnowledgeBase",
+    "KnowledgeBaseError",
+    "LockedError",
+    "ModelError",
+    "NotFoundError",
+    "Notice",
+    "Progress",
+    "RagkitError",
+    "Ranks",
+    "SearchResult",
+    "Sources",
+    "Status",
+    "TextDelta",
+    "Usage",
+    "UsageError",
+    "VersionError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

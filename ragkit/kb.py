@@ -1,0 +1,477 @@
+"""The knowledge base: ingest folders, search them, ask them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from ragkit.errors import NotFoundError, UsageError
+from ragkit.events import Listener, ignore
+from ragkit.results import Answer, Hit, IngestReport, SearchResult, Sources, TextDelta
+from ragkit.retrieve.filters import WhereMapping, parse_where
+
+if TYPE_CHECKING:
+    from ragkit.chat import Chat
+    from ragkit.embed.protocol import Embedder
+    from ragkit.ingestion import Password
+    from ragkit.llm.protocol import ChatModel
+    from ragkit.retrieve.search import Mode
+    from ragkit.store import Store
+    from ragkit.store.records import Check, SessionInfo, StoredDocument, StoredFailure, StoredTrace
+
+StreamEvent = Sources | TextDelta | Answer
+Turns = Sequence[Mapping[str, str]]
+PathLike = str | os.PathLike[str]
+
+EXTRACTIVE = "extractive"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a knowledge base holds. ``size_bytes`` is all of its files on disk."""
+
+    directory: str
+    documents: int
+    failures: int
+    chunks: int
+    vectors: int
+    characters: int
+    size_bytes: int
+    embedder: str
+    model: str
+    fingerprint: Mapping[str, Any]
+    last_ingest: str | None
+    version: str
+
+
+class KnowledgeBase:
+    """A folder of documents that can be searched and asked.
+
+    Use as a context manager, or call :meth:`close`. One process at a time may write; any number
+    of processes and threads may read meanwhile.
+    """
+
+    def __init__(
+        self,
+        path: PathLike = ".ragkit",
+        *,
+        model: str | ChatModel = EXTRACTIVE,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        embedder: str | Embedder | None = None,
+        create: bool = True,
+        listener: Listener = ignore,
+    ) -> None:
+        """Open the knowledge base at ``path``; one that does not exist is made when first needed.
+
+        Args:
+            path: Its directory.
+            model: What answers: ``"extractive"`` (no language model: the best sentences,
+                verbatim), ``"openai:NAME"``, ``"ollama:NAME"``, ``"gguf:PATH"``, or an object.
+            base_url: Where an OpenAI-compatible ``model`` is served.
+            api_key: Its key; default: the environment's, read only for a model named here.
+            embedder: The embedding model's name, or an object; default: the one the base was
+                built with, or all-MiniLM-L6-v2 for a new one.
+            create: Whether to make a base where there is none.
+            listener: Called with progress events and notices.
+
+        Raises:
+            NotFoundError: there is none at ``path`` and ``create`` is false.
+            FingerprintError: it was built with another embedding model than ``embedder``.
+            VersionError: it was written by a newer version.
+            CorruptError: its database is damaged.
+            UsageError: the model's name is not understood.
+        """
+        from ragkit.store import Store
+
+        self._directory = Path(path).expanduser().absolute()
+        self._model = model
+        self._base_url = base_url
+        self._api_key = api_key
+        self._listener = listener
+        self._wanted_embedder = embedder
+        self._loaded_embedder: Embedder | None = None
+        self._chat_models: dict[str, ChatModel] = {}
+        self._lock = threading.RLock()
+        self._opened: Store | None = None
+        try:
+            self._opened = Store.open(self._directory)
+        except NotFoundError:
+            if not create:
+                raise
+        if embedder is not None and self._opened is not None:
+            try:
+                self._embedder()
+            except BaseException:
+                self.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; calling it again does nothing."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
+
+    @property
+    def directory(self) -> Path:
+        """Where the knowledge base is kept."""
+        return self._directory
+
+    # -- filling ------------------------------------------------------------------------------
+
+    def ingest(
+        self,
+        paths: PathLike | Sequence[PathLike],
+        *,
+        dry_run: bool = False,
+        password: Password = None,
+        listener: Listener | None = None,
+    ) -> IngestReport:
+        """Make the base equal to a folder, or add or update single files.
+
+        Documents of other folders are left alone. Files that have not changed are not read.
+
+        Args:
+            paths: A folder or file, or several.
+            dry_run: Only say what would be done.
+            password: For encrypted files: one for all, or a function of the path.
+            listener: Called with progress events; default: the one given on opening.
+
+        Raises:
+            UsageError: a path does not exist.
+            LockedError: another process is writing.
+            FingerprintError: the base was built with another embedding model or chunker.
+            EmbeddingError: the model failed; everything is committed and can be found by words.
+        """
+        from ragkit import ingestion
+        from ragkit.targets import find_targets
+
+        listen = listener or self._listener
+        names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+        targets = find_targets(names)
+        if dry_run:
+            return ingestion.plan_only(self._opened, targets, listen)
+        from ragkit.fingerprint import bind_chunker, chunking_for
+
+        store = self._store()
+        embedder = self._embedder(listen)
+        bind_chunker(store, embedder)
+        report = ingestion.ingest(
+            store,
+            targets,
+            embedder=embedder,
+            chunking=chunking_for(embedder),
+            options=ingestion.IngestOptions(password=password),
+            listener=listen,
+        )
+        store.set_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
+        return report
+
+    def remove(self, paths: PathLike | Sequence[PathLike]) -> tuple[str, ...]:
+        """Remove documents (by path or glob, as :meth:`documents` shows them) and failures.
+
+        Returns:
+            The paths that were removed, in order. The files themselves stay where they are.
+
+        Raises:
+            UsageError: a path matches nothing; nothing is removed then.
+        """
+        names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+        store = self._store()
+        with store.writing("rm"):
+            doomed: dict[str, int] = {}
+            for name in map(os.fspath, names):
+                where = parse_where({"path": name})
+                matches = store.documents(where)
+                if not matches:
+                    raise UsageError(f"no document matches {name!r}; ragkit ls shows their paths")
+                doomed.update({document.path: document.id for document in matches})
+            store.remove_documents(list(doomed.values()))
+            store.sync_views(final=True)
+        return tuple(sorted(doomed))
+
+    def rebuild(self, *, embedder: str | None = None, listener: Listener | None = None) -> None:
+        """Chunk and embed all documents anew from their stored text, without their files.
+
+        Args:
+            embedder: The embedding model to change to; default: the one that was asked for on
+                opening, or the one the base has.
+            listener: Called with progress events; default: the one given on opening.
+        """
+        from ragkit.rebuild import rebuild
+
+        listen = listener or self._listener
+        store = self._store()
+        with self._lock:
+            wanted = embedder or self._wanted_embedder or store.get_setting("embedder")
+            self._loaded_embedder = None
+            self._wanted_embedder = wanted
+        rebuild(store, self._load_embedder(wanted, listen), listen)
+
+    # -- finding ------------------------------------------------------------------------------
+
+    def search(
+        self,
+        question: str,
+        *,
+        k: int = 10,
+        where: WhereMapping | None = None,
+        history: Turns | None = None,
+        mode: Mode = "hybrid",
+    ) -> list[Hit]:
+        """Find the ``k`` best passages; see :meth:`retrieve` for how well the search went."""
+        return list(self.retrieve(question, k=k, where=where, history=history, mode=mode).hits)
+
+    def retrieve(
+        self,
+        question: str,
+        *,
+        k: int = 10,
+        where: WhereMapping | None = None,
+        history: Turns | None = None,
+        mode: Mode = "hybrid",
+    ) -> SearchResult:
+        """Find the ``k`` best passages, with what was degraded and the time of each stage.
+
+        Args:
+            question: Any text of at most 100,000 characters.
+            k: How many passages at most.
+            where: Exact filter, such as ``{"path": "*.pdf", "date": ">=2024"}``; see
+                :func:`ragkit.retrieve.filters.parse_where`.
+            history: Earlier turns, oldest first: ``[{"role": "user", "content": "…"}, …]``.
+            mode: ``"hybrid"``, ``"dense"`` (meaning only) or ``"lexical"`` (words only).
+
+        Raises:
+            UsageError: an empty question, a bad filter, mode or ``k``.
+        """
+        from ragkit.retrieve.search import search
+
+        return search(
+            self._store(),
+            question,
+            embedder=self._embedder,
+            k=k,
+            where=parse_where(where),
+            history=history,
+            mode=mode,
+        )
+
+    # -- asking -------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        question: str,
+        *,
+        where: WhereMapping | None = None,
+        history: Turns | None = None,
+        model: str | None = None,
+    ) -> Answer:
+        """Answer ``question`` from the documents, with checked citations, or refuse and say why."""
+        for event in self.stream(question, where=where, history=history, model=model):
+            if isinstance(event, Answer):
+                return event
+        raise AssertionError("the stream ended without an answer")
+
+    def stream(
+        self,
+        question: str,
+        *,
+        where: WhereMapping | None = None,
+        history: Turns | None = None,
+        model: str | None = None,
+    ) -> Iterator[StreamEvent]:
+        """Answer piece by piece: first the sources, then text, then the whole :class:`Answer`.
+
+        The final answer's text may differ from the pieces: citations that do not exist are
+        removed, the others renumbered.
+        """
+        from ragkit.answer import answer_stream
+
+        store = self._store()
+        chat_model = self._chat_model(model or self._model)
+        trace = uuid.uuid4().hex[:12]
+        started = time.time()
+        found: list[SearchResult] = []
+
+        def retrieve(text: str) -> SearchResult:
+            result = self.retrieve(text, k=_ANSWER_HITS, where=where, history=history)
+            found.append(result)
+            return result
+
+        events = answer_stream(
+            question,
+            retrieve=retrieve,
+            embedder=self._embedder,
+            model=chat_model,
+            history=history or (),
+            trace=trace,
+        )
+        for event in events:
+            if isinstance(event, Answer):
+                _put_trace(store, event, question, found, started)
+            yield event
+
+    def chat(self, session: str = "default", *, model: str | None = None) -> Chat:
+        """Open a conversation that is kept in the base under the name ``session``."""
+        from ragkit.chat import Chat
+
+        return Chat(self, self._store(), session, model=model)
+
+    # -- the same, for async applications -----------------------------------------------------
+
+    async def asearch(self, question: str, **options: Any) -> list[Hit]:
+        """Like :meth:`search`, in a worker thread."""
+        return await asyncio.to_thread(self.search, question, **options)
+
+    async def aask(self, question: str, **options: Any) -> Answer:
+        """Like :meth:`ask`, in a worker thread."""
+        return await asyncio.to_thread(self.ask, question, **options)
+
+    async def astream(self, question: str, **options: Any) -> AsyncIterator[StreamEvent]:
+        """Like :meth:`stream`, each step in a worker thread."""
+        events = self.stream(question, **options)
+        while (event := await asyncio.to_thread(next, events, None)) is not None:
+            yield event
+
+    # -- looking at what is there -------------------------------------------------------------
+
+    def documents(self, where: WhereMapping | None = None) -> list[StoredDocument]:
+        """List the documents, by path."""
+        return self._store().documents(parse_where(where))
+
+    def failures(self) -> list[StoredFailure]:
+        """List the files that could not be loaded, and why."""
+        return self._store().failures()
+
+    def text(self, path: str) -> str:
+        """Return a document's whole text, which all offsets refer to.
+
+        Raises:
+            UsageError: there is no document at ``path``.
+        """
+        found = self._store().document_by_path(path)
+        if found is None:
+            raise UsageError(f"there is no document {path!r}; ragkit ls shows their paths")
+        return found[1].text
+
+    def sessions(self) -> list[SessionInfo]:
+        """List the conversations that are kept in the base."""
+        return self._store().sessions()
+
+    def trace(self, trace_id: str) -> StoredTrace | None:
+        """Return what happened when an answer was made, or ``None`` if it is not known."""
+        return self._store().trace(trace_id)
+
+    def traces(self, limit: int = 20) -> list[StoredTrace]:
+        """List the latest traces, newest first."""
+        return self._store().traces(limit)
+
+    def check(self) -> list[Check]:
+        """Check the whole base: the database, the indexes against it, the disk, the model."""
+        return self._store().check()
+
+    def status(self) -> Status:
+        """Say what the base holds, without loading any model."""
+        from ragkit import __version__
+        from ragkit.embed import DEFAULT_EMBEDDER
+
+        store = self._store()
+        counts = store.counts()
+        fingerprint = store.get_setting("fingerprint")
+        return Status(
+            directory=str(self._directory),
+            documents=counts.documents,
+            failures=counts.failures,
+            chunks=counts.chunks,
+            vectors=counts.vectors,
+            characters=counts.characters,
+            size_bytes=sum(
+                path.stat().st_size for path in self._directory.rglob("*") if path.is_file()
+            ),
+            embedder=store.get_setting("embedder") or DEFAULT_EMBEDDER,
+            model=self._model if isinstance(self._model, str) else self._model.name,
+            fingerprint=json.loads(fingerprint) if fingerprint else {},
+            last_ingest=store.get_setting("last_ingest"),
+            version=__version__,
+        )
+
+    # -- parts, made when first needed --------------------------------------------------------
+
+    def _store(self) -> Store:
+        from ragkit.store import Store
+
+        with self._lock:
+            if self._opened is None:
+                self._opened = Store.open(self._directory, create=True)
+            return self._opened
+
+    def _embedder(self, listener: Listener | None = None) -> Embedder:
+        from ragkit.fingerprint import bind_embedder
+
+        with self._lock:
+            if self._loaded_embedder is None:
+                wanted = self._wanted_embedder
+                if wanted is None:
+                    wanted = self._store().get_setting("embedder")
+                embedder = self._load_embedder(wanted, listener or self._listener)
+                bind_embedder(self._store(), embedder)
+                self._loaded_embedder = embedder
+            return self._loaded_embedder
+
+    def _load_embedder(self, wanted: str | Embedder | None, listener: Listener) -> Embedder:
+        from ragkit.embed import DEFAULT_EMBEDDER, load_embedder
+
+        if wanted is not None and not isinstance(wanted, str):
+            return wanted
+        return load_embedder(wanted or DEFAULT_EMBEDDER, listener=listener)
+
+    def _chat_model(self, model: str | ChatModel) -> ChatModel | None:
+        if not isinstance(model, str):
+            return model
+        if model == EXTRACTIVE:
+            return None
+        from ragkit.llm import load_model
+
+        with self._lock:
+            if model not in self._chat_models:
+                self._chat_models[model] = load_model(
+                    model, base_url=self._base_url, api_key=self._api_key
+                )
+            return self._chat_models[model]
+
+
+_ANSWER_HITS = 12
+
+
+def _put_trace(
+    store: Store, answer: Answer, question: str, found: Sequence[SearchResult], started: float
+) -> None:
+    body = {
+        "question": question,
+        "answer": asdict(answer),
+        "searches": [cast("dict[str, Any]", asdict(result)) for result in found],
+    }
+    text = json.dumps(body, ensure_ascii=False)
+    store.put_trace(answer.trace, "ask", started, answer.seconds, text)

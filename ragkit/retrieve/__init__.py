@@ -1,0 +1,1 @@
+"""From a question to passages: filters, dense and lexical search, fusion."""

@@ -1,0 +1,198 @@
+"""What the user asked to ingest, compared with what the base holds: the plan of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ingest.folder import FoundFile, KnownFile, Listing, Plan, find_file, list_folder, make_plan
+from ragkit.errors import UsageError
+from ragkit.results import FileNote
+
+if TYPE_CHECKING:
+    from ragkit.store import Store
+    from ragkit.store.records import Root, StoredFile
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A folder, or a single file, that the user asked to ingest; ``path`` is absolute."""
+
+    path: Path
+    kind: Literal["folder", "file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A target as it is on disk, and what has to be done about it.
+
+    ``folder`` is what relative paths start from, ``root`` its entry in the base if it has one.
+    ``known`` holds the base's files that the plan speaks of, by relative path; ``absorbed`` those
+    of other roots that lie inside this one, by the path they will have here.
+    """
+
+    folder: Path
+    kind: Literal["folder", "file"]
+    root: Root | None
+    plan: Plan
+    known: dict[str, StoredFile]
+    absorbed: dict[str, StoredFile]
+    found: int
+    notes: tuple[FileNote, ...]
+
+
+def find_targets(paths: Sequence[str | os.PathLike[str]]) -> list[Target]:
+    """Resolve what the user named.
+
+    Raises:
+        UsageError: nothing was named, or a path does not exist or is neither folder nor file.
+    """
+    if not paths:
+        raise UsageError("name at least one folder or file to ingest")
+    targets: list[Target] = []
+    for name in paths:
+        try:
+            path = Path(name).expanduser().resolve(strict=True)
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = (getattr(error, "strerror", None) or str(error)).lower()
+            raise UsageError(f"cannot ingest {os.fspath(name)!r}: {reason}") from error
+        if path.is_dir():
+            target = Target(path, "folder")
+        elif path.is_file():
+            target = Target(path, "file")
+        else:
+            raise UsageError(f"cannot ingest {os.fspath(name)!r}: neither a folder nor a file")
+        if target not in targets:
+            targets.append(target)
+    return targets
+
+
+def survey(store: Store | None, target: Target) -> Survey:
+    """Look at a target and plan; ``store`` is None where there is no knowledge base yet.
+
+    A target inside a folder that was ingested before belongs to that folder, so that no file is
+    held twice; a folder around one that was ingested before takes over its documents.
+
+    Raises:
+        UsageError: the folder cannot be listed, or the file cannot be looked at.
+    """
+    roots = store.roots() if store is not None else []
+    skip = [store.directory] if store is not None else []
+    try:
+        if target.kind == "file":
+            return _survey_file(store, roots, target)
+        outer = _enclosing(roots, target.path)
+        if outer is not None and outer.folder != target.path:
+            prefix = target.path.relative_to(outer.folder).as_posix() + "/"
+            listing = _below(list_folder(outer.folder, skip=skip), prefix)
+            # Nothing there: the outer folder's ignore rules exclude what was named explicitly.
+            if listing.files:
+                return _survey_folder(store, roots, outer.folder, outer, prefix, listing)
+        own = next((root for root in roots if root.folder == target.path), None)
+        listing = list_folder(target.path, skip=skip)
+        return _survey_folder(store, roots, target.path, own, "", listing)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"cannot look at {str(target.path)!r}: {reason}") from error
+
+
+def _survey_file(store: Store | None, roots: Sequence[Root], target: Target) -> Survey:
+    root = _enclosing(roots, target.path) or next(
+        (root for root in roots if root.folder == target.path.parent), None
+    )
+    folder = root.folder if root is not None else target.path.parent
+    relative = target.path.relative_to(folder).as_posix()
+    found = replace(find_file(target.path), relative_path=relative)
+    known = {
+        file.relative_path: file
+        for file in (store.files(root.id) if store is not None and root is not None else [])
+        if file.relative_path == relative
+    }
+    return Survey(
+        folder=folder,
+        kind="file",
+        root=root,
+        plan=make_plan([found], _as_known(known), keep_missing=True),
+        known=known,
+        absorbed={},
+        found=1,
+        notes=(),
+    )
+
+
+def _survey_folder(
+    store: Store | None,
+    roots: Sequence[Root],
+    folder: Path,
+    root: Root | None,
+    prefix: str,
+    listing: Listing,
+) -> Survey:
+    files, notes = _without_unsupported(listing)
+    known: dict[str, StoredFile] = {}
+    absorbed: dict[str, StoredFile] = {}
+    if store is not None:
+        present = {file.relative_path for file in listing.files}
+        for inner in roots:
+            if inner.folder != folder and inner.folder.is_relative_to(folder):
+                below = inner.folder.relative_to(folder).as_posix() + "/"
+                for file in store.files(inner.id):
+                    path = below + file.relative_path
+                    if path in present and file.document_id is not None:
+                        absorbed[path] = file
+        if root is not None:
+            for file in store.files(root.id):
+                if file.relative_path.startswith(prefix):
+                    known[file.relative_path] = file
+    return Survey(
+        folder=folder,
+        kind="folder",
+        root=root,
+        plan=make_plan(files, _as_known({**absorbed, **known})),
+        known=known,
+        absorbed={path: file for path, file in absorbed.items() if path not in known},
+        found=len(files),
+        notes=notes,
+    )
+
+
+def _enclosing(roots: Sequence[Root], path: Path) -> Root | None:
+    around = [root for root in roots if root.kind == "folder" and path.is_relative_to(root.folder)]
+    return max(around, key=lambda root: len(root.folder.parts), default=None)
+
+
+def _below(listing: Listing, prefix: str) -> Listing:
+    return Listing(
+        tuple(file for file in listing.files if file.relative_path.startswith(prefix)),
+        tuple(trouble for trouble in listing.troubles if trouble.relative_path.startswith(prefix)),
+    )
+
+
+def _without_unsupported(listing: Listing) -> tuple[list[FoundFile], tuple[FileNote, ...]]:
+    from ingest.loaders.registry import is_supported
+
+    files: list[FoundFile] = []
+    notes = [FileNote(trouble.relative_path, trouble.reason) for trouble in listing.troubles]
+    for file in listing.files:
+        if is_supported(file.path):
+            files.append(file)
+        else:
+            reason = f"skipped: no loader for {file.path.suffix!r} files"
+            notes.append(FileNote(file.relative_path, reason))
+    return files, tuple(notes)
+
+
+def _as_known(files: dict[str, StoredFile]) -> dict[str, KnownFile]:
+    return {
+        path: KnownFile(
+            relative_path=path,
+            size=file.size,
+            mtime_ns=file.mtime_ns,
+            sha256=file.sha256,
+            failed=file.failure is not None,
+        )
+        for path, file in files.items()
+    }
