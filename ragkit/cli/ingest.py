@@ -1,0 +1,204 @@
+"""``ragkit ingest``: read folders and files into the knowledge base."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ragkit.cli.app import EXIT_FAILURES, Interrupted
+from ragkit.cli.common import Command, Common, common_options, embedder_option, open_kb
+from ragkit.cli.output import (
+    can_prompt,
+    human_seconds,
+    plural,
+    print_json,
+)
+from ragkit.cli.progress import ProgressDisplay
+
+if TYPE_CHECKING:
+    from ragkit.results import FileNote, IngestReport
+
+_MOST_WARNINGS = 20
+
+
+@click.command(
+    "ingest",
+    cls=Command,
+    examples=(
+        "ragkit ingest docs",
+        "ragkit ingest docs ~/reports/2024.pdf --dry-run",
+        "ragkit ingest docs --kb ~/bases/work --json",
+    ),
+)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
+@click.option("--dry-run", is_flag=True, help="Say what would be done and change nothing.")
+@embedder_option
+@click.option(
+    "--password",
+    metavar="TEXT",
+    envvar="RAGKIT_PASSWORD",
+    show_envvar=True,
+    help="Password of encrypted PDFs. Other users of this machine can see what is typed here:"
+    " the environment variable, or being asked on a terminal, keeps it from them.",
+)
+@common_options
+def command(
+    common: Common,
+    paths: tuple[str, ...],
+    dry_run: bool,
+    embedder: str | None,
+    password: str | None,
+) -> int:
+    """Read folders and files into the knowledge base.
+
+    A folder is mirrored: new and changed files are read, those that are gone are removed, and
+    unchanged ones cost nothing. A file is added or updated. Documents are searchable by their
+    words within seconds; vectors follow, and a run that was stopped goes on where it was.
+
+    Exits with 1 when a file could not be read; all others are ingested all the same.
+    """
+    with ProgressDisplay() as display:
+        try:
+            with open_kb(
+                common,
+                create=True,
+                embedder=embedder,
+                listener=display,
+            ) as kb:
+                report = kb.ingest(
+                    _expand(paths),
+                    dry_run=dry_run,
+                    password=password or (_ask_password(display) if can_prompt() else None),
+                    listener=display,
+                )
+        except KeyboardInterrupt:
+            raise Interrupted(_what_is_kept(common)) from None
+    if common.as_json:
+        print_json(report)
+    elif dry_run:
+        _print_plan(report)
+    else:
+        _print_report(report, common)
+    return EXIT_FAILURES if report.failed else 0
+
+
+def _expand(paths: Sequence[str]) -> list[str]:
+    """Expand wildcards that the shell left alone, as those of Windows do."""
+    expanded: list[str] = []
+    for path in paths:
+        is_pattern = glob.has_magic(path) and not Path(path).exists()
+        matches = glob.glob(path) if is_pattern else []  # noqa: PTH207 - takes absolute ones too
+        expanded += sorted(matches) or [path]
+    return expanded
+
+
+def _ask_password(display: ProgressDisplay) -> Callable[[str], str | None]:
+    def ask(path: str) -> str | None:
+        from ragkit.cli.output import printable_path
+
+        with display.paused():
+            try:
+                given: str = click.prompt(
+                    f"Password for {printable_path(path)} (Enter to leave it out)",
+                    hide_input=True,
+                    default="",
+                    show_default=False,
+                    err=True,
+                )
+            except click.Abort:  # Ctrl-C, which click makes its own
+                raise KeyboardInterrupt from None
+        return given or None
+
+    return ask
+
+
+def _what_is_kept(common: Common) -> str:
+    message = "Stopped. Everything read so far is kept; run the same command again to go on."
+    try:
+        with open_kb(common) as kb:
+            status = kb.status()
+    except Exception:  # nothing may hide that it was stopped; there may be no base yet
+        return message
+    return (
+        f"Stopped. {plural(status.documents, 'document')} with"
+        f" {plural(status.chunks, 'passage')} ({status.vectors:,} with vectors) are kept;"
+        " run the same command again to go on."
+    )
+
+
+def _print_report(report: IngestReport, common: Common) -> None:
+    from ragkit.cli.terminal import console
+
+    out = console()
+    parts = [
+        f"{len(items):,} {name}"
+        for name, items in (
+            ("added", report.added),
+            ("changed", report.changed),
+            ("moved", report.moved),
+            ("removed", report.removed),
+        )
+        if items
+    ]
+    parts.append(f"{report.same:,} unchanged")
+    if report.failed:
+        parts.append(f"{len(report.failed):,} failed")
+    out.print(f"{', '.join(parts)} in {human_seconds(report.seconds)}.")
+    _print_notes(report)
+    missing = report.chunks - report.vectors
+    vectors = "all with vectors" if missing <= 0 else f"{missing:,} still without vectors"
+    if report.chunks:
+        out.print(f"{plural(report.chunks, 'passage')} in the knowledge base, {vectors}.")
+    elif not report.failed:
+        out.print("The knowledge base is empty: no file here could be read.", style="warn")
+    if report.failed:
+        out.print(f"See them again with: {common.hint('ls --failed')}", style="faint")
+    if report.added and report.chunks:
+        out.print(f'Now ask: {common.hint("ask")} "your question"', style="good")
+
+
+def _print_plan(report: IngestReport) -> None:
+    from ragkit.cli.output import printable_path
+    from ragkit.cli.terminal import console
+
+    out = console()
+    for name, style, paths in (
+        ("add", "good", report.added),
+        ("change", "warn", report.changed),
+        ("move", "path", report.moved),
+        ("remove", "bad", report.removed),
+    ):
+        for path in paths:
+            out.print(f"{name:7} {printable_path(path)}", style=style)
+    _print_notes(report)
+    out.print(
+        f"Would add {len(report.added):,}, change {len(report.changed):,}, move"
+        f" {len(report.moved):,} and remove {len(report.removed):,};"
+        f" {report.same:,} unchanged. Nothing was done."
+    )
+
+
+def _print_notes(report: IngestReport) -> None:
+    """Print failures, all of them, and warnings, of which there may be very many."""
+    _print_files("failed", "bad", report.failed, len(report.failed))
+    _print_files("warning", "warn", report.warnings, _MOST_WARNINGS)
+
+
+def _print_files(label: str, style: str, notes: Sequence[FileNote], most: int) -> None:
+    from rich.text import Text
+
+    from ragkit.cli.output import printable, printable_path
+    from ragkit.cli.terminal import console
+
+    out = console()
+    for item in notes[:most]:
+        line = Text(f"  {label}  ", style=style)
+        line.append(printable_path(item.path), style="path")
+        line.append(f": {printable(item.reason)}")
+        out.print(line)
+    if len(notes) > most:
+        out.print(f"  and {len(notes) - most:,} more; --json lists them all", style="faint")

@@ -1,0 +1,139 @@
+"""Progress bars on stderr, driven by ragkit's events; only notices where nobody is watching."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ragkit.cli.output import is_terminal, note, printable, printable_path
+from ragkit.events import Event, Notice, Progress, Stage
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import ProgressColumn, TaskID
+
+_LABELS: dict[Stage, str] = {
+    "scan": "Looking for files",
+    "load": "Reading",
+    "index": "Indexing words",
+    "compile": "Preparing the model (only once)",
+    "embed": "Computing vectors",
+}
+_DETAIL_WIDTH = 40
+
+
+class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
+    """A listener that shows each stage as a bar with count, rate, time left and current file.
+
+    Use it as a context manager; it may be called from several threads. Away from a terminal it
+    prints notices and nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._bars: Bars | None = None
+        self._tasks: dict[Stage, TaskID] = {}
+        self._lock = Lock()
+
+    def __enter__(self) -> ProgressDisplay:
+        """Start showing."""
+        if is_terminal(stderr=True):
+            self._bars = _make_bars()
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Clear the bars; the command prints what came of it."""
+        if self._bars is not None:
+            self._bars.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Take in an event."""
+        if isinstance(event, Notice):
+            self._show_notice(event)
+        elif self._bars is not None:
+            with self._lock:
+                self._show_progress(self._bars, event)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the bars away while something is asked."""
+        if self._bars is None:
+            yield
+            return
+        self._bars.stop()
+        try:
+            yield
+        finally:
+            self._bars.start()
+
+    def _show_notice(self, notice: Notice) -> None:
+        if self._bars is None:
+            note(f"Note: {printable(notice.message)}")
+        else:
+            self._bars.console.print(f"Note: {printable(notice.message)}", style="warn")
+
+    def _show_progress(self, bars: Bars, event: Progress) -> None:
+        task = self._tasks.get(event.stage)
+        if task is not None and event.done < bars.tasks[bars.task_ids.index(task)].completed:
+            bars.remove_task(task)  # the stage begins again, for the next folder
+            task = None
+        if task is None:
+            task = bars.add_task(
+                _LABELS[event.stage], total=event.total, unit=event.unit, detail=""
+            )
+            self._tasks[event.stage] = task
+        bars.update(
+            task,
+            total=event.total,
+            completed=event.done,
+            unit=event.unit,
+            detail=_shorten(printable_path(event.detail)),
+        )
+
+
+def _make_bars() -> Bars:
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+    from rich.table import Column
+
+    from ragkit.cli.terminal import console
+
+    columns: list[ProgressColumn] = [
+        SpinnerColumn(finished_text="✓"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        _counts_column(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        TextColumn("{task.fields[detail]}", style="faint", table_column=Column(no_wrap=True)),
+    ]
+    return Bars(*columns, console=console(stderr=True), transient=True)
+
+
+def _counts_column() -> ProgressColumn:
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class CountsColumn(ProgressColumn):
+        """Done of total, with unit and rate."""
+
+        def render(self, task: Task) -> Text:
+            done = f"{int(task.completed):,}"
+            if task.total is not None:
+                done += f"/{int(task.total):,}"
+            speed = task.finished_speed or task.speed
+            rate = f" ({speed:,.0f}/s)" if speed and speed >= 1 else ""
+            return Text(f"{done} {task.fields['unit']}{rate}")
+
+    return CountsColumn()
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _DETAIL_WIDTH else "…" + text[1 - _DETAIL_WIDTH :]

@@ -1,0 +1,53 @@
+"""``ragkit rebuild``: make passages and vectors anew."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from ragkit.cli.app import Interrupted
+from ragkit.cli.common import Command, Common, common_options, embedder_option, open_kb
+from ragkit.cli.output import human_seconds, plural, print_json
+from ragkit.cli.progress import ProgressDisplay
+
+
+@click.command(
+    "rebuild",
+    cls=Command,
+    examples=(
+        "ragkit rebuild",
+        "ragkit rebuild --embedder BAAI/bge-small-en-v1.5",
+    ),
+)
+@embedder_option
+@common_options
+def command(common: Common, embedder: str | None) -> None:
+    """Make all passages and vectors anew, from the text in the knowledge base.
+
+    Needed after a change of the embedding model or of how text is cut into passages. The source
+    files are not read again.
+    """
+    started = time.perf_counter()
+    with ProgressDisplay() as display:
+        try:
+            with open_kb(common, listener=display) as kb:
+                kb.rebuild(embedder=embedder, listener=display)
+                status = kb.status()
+        except KeyboardInterrupt:
+            raise Interrupted("Stopped. Run the same command again to finish.") from None
+    seconds = time.perf_counter() - started
+    if common.as_json:
+        print_json(
+            {
+                "documents": status.documents,
+                "chunks": status.chunks,
+                "vectors": status.vectors,
+                "seconds": round(seconds, 3),
+            }
+        )
+    else:
+        click.echo(
+            f"Rebuilt {plural(status.documents, 'document')}: {plural(status.chunks, 'passage')},"
+            f" {plural(status.vectors, 'vector')}, in {human_seconds(seconds)}."
+        )

@@ -1,0 +1,282 @@
+"""The shell's state and commands, whatever the lines come from."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rich.text import Text
+
+from ragkit.cli.answers import answer_document
+from ragkit.cli.common import clean_question, parse_where
+from ragkit.cli.explain import print_trace
+from ragkit.cli.ls import print_documents
+from ragkit.cli.output import note, plural, printable, printable_path
+from ragkit.cli.render import print_answer, print_citation, print_text, stream_answer
+from ragkit.errors import RagkitError, UsageError
+from ragkit.results import Answer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ragkit.kb import KnowledgeBase
+
+Where = dict[str, list[str]]
+
+
+class SlashCommand(NamedTuple):
+    """A command of the shell: how it is written, what it does, and what runs it."""
+
+    usage: str
+    help: str
+    run: Callable[[Shell, str], None]
+
+
+class Shell:
+    """A conversation with a knowledge base, line by line.
+
+    Attributes:
+        records: The JSON form of each question's outcome, in order.
+        errors: How many lines ended in an error.
+    """
+
+    def __init__(
+        self,
+        kb: KnowledgeBase,
+        out: Console,
+        *,
+        session: str,
+        model: str,
+        base_url: str | None = None,
+        where: Where | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.kb = kb
+        self.out = out
+        self.model = model
+        self.base_url = base_url
+        self.where = where
+        self.verbose = verbose
+        self.chat = kb.chat(session, model=model)
+        self.last: Answer | None = None
+        self.records: list[dict[str, Any]] = []
+        self.errors = 0
+        self._leaving = False
+
+    def handle(self, line: str) -> bool:
+        """Answer a question or run a command; return whether the shell goes on.
+
+        Errors are shown, never raised: the shell outlives them. Ctrl-C ends an answer.
+        """
+        if not line.strip():
+            return True
+        is_command = line.startswith("/")
+        try:
+            if is_command:
+                self._run_command(line)
+            else:
+                self._ask(clean_question(line))
+        except KeyboardInterrupt:
+            self.out.print("(stopped)", style="faint")
+        except RagkitError as error:
+            self._show_error(line, type(error).__name__, str(error), is_command)
+        except Exception as error:  # a fault in one answer must not end the conversation
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise
+            if self.verbose:
+                import traceback
+
+                note(traceback.format_exc())
+            kind = type(error).__name__
+            self._show_error(line, kind, f"unexpected error: {kind}: {error}", is_command)
+        return not self._leaving
+
+    def leave(self, _argument: str = "") -> None:
+        """End the shell."""
+        self._leaving = True
+
+    def summary(self) -> str:
+        """Say what is being talked to: session, model and filter."""
+        parts = [f"session {self.chat.session}", f"model {self.model}"]
+        if self.where:
+            parts.append(f"where {_show_where(self.where)}")
+        return "  ·  ".join(parts)
+
+    def _ask(self, question: str) -> None:
+        events = self.chat.stream(question, where=self.where)
+        if self.out.is_terminal:
+            answer = stream_answer(self.out, events, waiting=self.model != "extractive")
+        else:
+            answer = next(event for event in events if isinstance(event, Answer))
+            print_text(self.out, answer.text)
+        self.last = answer
+        print_answer(self.out, self.kb, answer, verbose=self.verbose)
+        self.records.append({"question": question, **answer_document(answer)})
+        self.out.print()
+
+    def _run_command(self, line: str) -> None:
+        name, _, argument = line.strip().partition(" ")
+        entry = COMMANDS.get(name.lower())
+        if entry is None:
+            nearest = difflib.get_close_matches(name.lower(), COMMANDS, n=1, cutoff=0.5)
+            hint = f"did you mean {nearest[0]}?" if nearest else "/help lists the commands"
+            raise UsageError(
+                f"there is no command {name!r}; {hint} (A space in front makes it a question.)"
+            )
+        entry.run(self, argument.strip())
+
+    def _show_error(self, line: str, kind: str, message: str, is_command: bool) -> None:
+        self.errors += 1
+        if not is_command:
+            record = {"question": line, "error": {"type": kind, "message": message}}
+            self.records.append(record)
+        if self.out.is_terminal:
+            self.out.print(Text(f"Error: {printable(message)}", style="bad"))
+        else:
+            note(f"Error: {printable(message)}")
+
+    # -- the slash commands -------------------------------------------------------------------
+
+    def show_help(self, _argument: str) -> None:
+        """Print what there is."""
+        for entry in COMMANDS.values():
+            line = Text(f"  {entry.usage:22}", style="cite")
+            line.append(entry.help)
+            self.out.print(line)
+        self.out.print(
+            "Anything else is a question. Alt-Enter or a final \\ begins a new line; Ctrl-C stops"
+            " an answer; Ctrl-D leaves.",
+            style="faint",
+        )
+
+    def show_sources(self, argument: str) -> None:
+        """Print the quotes of the last answer, whole."""
+        answer = self._last_answer()
+        if not answer.citations:
+            self.out.print("The last answer has no sources.")
+            return
+        chosen = answer.citations
+        if argument:
+            numbers = {str(citation.n): citation for citation in answer.citations}
+            if argument not in numbers:
+                raise UsageError(f"there is no source {argument!r}; there are 1 to {len(numbers)}")
+            chosen = (numbers[argument],)
+        for citation in chosen:
+            print_citation(self.out, self.kb, citation, longest=None)
+
+    def show_why(self, _argument: str) -> None:
+        """Print how the last answer came about."""
+        answer = self._last_answer()
+        trace = self.kb.trace(answer.trace)
+        if trace is None:
+            raise UsageError(f"there is no trace {answer.trace!r} in the knowledge base")
+        print_trace(self.out, trace, verbose=self.verbose)
+
+    def set_model(self, argument: str) -> None:
+        """Change the model, or say which it is."""
+        if argument:
+            if argument != "extractive":
+                from ragkit.llm import load_model
+
+                load_model(argument, base_url=self.base_url)  # a name that is wrong says so now
+            self.chat = self.kb.chat(self.chat.session, model=argument)
+            self.model = argument
+        self.out.print(f"Answers by {printable(self.model)}.")
+
+    def set_session(self, argument: str) -> None:
+        """Change the conversation, or list them."""
+        if not argument:
+            for info in self.kb.sessions():
+                mark = "*" if info.name == self.chat.session else " "
+                self.out.print(f"{mark} {printable_path(info.name)}  {plural(info.turns, 'turn')}")
+            return
+        self.chat = self.kb.chat(argument, model=self.model)
+        self.last = None
+        turns = len(self.chat.history)
+        past = f"goes on, {plural(turns, 'turn')} so far" if turns else "begins"
+        self.out.print(f"Conversation {printable_path(argument)!r} {past}.")
+
+    def set_where(self, argument: str) -> None:
+        """Change the filter, or say what it is."""
+        if argument.lower() in ("off", "none"):
+            self.where = None
+        elif argument:
+            try:
+                conditions = shlex.split(argument)
+            except ValueError as error:
+                raise UsageError(f"cannot read the filter {argument!r}: {error}") from error
+            where = parse_where(conditions)
+            matching = len(self.kb.documents(where))
+            self.where = where
+            self.out.print(
+                f"{plural(matching, 'document')} match." if matching != 1 else "1 document matches."
+            )
+        shown = f"Only where {_show_where(self.where)}." if self.where else "All documents."
+        self.out.print(printable(shown))
+
+    def list_documents(self, argument: str) -> None:
+        """List documents, all or those that match a glob."""
+        where: Where | None = {"path": [argument]} if argument else self.where
+        documents = self.kb.documents(where)
+        if documents:
+            print_documents(documents)
+        else:
+            self.out.print("No document matches." if where else "The knowledge base is empty.")
+
+    def clear(self, _argument: str) -> None:
+        """Forget the conversation."""
+        turns = len(self.chat.history)
+        self.chat.clear()
+        self.last = None
+        self.out.print(f"Forgot {plural(turns, 'turn')} of {self.chat.session!r}.")
+
+    def _last_answer(self) -> Answer:
+        if self.last is None:
+            raise UsageError("nothing was asked yet")
+        return self.last
+
+
+COMMANDS = {
+    "/help": SlashCommand("/help", "Show this help.", Shell.show_help),
+    "/sources": SlashCommand(
+        "/sources [N]", "Show the quotes of the last answer in full.", Shell.show_sources
+    ),
+    "/why": SlashCommand(
+        "/why", "Show how the last answer was found: ranks, scores, times.", Shell.show_why
+    ),
+    "/model": SlashCommand("/model [NAME]", "Change what writes the answers.", Shell.set_model),
+    "/session": SlashCommand(
+        "/session [NAME]", "Change the conversation, or list them.", Shell.set_session
+    ),
+    "/where": SlashCommand(
+        "/where [KEY=VALUE|off]", "Ask only some documents, as in path=*.pdf.", Shell.set_where
+    ),
+    "/ls": SlashCommand("/ls [GLOB]", "List documents.", Shell.list_documents),
+    "/clear": SlashCommand("/clear", "Forget this conversation.", Shell.clear),
+    "/quit": SlashCommand("/quit", "Leave (as does Ctrl-D).", Shell.leave),
+}
+
+
+def questions_from(lines: Iterable[bytes]) -> Iterator[str]:
+    """Read questions, one a line; a backslash at the end of a line joins the next one to it."""
+    pending = ""
+    for number, raw in enumerate(lines):
+        line = raw.decode("utf-8-sig" if number == 0 else "utf-8", errors="replace").rstrip("\r\n")
+        if line.endswith("\\"):
+            pending += line[:-1] + "\n"
+            continue
+        yield pending + line
+        pending = ""
+    if pending:
+        yield pending
+
+
+def _show_where(where: Where) -> str:
+    return " ".join(
+        f"{key}{value}" if value[:1] in "<>" else f"{key}={value}"
+        for key, values in where.items()
+        for value in values
+    )

@@ -1,0 +1,79 @@
+"""``ragkit shell``: questions and answers, one after another."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ragkit.cli.app import EXIT_FAILURES
+from ragkit.cli.common import (
+    Command,
+    Common,
+    common_options,
+    model_options,
+    open_kb,
+    parse_where,
+    session_option,
+    where_option,
+)
+from ragkit.cli.output import can_prompt, is_terminal, print_json
+from ragkit.errors import UsageError
+
+
+@click.command(
+    "shell",
+    cls=Command,
+    examples=(
+        "ragkit shell",
+        "ragkit shell --session alice --model ollama:qwen3",
+        "ragkit shell < questions.txt",
+    ),
+)
+@session_option(
+    default="default", help_text="Conversation to go on with; it is kept in the knowledge base."
+)
+@where_option
+@model_options
+@common_options
+def command(
+    common: Common,
+    conditions: tuple[str, ...],
+    model: str,
+    base_url: str | None,
+    session: str,
+) -> int:
+    """Ask questions in an interactive shell that remembers the conversation.
+
+    Type a question, or /help. Alt-Enter, or a backslash at the end of a line, goes on in a new
+    line; Ctrl-C stops an answer, Ctrl-D leaves. When input comes from a pipe, each line is a
+    question, and with --json the result is one document with all answers.
+    """
+    interactive = can_prompt() and is_terminal()
+    if common.as_json and interactive:
+        raise UsageError("shell --json reads its questions from a pipe or a file")
+    where = parse_where(conditions)
+    from ragkit.cli.repl import Shell, questions_from
+    from ragkit.cli.terminal import console
+
+    with open_kb(common, model=model, base_url=base_url) as kb:
+        shell = Shell(
+            kb,
+            console(stderr=common.as_json),
+            session=session,
+            model=model,
+            base_url=base_url,
+            where=where,
+            verbose=common.verbose,
+        )
+        if interactive:
+            from ragkit.cli.prompt import run
+
+            run(shell)
+            return 0
+        for question in questions_from(sys.stdin.buffer):
+            if not shell.handle(question):
+                break
+    if common.as_json:
+        print_json({"answers": shell.records})
+    return EXIT_FAILURES if shell.errors else 0

@@ -1,0 +1,69 @@
+"""``ragkit status``: what the knowledge base holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ragkit.cli.common import Command, Common, common_options, open_kb
+from ragkit.cli.output import human_size, plural, print_json
+
+if TYPE_CHECKING:
+    from ragkit.kb import Status
+
+
+@click.command(
+    "status",
+    cls=Command,
+    examples=(
+        "ragkit status",
+        "ragkit status --kb ~/bases/work --json",
+    ),
+)
+@common_options
+def command(common: Common) -> None:
+    """Show what the knowledge base holds, and which models it was made with."""
+    with open_kb(common) as kb:
+        status = kb.status()
+    if common.as_json:
+        print_json(status)
+    else:
+        _print_status(status, common)
+
+
+def _print_status(status: Status, common: Common) -> None:
+    from rich.table import Table
+
+    from ragkit.cli.terminal import console
+
+    missing = status.chunks - status.vectors
+    if not status.chunks:
+        vectors = "none"
+    elif missing <= 0:
+        vectors = "complete"
+    else:
+        vectors = f"{missing:,} missing; the next ingest makes them"
+    rows = [
+        ("Folder", str(status.directory)),
+        ("Documents", f"{status.documents:,}"),
+        ("Failed files", f"{status.failures:,}"),
+        ("Passages", f"{status.chunks:,}"),
+        ("Vectors", f"{status.vectors:,} ({vectors})"),
+        ("Text", plural(status.characters, "character")),
+        ("Size on disk", human_size(status.size_bytes)),
+        ("Embedding model", status.embedder),
+        ("Answers by", status.model),
+        ("Last ingest", status.last_ingest or "never"),
+        ("Version", status.version),
+    ]
+    if common.verbose:
+        rows += [(f"  {key}", str(value)) for key, value in status.fingerprint.items()]
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        table.add_row(name, value)
+    console().print(table)
+    if not status.documents:
+        console().print(f"Empty. Begin with: {common.hint('ingest FOLDER')}", style="faint")
+    elif status.failures:
+        console().print(f"Failed files: {common.hint('ls --failed')}", style="faint")

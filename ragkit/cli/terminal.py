@@ -1,0 +1,54 @@
+"""The rich console that people see: colour where there is a terminal, plain text elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.theme import Theme
+
+_THEME = Theme(
+    {
+        "cite": "bold cyan",
+        "path": "cyan",
+        "quote": "dim",
+        "faint": "dim",
+        "match": "bold yellow",
+        "good": "green",
+        "warn": "yellow",
+        "bad": "bold red",
+        # rich would otherwise colour numbers and paths by its own rules
+        "repr.number": "none",
+    },
+    inherit=True,
+)
+
+
+class TerminalConsole(Console):
+    """A console that leaves a broken pipe to the caller, who ends quietly."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error again instead of exiting."""
+        raise BrokenPipeError
+
+    @property
+    def for_people(self) -> bool:
+        """Whether what is printed is read at a terminal, and may be wrapped and coloured."""
+        return self.is_terminal
+
+
+def console(*, stderr: bool = False) -> TerminalConsole:
+    """Return a console on stdout or stderr as they are now.
+
+    Away from a terminal lines are neither wrapped nor cut, so that other programs can read them.
+    ``NO_COLOR``, ``FORCE_COLOR`` and ``TERM=dumb`` are respected.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    return TerminalConsole(
+        file=stream,
+        theme=_THEME,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=not stream.isatty(),
+    )
