@@ -72,7 +72,7 @@ def parse_conditions(conditions: Sequence[str]) -> dict[str, list[str]] | None:
 
 
 def _values(key: str, value: str | Sequence[str]) -> tuple[str, ...]:
-    values = (value,) if isinstance(value, str) else tuple(value)
+    values = (value,) if isinstance(value, str) or not isinstance(value, Sequence) else tuple(value)
     if not values or not all(isinstance(item, str) and item.strip() for item in values):
         raise UsageError(f"the filter on {key!r} needs a text, not {value!r}")
     return values
