@@ -1,0 +1,279 @@
+"""What stands where on a PDF page: pdfium's characters as located fragments.
+
+pdfium gives the text of a page in the order of its content stream, with line breaks of its own.
+That is fast and nearly always right; where a character stands costs a foreign call each. So the
+place of a line is taken from its first and last character, and the places between words are only
+looked at in lines that may hold a wide gap (table rows, two columns on one line).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+# pdfium marks a hyphen at the end of a line with U+FFFE and swallows the line break after it.
+_LINE: Final = re.compile(r"[^\r\n\ufffe\x02]+[\ufffe\x02]?|[\ufffe\x02]")
+# Between words: spaces, or a leader of five dots or more, as in tables of contents.
+_LEADER: Final = r"[\s\u00a0]*(?:[.\u2026\u00b7][\s\u00a0]?){5,}[\s\u00a0]*"
+_SPACES: Final = re.compile(r"[\s\u00a0]+")
+_BREAKS: Final = re.compile(rf"{_LEADER}|[\s\u00a0]+")
+_LEADERS: Final = re.compile(_LEADER)
+_RIGHT_TO_LEFT: Final = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_NUMERIC_END: Final = re.compile(r"[\d—–%)*-][)%]*\s*$")
+_BOLD_NAME: Final = re.compile(rb"bold|black|heavy|semibd|demi|-medi\b|cmbx|cmssbx", re.IGNORECASE)
+
+_FORCE_BOLD: Final = 1 << 18  # of the font descriptor's flags
+_HYPHEN_MARKS: Final = "\ufffe\x02"
+_LEFT_SPACE: Final = " \t\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+
+
+class Fragment(NamedTuple):
+    """A stretch of text on one line, with no wide gap in it.
+
+    Coordinates are PDF points, y upwards; the box is the font's, so all text of one font and size
+    on a line has the same ``bottom`` and ``top``. All four are 0 where there is no horizontal
+    geometry (``placed`` is false then): rotated text, or a font without measures.
+    """
+
+    text: str
+    left: float
+    bottom: float
+    right: float
+    top: float
+    bold: bool = False
+    hyphenated: bool = False
+    placed: bool = True
+
+    @property
+    def height(self) -> float:
+        """Height of the font's box, a little more than the font size."""
+        return self.top - self.bottom
+
+
+class _Line(NamedTuple):
+    start: int
+    end: int
+    text: str
+    hyphenated: bool
+    first: tuple[float, float, float, float]
+    last: tuple[float, float, float, float]
+
+
+class _Glyphs:
+    """Character boxes of one text page, by index into pdfium's characters."""
+
+    __slots__ = ("_box", "_pointer", "_raw", "_text_page")
+
+    _unpack = struct.Struct("4f").unpack_from
+
+    def __init__(self, raw: Any, text_page: Any) -> None:
+        self._raw = raw
+        self._text_page = text_page
+        self._box = raw.FS_RECTF()
+        self._pointer = ctypes.byref(self._box)
+
+    def box(self, index: int) -> tuple[float, float, float, float]:
+        """Return left, top, right, bottom of a character's font box (all 0 if there is none)."""
+        if not self._raw.FPDFText_GetLooseCharBox(self._text_page, index, self._pointer):
+            return (0.0, 0.0, 0.0, 0.0)
+        left, top, right, bottom = self._unpack(self._box)
+        return (left, top, right, bottom)
+
+    def angle(self, index: int) -> float:
+        """Return the rotation of a character in radians, -1 if unknown."""
+        return float(self._raw.FPDFText_GetCharAngle(self._text_page, index))
+
+    def is_bold(self, index: int) -> bool:
+        """Tell whether a character's font is bold, by the font's name or its flags."""
+        name = ctypes.create_string_buffer(128)
+        flags = ctypes.c_int()
+        self._raw.FPDFText_GetFontInfo(self._text_page, index, name, 128, ctypes.byref(flags))
+        # The weight that pdfium gives is guessed from stem widths, and often wrong.
+        return bool(_BOLD_NAME.search(name.value)) or bool(flags.value & _FORCE_BOLD)
+
+
+def read_characters(raw: Any, text_page: Any) -> str:
+    """Return a text page's characters, one code point for each of pdfium's characters.
+
+    Characters without a Unicode value are NUL, so that an index into the string is an index into
+    the page's characters.
+    """
+    count = raw.FPDFText_CountChars(text_page)
+    if count <= 0:
+        return ""
+    # Two more than the characters: the terminator, and a word of slack against a miscount.
+    buffer = (ctypes.c_ushort * (2 * count + 2))()
+    written = raw.FPDFText_GetText(text_page, 0, count, buffer)
+    text = bytes(buffer)[: max(0, 2 * (written - 1))].decode("utf-16-le", errors="replace")
+    if len(text) == count:
+        return text
+    # Some characters were left out or inserted: ask for each one.
+    values = (raw.FPDFText_GetUnicode(text_page, index) for index in range(count))
+    return "".join(
+        chr(value) if 0 < value < 0x110000 and not 0xD800 <= value < 0xE000 else "\x00"
+        for value in values
+    )
+
+
+def read_fragments(raw: Any, text_page: Any, page_width: float) -> list[Fragment]:
+    """Return the text of a page in pdfium's order, cut at line ends, wide gaps and jumps."""
+    characters = read_characters(raw, text_page)
+    glyphs = _Glyphs(raw, text_page)
+    lines = list(_measured_lines(characters, glyphs))
+    narrow = _typical_width(lines)
+    shared_gutter = _crosses_gutter(lines, glyphs, characters, page_width)
+    fragments: list[Fragment] = []
+    for line in lines:
+        fragments += _fragments_of(line, glyphs, characters, narrow, shared_gutter)
+    return fragments
+
+
+def _measured_lines(characters: str, glyphs: _Glyphs) -> Iterator[_Line]:
+    for match in _LINE.finditer(characters):
+        text = match.group()
+        hyphenated = text[-1] in _HYPHEN_MARKS
+        start, end = match.span()
+        stripped = text.rstrip(_LEFT_SPACE + "\x00")
+        start += len(text) - len(text.lstrip(_LEFT_SPACE + "\x00"))
+        end -= len(text) - len(stripped)
+        if start < end:
+            yield _Line(
+                start,
+                end,
+                characters[start:end],
+                hyphenated,
+                glyphs.box(start),
+                glyphs.box(end - 1),
+            )
+
+
+def _typical_width(lines: Sequence[_Line]) -> float:
+    """Average width of a character in font heights, as in the page's tightest long lines."""
+    ratios = sorted(
+        (line.last[2] - line.first[0]) / ((line.end - line.start) * height)
+        for line in lines
+        if line.end - line.start >= 15 and (height := line.first[1] - line.first[3]) > 0.5
+    )
+    if not ratios:
+        return 0.42
+    return min(0.55, max(0.3, ratios[len(ratios) // 4]))
+
+
+def _crosses_gutter(
+    lines: Sequence[_Line], glyphs: _Glyphs, characters: str, page_width: float
+) -> bool:
+    """Tell whether lines run across two columns, from a sample of the page's widest lines."""
+    crossing = [
+        line
+        for line in lines
+        if line.first[0] < 0.42 * page_width < 0.58 * page_width < line.last[2]
+        and line.end - line.start > 30
+    ]
+    if len(crossing) < 5:
+        return False
+    sample = [crossing[round(i * (len(crossing) - 1) / 4)] for i in range(5)]
+    wide = 0
+    for line in sample:
+        height = line.first[1] - line.first[3]
+        middle = [
+            match.span()
+            for match in _SPACES.finditer(characters, line.start, line.end)
+            if 0.25 < (match.start() - line.start) / (line.end - line.start) < 0.75
+        ]
+        wide += any(
+            glyphs.box(after)[0] - glyphs.box(before - 1)[2] > 0.9 * height
+            for before, after in middle
+        )
+    return wide >= 3
+
+
+def _fragments_of(
+    line: _Line, glyphs: _Glyphs, characters: str, narrow: float, shared_gutter: bool
+) -> list[Fragment]:
+    left, top, _, bottom = line.first
+    right, last_bottom = line.last[2], line.last[3]
+    height = top - bottom
+    if height <= 0.1 and line.last[1] - last_bottom > 0.1:
+        # The first character has no box of its own (an odd space): the last one speaks for all.
+        top, bottom = line.last[1], last_bottom
+        height = top - bottom
+    if height <= 0.1:
+        return [_unplaced(line)]
+    count = line.end - line.start
+    jumps = abs(last_bottom - bottom) > 0.5 * height
+    if (jumps or right <= left) and abs(_turn(glyphs.angle(line.start))) > 0.1:
+        return [_unplaced(line)]
+    excess = right - left - narrow * count * height
+    bold = count < 160 and glyphs.is_bold(line.start) and glyphs.is_bold(line.end - 1)
+    plain = not (
+        jumps
+        or shared_gutter
+        or "....." in line.text
+        or ". . . ." in line.text
+        or excess > 1.2 * height + 0.06 * (right - left)
+        or (_NUMERIC_END.search(line.text) is not None and excess > 0)
+    )
+    if plain or _RIGHT_TO_LEFT.search(line.text):
+        return [
+            Fragment(
+                line.text,
+                min(left, line.last[0]),
+                bottom,
+                max(right, line.first[2]),
+                top,
+                bold,
+                line.hyphenated,
+            )
+        ]
+    return list(_cut(line, glyphs, characters, bold, shared_gutter))
+
+
+def _cut(
+    line: _Line, glyphs: _Glyphs, characters: str, bold: bool, shared_gutter: bool
+) -> Iterator[Fragment]:
+    """Cut a line where the next word stands far to the right, or on another line altogether."""
+    start = line.start
+    left, top, _, bottom = line.first
+    for match in _BREAKS.finditer(characters, line.start, line.end):
+        before, after = match.span()
+        if after == line.end or before == start:
+            # A leader at an end of the line: it leads to or from nothing on this line.
+            if before > start:
+                yield Fragment(characters[start:before], left, bottom, line.last[2], top, bold)
+                return
+            continue
+        next_left, next_top, _, next_bottom = next_box = glyphs.box(after)
+        _, last_top, last_right, last_bottom = glyphs.box(before - 1)
+        height = max(last_top - last_bottom, next_top - next_bottom)
+        if next_top - next_bottom <= 0.1 or last_top - last_bottom <= 0.1:
+            continue
+        numbers = _is_number_edge(characters[before - 1]) and _is_number_edge(characters[after])
+        gap = next_left - last_right
+        jumped = min(last_top, next_top) - max(last_bottom, next_bottom) < 0.3 * height
+        leader = "..." in match.group() or ". ." in match.group() or "\u2026" in match.group()
+        wide = leader or gap > (0.55 if numbers else 0.85 if shared_gutter else 1.05) * height
+        if not (jumped or wide or gap < -3 * height):
+            continue
+        yield Fragment(characters[start:before], left, bottom, last_right, top, bold)
+        start = after
+        left, top, _, bottom = next_box
+        bold = line.end - line.start < 160 and glyphs.is_bold(after)
+    yield Fragment(
+        characters[start : line.end], left, bottom, line.last[2], top, bold, line.hyphenated
+    )
+
+
+def _unplaced(line: _Line) -> Fragment:
+    return Fragment(line.text, 0.0, 0.0, 0.0, 0.0, False, line.hyphenated, placed=False)
+
+
+def _is_number_edge(character: str) -> bool:
+    return character.isdigit() or character in "$€£¥()%—–-.,*+"
+
+
+def _turn(angle: float) -> float:
+    """Map an angle in radians to -pi..pi, so that a hair below a full turn counts as none."""
+    return (angle + 3.141592653589793) % 6.283185307179586 - 3.141592653589793
