@@ -376,6 +376,21 @@ class KnowledgeBase:
             raise UsageError(f"there is no document {path!r}; ragkit ls shows their paths")
         return found[1].text
 
+    def locate(self, path: str) -> Path | None:
+        """Return the file that the document at ``path`` was read from; it may be gone by now.
+
+        Returns:
+            Its absolute path, or ``None`` if there is no such document.
+        """
+        from ragkit.store.where import Where
+
+        store = self._store()
+        for document in store.documents(Where(paths=(path,))):
+            if document.path == path:
+                folders = {root.id: root.folder for root in store.roots()}
+                return folders[document.root_id] / document.relative_path
+        return None
+
     def sessions(self) -> list[SessionInfo]:
         """List the conversations that are kept in the base."""
         return self._store().sessions()
