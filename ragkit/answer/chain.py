@@ -1,0 +1,144 @@
+"""From a question to a checked answer: retrieve, decide, say, verify."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ragkit.answer.abstain import judge
+from ragkit.answer.candidates import ReadSource, candidates_of
+from ragkit.answer.citations import CitedText
+from ragkit.answer.extractive import PageAt, extract
+from ragkit.answer.prompt import build_prompt
+from ragkit.answer.ranking import rank
+from ragkit.answer.reply import Reply
+from ragkit.answer.support import Evidence
+from ragkit.errors import ModelError
+from ragkit.results import Answer, Citation, SearchResult, Sources, TextDelta, Usage
+
+if TYPE_CHECKING:
+    from ragkit.embed.protocol import Embedder
+    from ragkit.llm.protocol import ChatModel
+
+EXTRACTIVE = "extractive"
+REFUSAL = "The documents do not answer this question."
+
+StreamEvent = Sources | TextDelta | Answer
+
+
+def answer_stream(
+    question: str,
+    *,
+    retrieve: Callable[[str], SearchResult],
+    embedder: Callable[[], Embedder],
+    model: ChatModel | None = None,
+    history: Sequence[Mapping[str, str]] = (),
+    read_source: ReadSource | None = None,
+    page_at: PageAt | None = None,
+    trace: str = "",
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[StreamEvent]:
+    """Answer a question: first its sources, then text, then the whole :class:`Answer`.
+
+    The pieces of text add up to the answer's text, except when a model fails half-way: then the
+    answer's text takes the place of what was streamed.
+
+    Args:
+        question: What to answer.
+        retrieve: Finds passages for it; its errors are the caller's.
+        embedder: Gives the embedding model; where that fails, words alone decide, and the answer
+            says so.
+        model: The language model, or ``None`` for extractive answers. Where it fails, the answer
+            is extractive, and says so.
+        history: Earlier turns, oldest first.
+        read_source: Reads characters ``[start, end)`` of a document, clipped to its text, so that
+            sentences and tables at the edge of a passage are whole.
+        page_at: The page of a place in a document; without it, the passage's page.
+        trace: Identifier to put into the answer.
+        clock: Seconds, for the answer's time.
+    """
+    draft = _Draft(model.name if model is not None else EXTRACTIVE, trace, clock)
+    result = retrieve(question)
+    hits = result.hits
+    yield Sources(hits)
+    draft.degraded += result.degraded
+    candidates = candidates_of(hits, read_source)
+    ranking = rank(question, hits, candidates, embedder=embedder, history=history)
+    verdict = judge(hits, ranking)
+    draft.degraded += ranking.degraded
+    streamed = False
+    if model is not None and not verdict.hopeless:
+        evidence = Evidence(question, hits, candidates, embedder=embedder)
+        try:
+            prompt = build_prompt(
+                question,
+                hits,
+                context_window=model.context_window,
+                history=history,
+                tokenizer_of=model.name.removeprefix("openai:"),
+            )
+            cited = CitedText(evidence, hits[: prompt.sources], page_at=page_at)
+            reply = Reply(model, prompt, cited)
+            for piece in reply:
+                streamed = True
+                yield TextDelta(piece)
+        except ModelError as error:
+            draft.degraded.append(
+                f"{error}; the answer was taken from the documents' own sentences instead"
+            )
+            draft.model = EXTRACTIVE
+        else:
+            draft.degraded += [*reply.notes, *evidence.degraded]
+            draft.usage = reply.usage
+            if reply.refused:
+                reason = f"{model.name} found no answer in the passages"
+                yield from draft.refuse(reason, streamed=streamed)
+            else:
+                yield draft.answer(reply.text, cited.citations, cited.unsupported)
+            return
+    if not verdict.answerable:
+        yield from draft.refuse(verdict.reason, streamed=streamed)
+        return
+    found = extract(ranking, hits, page_at=page_at)
+    if not streamed:
+        yield TextDelta(found.text)
+    yield draft.answer(found.text, found.citations)
+
+
+class _Draft:
+    """What is known of an answer so far."""
+
+    def __init__(self, model: str, trace: str, clock: Callable[[], float]) -> None:
+        self.model = model
+        self.degraded: list[str] = []
+        self.usage = Usage()
+        self._trace = trace
+        self._clock = clock
+        self._started = clock()
+
+    def answer(
+        self,
+        text: str,
+        citations: Sequence[Citation],
+        unsupported: Sequence[str] = (),
+        *,
+        refusal: str | None = None,
+    ) -> Answer:
+        return Answer(
+            text=text,
+            refused=refusal is not None,
+            reason=refusal,
+            citations=tuple(citations),
+            unsupported=tuple(unsupported),
+            degraded=tuple(dict.fromkeys(self.degraded)),
+            model=self.model,
+            usage=self.usage,
+            seconds=self._clock() - self._started,
+            trace=self._trace,
+        )
+
+    def refuse(self, reason: str, *, streamed: bool) -> Iterator[StreamEvent]:
+        if not streamed:
+            yield TextDelta(REFUSAL)
+        yield self.answer(REFUSAL, (), refusal=reason)

@@ -1,0 +1,119 @@
+"""Answers without a language model: the sentences that answer, verbatim."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ragkit.answer import words
+from ragkit.results import Citation, Hit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ragkit.answer.candidates import Candidate
+    from ragkit.answer.ranking import Ranking, Scored
+
+MAX_SENTENCES = 3
+MAX_CHARACTERS = 450
+
+# The best sentence stands alone when the next is this much worse; others join it when they are
+# not worse than this share of it and not a repetition.
+_CLEAR_LEAD = 0.25
+_JOIN_SHARE = 0.6
+_SAME = 0.9
+_DIVERSITY = 0.3
+
+_REFERS_BACK = re.compile(
+    r"(?:it|its|this|that|these|those|they|their|them|he|she|his|her|such|both|otherwise|however|"
+    r"therefore|in that case|the same)\b",
+    re.IGNORECASE,
+)
+
+# Which page a place in a document is on: path and code point to page number.
+PageAt = Callable[[str, int], int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """The chosen candidates as text with ``[n]`` after each, and their citations."""
+
+    text: str
+    citations: tuple[Citation, ...]
+
+
+def extract(ranking: Ranking, hits: Sequence[Hit], *, page_at: PageAt | None = None) -> Extract:
+    """Put the one to three best sentences together, in readable order."""
+    chosen = _in_order(choose(ranking))
+    citations = tuple(
+        cite(candidate, number, hits, page_at) for number, candidate in enumerate(chosen, start=1)
+    )
+    pieces = [
+        f"{candidate.shown} [{citation.n}]"
+        for candidate, citation in zip(chosen, citations, strict=True)
+    ]
+    listed = sum(candidate.kind != "sentence" for candidate in chosen) > 1
+    text = "\n".join(f"- {piece}" for piece in pieces) if listed else " ".join(pieces)
+    return Extract(text, citations)
+
+
+def cite(
+    candidate: Candidate, number: int, hits: Sequence[Hit], page_at: PageAt | None
+) -> Citation:
+    """Make the citation that quotes a candidate."""
+    page = (
+        page_at(candidate.path, candidate.start)
+        if page_at is not None
+        else hits[candidate.hit].page
+    )
+    return Citation(
+        n=number,
+        path=candidate.path,
+        page=page,
+        start=candidate.start,
+        end=candidate.end,
+        quote=candidate.text,
+    )
+
+
+def choose(ranking: Ranking) -> list[Candidate]:
+    """Pick the best candidate, and up to two more unless it clearly answers alone."""
+    if not ranking.scored:
+        return []
+    best = ranking.scored[0]
+    picked = [best]
+    length = len(best.candidate.shown)
+    rest = list(ranking.scored[1:])
+    while rest and len(picked) < MAX_SENTENCES:
+        entry = max(rest, key=lambda other: other.score - _DIVERSITY * _overlap(other, picked))
+        rest.remove(entry)
+        if len(picked) == 1 and best.fit >= 0.5 and best.score - entry.score > _CLEAR_LEAD:
+            break
+        if entry.score < _JOIN_SHARE * best.score:
+            continue
+        if length + len(entry.candidate.shown) > MAX_CHARACTERS or _overlap(entry, picked) > _SAME:
+            continue
+        picked.append(entry)
+        length += len(entry.candidate.shown)
+    return [entry.candidate for entry in picked]
+
+
+def _overlap(entry: Scored, picked: Iterable[Scored]) -> float:
+    """How much of what an entry says has been said, 0 to 1."""
+    return max(_likeness(entry, other) for other in picked)
+
+
+def _likeness(one: Scored, other: Scored) -> float:
+    first, second = words.terms(one.candidate.text), words.terms(other.candidate.text)
+    shared = len(first & second) / max(1, min(len(first), len(second)))
+    if one.vector is None or other.vector is None:
+        return shared
+    return max(float(one.vector @ other.vector), shared if len(first) > 2 else 0.0)
+
+
+def _in_order(chosen: Sequence[Candidate]) -> list[Candidate]:
+    """Documents by their best sentence; within one document as it reads."""
+    order = {path: rank for rank, path in reversed(list(enumerate(c.path for c in chosen)))}
+    return sorted(chosen, key=lambda candidate: (order[candidate.path], candidate.start))

@@ -1,0 +1,122 @@
+"""A language model's reply as it comes in: thoughts left out, a refusal recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ragkit.answer.prompt import NO_ANSWER, Prompt
+from ragkit.errors import ModelError
+from ragkit.results import Usage
+
+if TYPE_CHECKING:
+    from ragkit.answer.citations import CitedText
+    from ragkit.llm.protocol import ChatModel, FinishReason
+
+_THINK, _END_THINK = "<think>", "</think>"
+_DECORATION = " \t\r\n*_`\"'#>"
+
+
+class Reply:
+    """Iterate over it for the pieces to show; then read what came of it.
+
+    Attributes:
+        refused: Whether the model said that the sources hold no answer.
+        text: The whole text, with checked citations.
+        usage: Tokens, as far as the server told.
+        notes: What went less than well, one sentence each.
+    """
+
+    def __init__(self, model: ChatModel, prompt: Prompt, cited: CitedText) -> None:
+        """Nothing is sent before the first piece is asked for."""
+        self._model = model
+        self._prompt = prompt
+        self._cited = cited
+        self.refused = False
+        self.text = ""
+        self.usage = Usage()
+        self.notes: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        """Ask the model and yield checked text.
+
+        Raises:
+            ModelError: it failed, or said nothing.
+        """
+        opening = _Opening()
+        finish: FinishReason | None = None
+        deltas = self._model.stream(self._prompt.messages, max_tokens=self._prompt.max_tokens)
+        try:
+            for delta in deltas:
+                finish = delta.finish_reason or finish
+                self.usage = delta.usage or self.usage
+                said = opening.feed(delta.text)
+                shown = self._cited.feed(said) if said else ""
+                if shown:
+                    yield shown
+        finally:
+            close = getattr(deltas, "close", None)
+            if close is not None:
+                close()
+        rest = opening.rest()
+        if rest.strip(_DECORATION).startswith(NO_ANSWER):
+            self.refused = True
+            return
+        shown = (self._cited.feed(rest) if rest else "") + self._cited.finish()
+        if shown:
+            yield shown
+        self.text = self._cited.text
+        self._conclude(finish)
+
+    def _conclude(self, finish: FinishReason | None) -> None:
+        name = self._model.name
+        if not self.text.strip():
+            why = {
+                "length": f"used up its {self._prompt.max_tokens} tokens without answering",
+                "content_filter": "was stopped by its content filter",
+            }.get(finish or "", "replied with nothing")
+            raise ModelError(f"{name} {why}")
+        if finish == "length":
+            limit = f"{self._prompt.max_tokens:,} tokens"
+            self.notes.append(f"{name} was cut off at the limit of {limit}")
+        elif finish == "content_filter":
+            self.notes.append(f"{name} was cut off by its content filter")
+        if self._cited.invented:
+            numbers = ", ".join(f"[{number}]" for number in dict.fromkeys(self._cited.invented))
+            self.notes.append(
+                f"{name} cited sources that do not exist ({numbers}); the numbers were removed"
+            )
+        if NO_ANSWER in self.text:
+            self.text = " ".join(self.text.replace(NO_ANSWER, " ").split(" ")).strip(_DECORATION)
+            self.refused = not self._cited.citations
+            self.notes.append(f"{name} also said that the sources do not hold the answer")
+
+
+class _Opening:
+    """Holds a reply's beginning back until it is plain that it is neither thought nor refusal."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._open = False
+
+    def feed(self, text: str) -> str:
+        if self._open:
+            return text
+        self._held += text
+        self._drop_thoughts()
+        start = self._held.lstrip(_DECORATION)
+        if not start or start.startswith((_THINK, NO_ANSWER)):
+            return ""
+        if _THINK.startswith(start) or NO_ANSWER.startswith(start):
+            return ""
+        self._open = True
+        return self.rest()
+
+    def rest(self) -> str:
+        """What is still held back; an unfinished thought is not part of the reply."""
+        held, self._held = self._held, ""
+        return "" if held.lstrip().startswith(_THINK) else held.lstrip()
+
+    def _drop_thoughts(self) -> None:
+        if self._held.lstrip().startswith(_THINK) and _END_THINK in self._held:
+            self._held = self._held.split(_END_THINK, 1)[1]

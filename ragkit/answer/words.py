@@ -1,0 +1,109 @@
+"""Words of a question and of the sentences it is compared with."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+_WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+# Words that say how a thing is asked or said rather than what it is about.
+_FUNCTION_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        a about above after again all also am an and any are as at be because been before being
+        below between both but by can could did do does doing down during each either else few for
+        from further get gets give given gives had has have having he her here hers him his how i if
+        in into is it its itself just kind let like made make makes many may me might mine more most
+        much must my need needs no nor not of off on once one only or other our ours out over own
+        please same shall she should show so some such take takes tell than that the their theirs
+        them then there these they this those through to too under until up us use used very want
+        was we were what when where whether which while who whom whose why will with without would
+        you your yours
+        """,
+    )
+)
+
+_SPELLED = {
+    word: str(value)
+    for value, word in enumerate(
+        re.findall(r"\w+", "zero one two three four five six seven eight nine ten eleven twelve")
+    )
+}
+
+
+def words(text: str) -> list[str]:
+    """Split into lower-case words, in order; numbers and codes such as ``RX-200`` stay whole."""
+    return [match.group().casefold() for match in _WORD.finditer(text)]
+
+
+def stem(word: str) -> str:
+    """Cut the commonest English endings off, so that ``batteries`` meets ``battery``."""
+    for possessive in ("'s", "’s"):
+        word = word.removesuffix(possessive)
+    if len(word) < 4 or not word.isalpha():
+        return word
+    for ending, replacement in (("ies", "y"), ("sses", "ss"), ("ied", "y")):
+        if word.endswith(ending) and len(word) > 4:
+            return word[: -len(ending)] + replacement
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-1]
+    for ending in ("ing", "ed"):
+        root = word.removesuffix(ending)
+        if root != word and len(root) >= 3 and any(vowel in root for vowel in "aeiouy"):
+            word = root[:-1] if root[-1] == root[-2] and root[-1] not in "lsz" else root
+            break
+    return word.removesuffix("e") if len(word) > 4 else word
+
+
+def terms(text: str) -> set[str]:
+    """The stems of the words that carry meaning; parts of compounds count as well."""
+    found: set[str] = set()
+    for word in words(text):
+        if word in _FUNCTION_WORDS:
+            continue
+        found.add(stem(word))
+        if not word.isalpha():
+            parts = [part for part in re.split(r"[.,'’_-]", word) if len(part) > 1]
+            found.update(stem(part) for part in parts if part not in _FUNCTION_WORDS)
+    return found
+
+
+def numbers(text: str) -> set[str]:
+    """The numbers in a text in one spelling: digits without separators, small words as digits."""
+    found = {match.group().replace(",", "").rstrip(".") for match in _NUMBER.finditer(text)}
+    found.update(_SPELLED[word] for word in words(text) if word in _SPELLED)
+    return found
+
+
+def names(text: str) -> set[str]:
+    """Capitalised words other than those that begin the text, and codes with digits, as stems."""
+    tokens = [match.group() for match in _WORD.finditer(text)]
+    return {
+        stem(token.casefold())
+        for token in tokens[1:]
+        if token[0].isupper() and token.casefold() not in _FUNCTION_WORDS
+    }
+
+
+def weights(texts: Sequence[AbstractSet[str]], of: Iterable[str]) -> dict[str, float]:
+    """Inverse document frequency of the terms ``of``, each in (0, 1], counted over ``texts``.
+
+    A term that no text holds weighs most: it is what a question is missing.
+    """
+    total = len(texts)
+    scale = math.log(1.0 + total + 1.0)
+    return {
+        term: math.log(1.0 + (total + 1.0) / (1.0 + sum(term in text for text in texts))) / scale
+        for term in of
+    }
+
+
+def covered(wanted: Mapping[str, float], by: AbstractSet[str]) -> float:
+    """Share of the wanted terms' weight that a text covers, 0 to 1; 0 when nothing is wanted."""
+    total = sum(wanted.values())
+    return sum(weight for term, weight in wanted.items() if term in by) / total if total else 0.0

@@ -1,0 +1,66 @@
+"""Language models: one streaming protocol, chosen by one string.
+
+``openai:NAME`` is any OpenAI-compatible server, ``ollama:NAME`` a local Ollama, ``gguf:PATH`` a
+model file run in this process by llama.cpp. Naming a model sends nothing; asking it does.
+"""
+
+from __future__ import annotations
+
+from ragkit.errors import UsageError
+from ragkit.llm.protocol import ChatModel, Delta, FinishReason, Message, Role
+
+__all__ = ["MODEL_FORMS", "ChatModel", "Delta", "FinishReason", "Message", "Role", "load_model"]
+
+MODEL_FORMS = "'extractive', 'openai:NAME', 'ollama:NAME' or 'gguf:PATH'"
+DEFAULT_TIMEOUT = 300.0
+
+
+def load_model(
+    name: str,
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    context_window: int | None = None,
+) -> ChatModel:
+    """Make the model that ``name`` stands for. Nothing is sent or loaded before it is asked.
+
+    Args:
+        name: ``"openai:NAME"``, ``"ollama:NAME"`` or ``"gguf:PATH"``.
+        base_url: Where the OpenAI-compatible server is; the default is OpenAI's own (or the
+            environment's ``OPENAI_BASE_URL``), and ``http://localhost:11434/v1`` for Ollama.
+        api_key: The server's key. For ``openai:`` the default is the environment's
+            ``OPENAI_API_KEY``; a server named by ``base_url`` may need none.
+        timeout: Seconds that one reply may take in all, retries included.
+        context_window: Tokens that prompt and reply may hold together; the default is what is
+            known of the model, else a size that such servers are commonly run with.
+
+    Raises:
+        UsageError: ``name`` has no known form, or an option does not go with it.
+        ModelError: the model file cannot be used, or its runtime is not installed.
+    """
+    provider, _, model = name.partition(":")
+    if timeout <= 0:
+        raise UsageError(f"timeout must be positive, not {timeout!r}")
+    if provider == "extractive":
+        raise UsageError("'extractive' answers without a language model, so there is none to load")
+    if provider not in ("openai", "ollama", "gguf") or not model.strip():
+        raise UsageError(f"unknown model {name!r}: expected {MODEL_FORMS}")
+    if provider == "gguf":
+        if base_url is not None or api_key is not None:
+            raise UsageError(f"{name!r} runs in this process: it takes no base URL and no key")
+        from ragkit.llm.gguf import GgufModel
+
+        return GgufModel(model, name=name, timeout=timeout, context_window=context_window)
+    if base_url is not None and not base_url.startswith(("http://", "https://")):
+        raise UsageError(f"a base URL starts with http:// or https://, unlike {base_url!r}")
+    from ragkit.llm.openai_compatible import ollama_model, openai_model
+
+    make = openai_model if provider == "openai" else ollama_model
+    return make(
+        model,
+        base_url=base_url,
+        api_key=api_key,
+        timeout=timeout,
+        context_window=context_window,
+    )

@@ -1,0 +1,253 @@
+"""Models behind the OpenAI chat protocol: OpenAI itself, Ollama, vLLM, LM Studio, llama.cpp…"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from ragkit.errors import ModelError, UsageError
+from ragkit.llm.deadline import within
+from ragkit.llm.failures import explain
+from ragkit.llm.protocol import Delta, FinishReason, Message
+from ragkit.results import Usage
+
+if TYPE_CHECKING:
+    import openai
+    from openai.types.chat import ChatCompletionChunk
+
+OPENAI_URL = "https://api.openai.com/v1"
+OLLAMA_URL = "http://localhost:11434/v1"
+
+_CONNECT_SECONDS = 10.0
+# A local model may think this long about a long prompt before its first word.
+_SILENCE_SECONDS = 120.0
+_RETRIES = 2
+
+# Tokens, by the beginning of the name, the longer beginnings first.
+_OPENAI_WINDOWS = {
+    "gpt-3.5": 16_385,
+    "gpt-4.1": 1_000_000,
+    "gpt-4o": 128_000,
+    "gpt-4-turbo": 128_000,
+    "gpt-4": 8_192,
+    "gpt-5": 272_000,
+    "o1": 128_000,
+    "o3": 200_000,
+    "o4": 200_000,
+}
+_OTHER_WINDOW = 8_192
+# Ollama cuts a longer prompt silently unless it was started with more.
+_OLLAMA_WINDOW = 4_096
+
+# What a server that takes no key is sent in its place, since the protocol's header wants one.
+_NO_KEY = "no-key"
+
+
+def openai_model(
+    model: str,
+    *,
+    base_url: str | None,
+    api_key: str | None,
+    timeout: float,
+    context_window: int | None,
+) -> OpenAICompatible:
+    """Make the model that ``openai:NAME`` stands for.
+
+    Raises:
+        UsageError: OpenAI's own server is meant, and there is no key for it.
+    """
+    url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+    key = api_key or os.environ.get("OPENAI_API_KEY")
+    if key is None and url == OPENAI_URL:
+        raise UsageError(
+            f"'openai:{model}' needs a key: set OPENAI_API_KEY, or name another server by its "
+            "base URL"
+        )
+    if context_window is None:
+        known = (size for start, size in _OPENAI_WINDOWS.items() if model.startswith(start))
+        context_window = next(known, _OTHER_WINDOW)
+    return OpenAICompatible(
+        model,
+        name=f"openai:{model}",
+        base_url=url,
+        api_key=key or _NO_KEY,
+        timeout=timeout,
+        context_window=context_window,
+    )
+
+
+def ollama_model(
+    model: str,
+    *,
+    base_url: str | None,
+    api_key: str | None,
+    timeout: float,
+    context_window: int | None,
+) -> OpenAICompatible:
+    """Make the model that ``ollama:NAME`` stands for; a key in the environment is not sent."""
+    return OpenAICompatible(
+        model,
+        name=f"ollama:{model}",
+        base_url=base_url or OLLAMA_URL,
+        api_key=api_key or _NO_KEY,
+        timeout=timeout,
+        context_window=context_window or _OLLAMA_WINDOW,
+    )
+
+
+class OpenAICompatible:
+    """A chat model behind an OpenAI-compatible server; see :class:`ragkit.llm.ChatModel`."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        name: str,
+        base_url: str,
+        api_key: str,
+        timeout: float,
+        context_window: int,
+        use_proxy: bool = True,
+    ) -> None:
+        """Remember where the model is; nothing is imported or sent yet."""
+        self._model = model
+        self._name = name
+        self._base_url = base_url
+        self._api_key = api_key
+        self._timeout = timeout
+        self._context_window = context_window
+        self._use_proxy = use_proxy
+
+    def __repr__(self) -> str:
+        return f"OpenAICompatible({self._name!r}, base_url={self._base_url!r})"
+
+    @property
+    def name(self) -> str:
+        """The string the user chose the model by."""
+        return self._name
+
+    @property
+    def context_window(self) -> int:
+        """How many tokens prompt and reply may hold together."""
+        return self._context_window
+
+    def stream(
+        self, messages: Sequence[Message], *, max_tokens: int, temperature: float = 0.0
+    ) -> Iterator[Delta]:
+        """Reply piece by piece; closing the iterator cancels the call.
+
+        A refused connection, a rate limit (its ``Retry-After`` respected) and a server error are
+        tried again twice, all within the model's time limit.
+
+        Raises:
+            ModelError: the model cannot be reached, refused, broke off or took too long.
+        """
+        settings: dict[str, Any] = {
+            "model": self._model,
+            "messages": [{"role": m.role, "content": m.content} for m in messages],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "temperature": temperature,
+            # OpenAI's newer models know only the longer name, most other servers the shorter.
+            ("max_completion_tokens" if self._base_url == OPENAI_URL else "max_tokens"): max_tokens,
+        }
+        try:
+            yield from within(self._timeout, self._deltas(settings))
+        except TimeoutError:
+            raise ModelError(
+                f"{self._name} at {self._base_url} did not finish its reply within "
+                f"{self._timeout:g} seconds"
+            ) from None
+
+    @functools.cached_property
+    def _client(self) -> openai.OpenAI:
+        import openai
+
+        return openai.OpenAI(
+            base_url=self._base_url,
+            api_key=self._api_key,
+            max_retries=_RETRIES,
+            http_client=openai.DefaultHttpx2Client(
+                timeout=openai.Timeout(
+                    min(self._timeout, _SILENCE_SECONDS),
+                    connect=min(self._timeout, _CONNECT_SECONDS),
+                ),
+                trust_env=self._use_proxy,
+            ),
+        )
+
+    def _deltas(self, settings: dict[str, Any]) -> Generator[Delta, None, None]:
+        import openai
+
+        finish: FinishReason | None = None
+        usage: Usage | None = None
+        broke_off = ModelError(f"{self._name} at {self._base_url} broke off in its reply")
+        started = False
+        try:
+            with self._open(settings) as chunks:
+                for chunk in chunks:
+                    started = True
+                    usage = _usage(chunk) or usage
+                    for choice in chunk.choices or ():
+                        if choice.delta is not None and choice.delta.content:
+                            yield Delta(text=choice.delta.content)
+                        if choice.finish_reason is not None:
+                            finish = _finish_reason(choice.finish_reason)
+        except openai.OpenAIError as error:
+            lost = isinstance(error, openai.APIConnectionError)
+            if started and lost and not isinstance(error, openai.APITimeoutError):
+                raise broke_off from error
+            raise explain(error, model=self._model, name=self._name, url=self._base_url) from error
+        except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
+            # The client builds its objects unchecked, so what is not of the protocol's form shows
+            # up as broken JSON or as a missing or ill-typed field.
+            raise ModelError(
+                f"{self._name} at {self._base_url} sent something that is not of the OpenAI chat "
+                "protocol"
+            ) from error
+        if finish is None:
+            raise broke_off
+        yield Delta(finish_reason=finish, usage=usage)
+
+    def _open(self, settings: dict[str, Any]) -> openai.Stream[ChatCompletionChunk]:
+        """Send the request; once without what the server says it does not support."""
+        import openai
+
+        while True:
+            try:
+                return cast(
+                    "openai.Stream[ChatCompletionChunk]",
+                    self._client.chat.completions.create(**settings),
+                )
+            except openai.BadRequestError as error:
+                simpler = _without_unsupported(settings, error.param)
+                if simpler is None:
+                    raise
+                settings = simpler
+
+
+def _without_unsupported(
+    settings: Mapping[str, Any], parameter: str | None
+) -> dict[str, Any] | None:
+    """Leave out or rename the optional setting that a server refused; None if it is not one."""
+    if parameter not in settings:
+        return None
+    simpler = {key: value for key, value in settings.items() if key != parameter}
+    if parameter == "max_tokens":
+        return {**simpler, "max_completion_tokens": settings[parameter]}
+    return simpler if parameter in ("temperature", "stream_options") else None
+
+
+def _usage(chunk: ChatCompletionChunk) -> Usage | None:
+    if chunk.usage is None:
+        return None
+    return Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
+
+
+def _finish_reason(reason: str) -> FinishReason:
+    if reason in ("stop", "length", "content_filter"):
+        return cast("FinishReason", reason)
+    return "other"
