@@ -1,0 +1,280 @@
+"""A document as pieces to be packed into chunks, in stretches that no chunk may cross."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby, zip_longest
+from math import ceil
+
+from ingest.document import Block, Document, Section
+from ingest.packing import (
+    AFTER_COLON,
+    AFTER_HEADING,
+    BLOCK,
+    CODE_LINE,
+    LIST_ITEM,
+    SECTION,
+    SENTENCE,
+    TABLE_ROW,
+    WORD,
+    Piece,
+)
+from ingest.sentences import sentence_spans
+from ingest.tokens import TokenIndex, trimmed
+
+# How many tokens a chunk may hold that begins at an offset, with a table header repeated or not.
+Room = Callable[[int, tuple[int, int] | None], int]
+
+_BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
+_LINE = re.compile(r"\S[^\n]*")
+_STOPS = ".!?:;…。！？؟।"
+
+
+class Places:
+    """Finds the page and the section of an offset."""
+
+    __slots__ = ("_page_starts", "_pages", "_section_starts", "_sections", "_text")
+
+    def __init__(self, document: Document) -> None:
+        self._text = document.text
+        self._pages = document.pages
+        self._page_starts = [page.start for page in document.pages]
+        self._sections = document.sections
+        self._section_starts = [section.start for section in document.sections]
+
+    def page(self, position: int) -> int | None:
+        """Return the 1-based page that ``position`` is on, ``None`` without pages."""
+        if not self._pages:
+            return None
+        return self._pages[max(bisect_right(self._page_starts, position) - 1, 0)].number
+
+    def section(self, position: int) -> Section | None:
+        """Return the section that ``position`` is in."""
+        ordinal = bisect_right(self._section_starts, position) - 1
+        if ordinal < 0 or position >= self._sections[ordinal].end:
+            return None
+        return self._sections[ordinal]
+
+    def starts_section(self, position: int) -> bool:
+        """Return whether ``position`` is where the text of its section begins."""
+        section = self.section(position)
+        return section is not None and not self._text[section.start : position].strip()
+
+
+def regions(
+    document: Document,
+    index: TokenIndex,
+    places: Places,
+    *,
+    room: Room,
+    target: int,
+    smallest: int,
+    cross_pages: bool,
+) -> Iterator[list[Piece]]:
+    """Yield the pieces of each region that is to be packed by itself, in order.
+
+    A region is a section, or the part of it on one page. A heading without text is joined with
+    the section below it, and small sections under one parent are joined up to ``target`` tokens.
+
+    Args:
+        document: What to cut.
+        index: Its tokens.
+        places: Its pages and sections.
+        room: How many tokens a chunk that begins at an offset may hold.
+        target: How many tokens a chunk should hold.
+        smallest: Below this many tokens a section is small.
+        cross_pages: Whether a paragraph that goes on over a page break may stay together.
+    """
+    walls = _walls(document, cross_pages=cross_pages)
+    blocks = _cut_at(document.text, _complete(document), walls)
+    pieces: list[Piece] = []
+    previous: list[Block] = []
+    sizes: list[int] = []
+    for _, group in groupby(blocks, key=lambda block: bisect_right(walls, block.start)):
+        stretch = list(group)
+        size = index.count(stretch[0].start, stretch[-1].end)
+        if pieces and not _may_join(
+            places, previous, stretch, [*sizes, size], target=target, smallest=smallest
+        ):
+            yield pieces
+            pieces, sizes, previous = [], [], []
+        _add_pieces(pieces, previous, stretch, index, room=room, target=target)
+        sizes.append(size)
+        previous = stretch
+    if pieces:
+        yield pieces
+
+
+def _walls(document: Document, *, cross_pages: bool) -> list[int]:
+    """Return the offsets that no block may cross, ascending."""
+    walls = {0}
+    for section in document.sections:
+        walls.update((section.start, section.end))
+    pages = [page for page in document.pages if page.end > page.start]
+    for page, following in zip_longest(pages, pages[1:]):
+        if following is None or not (
+            cross_pages and _goes_on(document.text, page.end, following.start)
+        ):
+            walls.add(page.end)
+            if following is not None:
+                walls.add(following.start)
+    return sorted(walls)
+
+
+def _goes_on(text: str, end: int, start: int) -> bool:
+    """Whether what ends before ``end`` seems to be continued at ``start``."""
+    before = text[max(end - 200, 0) : end].rstrip()
+    after = text[start : start + 200].lstrip()
+    return bool(before and after) and before[-1] not in _STOPS and after[0].islower()
+
+
+def _complete(document: Document) -> Iterator[Block]:
+    """Yield the blocks in order, and paragraphs for any text outside of them."""
+    position = 0
+    for block in document.blocks:
+        yield from _paragraphs(document.text, position, block.start)
+        if block.end > max(block.start, position):
+            yield replace(block, start=max(block.start, position))
+        position = max(position, block.end)
+    yield from _paragraphs(document.text, position, len(document.text))
+
+
+def _paragraphs(text: str, start: int, end: int) -> Iterator[Block]:
+    if start >= end:
+        return
+    for match in _BLANK_LINE.finditer(text, start, end):
+        yield Block("paragraph", start, match.start())
+        start = match.end()
+    yield Block("paragraph", start, end)
+
+
+def _cut_at(text: str, blocks: Iterator[Block], walls: Sequence[int]) -> Iterator[Block]:
+    """Yield the blocks trimmed, without blank ones, cut where they cross a wall."""
+    for block in blocks:
+        start = block.start
+        ordinal = bisect_right(walls, start)
+        while ordinal < len(walls) and walls[ordinal] < block.end:
+            for begin, end in trimmed(text, start, walls[ordinal]):
+                yield replace(block, start=begin, end=end)
+            start = walls[ordinal]
+            ordinal += 1
+        for begin, end in trimmed(text, start, block.end):
+            yield replace(block, start=begin, end=end)
+
+
+def _may_join(
+    places: Places,
+    previous: Sequence[Block],
+    stretch: Sequence[Block],
+    sizes: Sequence[int],
+    *,
+    target: int,
+    smallest: int,
+) -> bool:
+    """Whether a stretch may share chunks with what is before it in the region.
+
+    ``sizes`` holds the tokens of the region's stretches so far, ``stretch`` included.
+    """
+    if places.page(stretch[0].start) != places.page(previous[-1].start):
+        return False
+    section, before = places.section(stretch[0].start), places.section(previous[0].start)
+    if section is before:
+        return True
+    path = section.path if section else ()
+    path_before = before.path if before else ()
+    if len(path) > len(path_before) and path[: len(path_before)] == path_before:
+        return sum(sizes[:-1]) < smallest or all(block.kind == "heading" for block in previous)
+    return path[:-1] == path_before[:-1] and max(sizes[-2:]) < smallest and sum(sizes) <= target
+
+
+def _add_pieces(
+    pieces: list[Piece],
+    previous: Sequence[Block],
+    stretch: Sequence[Block],
+    index: TokenIndex,
+    *,
+    room: Room,
+    target: int,
+) -> None:
+    """Append the pieces of a stretch to ``pieces``; ``previous`` is the stretch before it."""
+    # Pieces far smaller than a chunk only make packing slow: a chunk of 1-token lines.
+    crumb = max(room(stretch[0].start, None) // 32, 1)
+    before = previous[-1] if previous else None
+    for block in stretch:
+        if before is None:
+            penalty = SECTION
+        elif before.kind == "heading":
+            penalty = AFTER_HEADING
+        elif block is stretch[0]:
+            penalty = SECTION
+        else:
+            penalty = LIST_ITEM if block.kind == "list_item" else BLOCK
+            if index.text[before.end - 1] in ":：":
+                penalty += AFTER_COLON
+        for piece in _block_pieces(block, penalty, index, room=room, target=target):
+            last = pieces[-1] if pieces else None
+            if (
+                last is not None
+                and not (block is stretch[0] and piece.penalty == SECTION)
+                and block.kind != "heading"
+                and last.header == piece.header
+                and index.count(piece.start, piece.end) < crumb
+                and index.count(last.start, last.end) < crumb
+            ):
+                pieces[-1] = replace(last, end=piece.end)
+            else:
+                pieces.append(piece)
+        before = block
+
+
+def _block_pieces(
+    block: Block, penalty: float, index: TokenIndex, *, room: Room, target: int
+) -> Iterator[Piece]:
+    """Yield the pieces of one block; the first costs ``penalty`` to begin with."""
+    size = index.count(block.start, block.end)
+    if block.kind in ("table", "code"):
+        if size <= room(block.start, None):
+            yield Piece(block.start, block.end, penalty)
+            return
+        parts = _lines(index.text, block)
+    elif size <= target // 4:
+        yield Piece(block.start, block.end, penalty)
+        return
+    else:
+        parts = (
+            (start, end, SENTENCE)
+            for start, end in sentence_spans(index.text, block.start, block.end)
+        )
+    for start, end, cost in parts:
+        header = None
+        if block.header_end is not None and start >= block.header_end:
+            header = (block.start, block.header_end)
+        if start == block.start:
+            cost = penalty
+        limit = room(start, header)
+        size = index.count(start, end)
+        if size <= limit:
+            yield Piece(start, end, cost, header)
+            continue
+        # Cuts are up to a quarter of a part away from even, hence the four fifths.
+        count = max(ceil(size / max(limit * 4 // 5, 1)), round(size / target))
+        for begin, stop in index.cut(start, end, count):
+            yield Piece(begin, stop, cost, header)
+            cost = WORD
+
+
+def _lines(text: str, block: Block) -> Iterator[tuple[int, int, float]]:
+    """Yield the lines of a table or of code, trimmed, with what it costs to cut before each."""
+    previous_end = block.start
+    for match in _LINE.finditer(text, block.start, block.end):
+        if block.kind == "table":
+            cost = TABLE_ROW
+        elif text.count("\n", previous_end, match.start()) > 1:
+            cost = BLOCK
+        else:
+            cost = CODE_LINE
+        previous_end = match.end()
+        yield match.start(), match.start() + len(match[0].rstrip()), cost
