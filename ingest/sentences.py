@@ -144,7 +144,8 @@ def _split_stretch(text: str, start: int, end: int, spans: list[tuple[int, int]]
     """Append the sentences of one trimmed stretch to ``spans``."""
     caseless: bool | None = None
     begin = start
-    for match in _STOP.finditer(text, start, end):
+    marker = _LIST_ITEM.match(text, start, end)
+    for match in _STOP.finditer(text, marker.end() if marker else start, end):
         stop = match.end()
         if stop >= end:
             break
