@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ingest.loaders.pdf_rows import Row, is_numeric
+from ingest.loaders.pdf.rows import Row, is_numeric
 
 if TYPE_CHECKING:
     from ingest.document import BlockKind
@@ -28,6 +28,7 @@ _YEARS: Final = re.compile(
 _ENDS_SENTENCE: Final = re.compile(r"[.!?:;][\"”’')\]]*$")
 
 _MAX_HEADER_ROWS: Final = 6
+_MOVED_BLOCKS: Final = 3
 
 
 class PageBlock(NamedTuple):
@@ -42,6 +43,7 @@ class PageBlock(NamedTuple):
     height: float
     bold: bool
     top: float
+    bottom: float
     header_rows: int = 0
 
 
@@ -58,8 +60,27 @@ class _Line:
         return " ".join(self.cells)
 
 
-def blocks_of(rows: Sequence[Row]) -> Iterator[PageBlock]:
-    """Yield the blocks of one page, in the order of its rows."""
+def blocks_of(rows: Sequence[Row]) -> list[PageBlock]:
+    """Return the blocks of one page, in the order of its rows.
+
+    But what is drawn last and stands above all the rest comes first (a title that was added
+    later), and what is drawn first and stands below all the rest comes last (a page number).
+    """
+    blocks = list(_blocks(rows))
+    for _ in range(min(_MOVED_BLOCKS, len(blocks) - 1)):
+        above = max(block.top for block in blocks[:-1])
+        if not (blocks[-1].height and blocks[-1].bottom >= above):
+            break
+        blocks.insert(0, blocks.pop())
+    for _ in range(min(_MOVED_BLOCKS, len(blocks) - 1)):
+        placed = [block.bottom for block in blocks[1:] if block.height]
+        if not (placed and blocks[0].height and blocks[0].top <= min(placed)):
+            break
+        blocks.append(blocks.pop(0))
+    return blocks
+
+
+def _blocks(rows: Sequence[Row]) -> Iterator[PageBlock]:
     lines = [_Line(row, _cell_texts(row), row.cells[-1].hyphenated) for row in rows]
     pitch = _pitch(rows)
     position = 0
@@ -197,7 +218,9 @@ def _table(lines: Sequence[_Line]) -> PageBlock:
     header = _header_rows(rows, lefts)
     first = lines[0].row
     texts = tuple((" | ".join(row), False) for row in rows)
-    return PageBlock("table", texts, first.height, False, first.cells[0].top, header)
+    return PageBlock(
+        "table", texts, first.height, False, first.cells[0].top, lines[-1].row.bottom, header
+    )
 
 
 def _label_goes_on(line: _Line, following: _Line) -> bool:
@@ -250,11 +273,9 @@ def _breaks(current: Sequence[_Line], line: _Line, pitch: float) -> bool:
     if _ITEM.match(line.text):
         return not last.hyphenated
     distance = one.bottom - other.bottom
-    unfinished = last.hyphenated or (
-        line.text[:1].islower() and not _ENDS_SENTENCE.search(last.text)
-    )
+    unfinished = last.hyphenated or (line.text[:1].islower() and not _ends_sentence(last.text))
     if distance < -0.5 * one.height:
-        return not unfinished
+        return not (unfinished and _next_column(one, other))
     height = max(one.height, other.height)
     if abs(one.height - other.height) > 0.2 * height and not (
         unfinished and distance < 1.2 * pitch * height
@@ -271,10 +292,19 @@ def _breaks(current: Sequence[_Line], line: _Line, pitch: float) -> bool:
     return _starts_indented(current, line)
 
 
+def _next_column(one: Row, other: Row) -> bool:
+    """Tell whether a row further up may be where the text of a column goes on."""
+    return (
+        abs(one.height - other.height) < 0.1 * other.height
+        and one.right - one.left > 0.6 * (other.right - other.left)
+        and other.left > one.left
+    )
+
+
 def _starts_indented(current: Sequence[_Line], line: _Line) -> bool:
     last, first = current[-1].row, current[0].row
     other = line.row
-    ended = _ENDS_SENTENCE.search(current[-1].text) is not None
+    ended = _ends_sentence(current[-1].text)
     indent = other.left - last.left
     right = max(row.row.right for row in current)
     right = max(right, other.right)
@@ -288,6 +318,10 @@ def _starts_indented(current: Sequence[_Line], line: _Line) -> bool:
     return indent < -0.8 * other.height and ended and not _ITEM.match(current[0].text)
 
 
+def _ends_sentence(text: str) -> bool:
+    return text.rstrip("\"”’')]")[-1:] in (".", "!", "?", ":", ";")
+
+
 def _paragraph(lines: Sequence[_Line]) -> PageBlock:
     first = lines[0].row
     kind: BlockKind = "list_item" if _ITEM.match(lines[0].text) else "paragraph"
@@ -297,4 +331,5 @@ def _paragraph(lines: Sequence[_Line]) -> PageBlock:
         first.height if first.placed else 0.0,
         all(line.row.bold for line in lines),
         first.cells[0].top,
+        min(line.row.bottom for line in lines),
     )

@@ -9,10 +9,11 @@ looked at in lines that may hold a wide gap (table rows, two columns on one line
 from __future__ import annotations
 
 import ctypes
+import math
 import re
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 # pdfium marks a hyphen at the end of a line with U+FFFE and swallows the line break after it.
 _LINE: Final = re.compile(r"[^\r\n\ufffe\x02]+[\ufffe\x02]?|[\ufffe\x02]")
@@ -23,11 +24,17 @@ _BREAKS: Final = re.compile(rf"{_LEADER}|[\s\u00a0]+")
 _LEADERS: Final = re.compile(_LEADER)
 _RIGHT_TO_LEFT: Final = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _NUMERIC_END: Final = re.compile(r"[\d—–%)*-][)%]*\s*$")
-_BOLD_NAME: Final = re.compile(rb"bold|black|heavy|semibd|demi|-medi\b|cmbx|cmssbx", re.IGNORECASE)
+_BOLD_NAME: Final = re.compile(
+    rb"bold|black|heavy|semibd|demi|-medi(?:ital)?\b|-bd|cmbx|cmssbx", re.IGNORECASE
+)
 
 _FORCE_BOLD: Final = 1 << 18  # of the font descriptor's flags
+_MAX_HEADING_LINE: Final = 110
 _HYPHEN_MARKS: Final = "\ufffe\x02"
 _LEFT_SPACE: Final = " \t\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+
+
+_Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 class Fragment(NamedTuple):
@@ -58,41 +65,71 @@ class _Line(NamedTuple):
     end: int
     text: str
     hyphenated: bool
-    first: tuple[float, float, float, float]
-    last: tuple[float, float, float, float]
+    first: _Box
+    last: _Box
 
 
 class _Glyphs:
-    """Character boxes of one text page, by index into pdfium's characters."""
+    """Character boxes of one text page, by index into pdfium's characters.
 
-    __slots__ = ("_box", "_pointer", "_raw", "_text_page")
+    On a page whose text runs upwards, downwards or upside down, boxes are turned so that it runs
+    to the right; ``turns`` counts the quarters that the text is turned clockwise.
+    """
+
+    __slots__ = (
+        "_box",
+        "_flags",
+        "_get_box",
+        "_name",
+        "_page_width",
+        "_pointer",
+        "_raw",
+        "_text_page",
+        "turns",
+    )
 
     _unpack = struct.Struct("4f").unpack_from
 
-    def __init__(self, raw: Any, text_page: Any) -> None:
+    def __init__(self, raw: Any, text_page: Any, page_width: float) -> None:
+        self.turns = 0
+        self._page_width = page_width
         self._raw = raw
         self._text_page = text_page
+        self._get_box = raw.FPDFText_GetLooseCharBox
         self._box = raw.FS_RECTF()
         self._pointer = ctypes.byref(self._box)
+        self._name = ctypes.create_string_buffer(128)
+        self._flags = ctypes.c_int()
 
-    def box(self, index: int) -> tuple[float, float, float, float]:
+    def box(self, index: int) -> _Box:
         """Return left, top, right, bottom of a character's font box (all 0 if there is none)."""
-        if not self._raw.FPDFText_GetLooseCharBox(self._text_page, index, self._pointer):
+        if not self._get_box(self._text_page, index, self._pointer):
             return (0.0, 0.0, 0.0, 0.0)
+        if not self.turns:
+            return self._unpack(self._box)
         left, top, right, bottom = self._unpack(self._box)
-        return (left, top, right, bottom)
+        if self.turns == 1:
+            return (self._page_width - top, right, self._page_width - bottom, left)
+        if self.turns == 2:
+            return (self._page_width - right, -bottom, self._page_width - left, -top)
+        return (bottom, -left, top, -right)
 
-    def angle(self, index: int) -> float:
-        """Return the rotation of a character in radians, -1 if unknown."""
-        return float(self._raw.FPDFText_GetCharAngle(self._text_page, index))
+    def quarter_turns(self, index: int) -> float:
+        """Return how many quarters a character is turned clockwise; a fraction if it leans."""
+        quarters = float(self._raw.FPDFText_GetCharAngle(self._text_page, index)) / (math.pi / 2)
+        nearest = round(quarters)
+        return nearest % 4 if abs(quarters - nearest) < 0.06 else quarters
 
     def is_bold(self, index: int) -> bool:
-        """Tell whether a character's font is bold, by the font's name or its flags."""
-        name = ctypes.create_string_buffer(128)
-        flags = ctypes.c_int()
-        self._raw.FPDFText_GetFontInfo(self._text_page, index, name, 128, ctypes.byref(flags))
-        # The weight that pdfium gives is guessed from stem widths, and often wrong.
-        return bool(_BOLD_NAME.search(name.value)) or bool(flags.value & _FORCE_BOLD)
+        """Tell whether a character's font is bold, by the font's name or its flags.
+
+        The weight that pdfium gives is guessed from the width of stems, and often wrong.
+        """
+        self._name.value = b""
+        self._raw.FPDFText_GetFontInfo(
+            self._text_page, index, self._name, len(self._name), ctypes.byref(self._flags)
+        )
+        return bool(self._flags.value & _FORCE_BOLD) or bool(_BOLD_NAME.search(self._name.value))
 
 
 def read_characters(raw: Any, text_page: Any) -> str:
@@ -121,7 +158,8 @@ def read_characters(raw: Any, text_page: Any) -> str:
 def read_fragments(raw: Any, text_page: Any, page_width: float) -> list[Fragment]:
     """Return the text of a page in pdfium's order, cut at line ends, wide gaps and jumps."""
     characters = read_characters(raw, text_page)
-    glyphs = _Glyphs(raw, text_page)
+    glyphs = _Glyphs(raw, text_page, page_width)
+    glyphs.turns = _turns_of_page(characters, glyphs)
     lines = list(_measured_lines(characters, glyphs))
     narrow = _typical_width(lines)
     shared_gutter = _crosses_gutter(lines, glyphs, characters, page_width)
@@ -129,6 +167,19 @@ def read_fragments(raw: Any, text_page: Any, page_width: float) -> list[Fragment
     for line in lines:
         fragments += _fragments_of(line, glyphs, characters, narrow, shared_gutter)
     return fragments
+
+
+def _turns_of_page(characters: str, glyphs: _Glyphs) -> int:
+    """Return how most of a page's text is turned, from a sample of its characters."""
+    positions = [
+        position
+        for part in range(1, 10, 2)
+        if (position := len(characters) * part // 10) < len(characters)
+        and not characters[position].isspace()
+    ]
+    turns = [glyphs.quarter_turns(position) for position in positions]
+    common = max(turns, key=turns.count, default=0)
+    return int(common) if common in (1, 2, 3) and turns.count(common) > len(turns) / 2 else 0
 
 
 def _measured_lines(characters: str, glyphs: _Glyphs) -> Iterator[_Line]:
@@ -204,10 +255,16 @@ def _fragments_of(
         return [_unplaced(line)]
     count = line.end - line.start
     jumps = abs(last_bottom - bottom) > 0.5 * height
-    if (jumps or right <= left) and abs(_turn(glyphs.angle(line.start))) > 0.1:
+    if (jumps or right <= left) and glyphs.quarter_turns(line.start) != glyphs.turns:
         return [_unplaced(line)]
     excess = right - left - narrow * count * height
-    bold = count < 160 and glyphs.is_bold(line.start) and glyphs.is_bold(line.end - 1)
+    # Bold matters for headings only: not worth asking in long lines, or amid a sentence.
+    bold = (
+        count <= _MAX_HEADING_LINE
+        and not line.text[0].islower()
+        and glyphs.is_bold(line.start)
+        and glyphs.is_bold(line.end - 1)
+    )
     plain = not (
         jumps
         or shared_gutter
@@ -216,7 +273,7 @@ def _fragments_of(
         or excess > 1.2 * height + 0.06 * (right - left)
         or (_NUMERIC_END.search(line.text) is not None and excess > 0)
     )
-    if plain or _RIGHT_TO_LEFT.search(line.text):
+    if plain or not (line.text.isascii() or _RIGHT_TO_LEFT.search(line.text) is None):
         return [
             Fragment(
                 line.text,
@@ -253,14 +310,13 @@ def _cut(
         numbers = _is_number_edge(characters[before - 1]) and _is_number_edge(characters[after])
         gap = next_left - last_right
         jumped = min(last_top, next_top) - max(last_bottom, next_bottom) < 0.3 * height
-        leader = "..." in match.group() or ". ." in match.group() or "\u2026" in match.group()
+        leader = after - before >= 5 and not match.group().isspace()
         wide = leader or gap > (0.55 if numbers else 0.85 if shared_gutter else 1.05) * height
         if not (jumped or wide or gap < -3 * height):
             continue
         yield Fragment(characters[start:before], left, bottom, last_right, top, bold)
         start = after
         left, top, _, bottom = next_box
-        bold = line.end - line.start < 160 and glyphs.is_bold(after)
     yield Fragment(
         characters[start : line.end], left, bottom, line.last[2], top, bold, line.hyphenated
     )
@@ -272,8 +328,3 @@ def _unplaced(line: _Line) -> Fragment:
 
 def _is_number_edge(character: str) -> bool:
     return character.isdigit() or character in "$€£¥()%—–-.,*+"
-
-
-def _turn(angle: float) -> float:
-    """Map an angle in radians to -pi..pi, so that a hair below a full turn counts as none."""
-    return (angle + 3.141592653589793) % 6.283185307179586 - 3.141592653589793

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from ingest.loaders.pdf_text import Fragment
+    from ingest.loaders.pdf.text import Fragment
 
 _NUMERIC: Final = re.compile(r"[\s$€£¥()\[\]%*\d.,:/+—–-]+$")
 _LOOK_BACK: Final = 120
@@ -235,30 +235,28 @@ def _by_column(rows: list[Row], page_width: float, *, depth: int) -> list[Row]:
 def _gutter(rows: Sequence[Row], page_width: float) -> float | None:
     """Return where the white stripe between two text columns is, if rows run across one."""
     wide = [row for row in rows if len(row.cells) > 1 and row.placed]
-    if len(wide) < _MIN_COLUMN_ROWS:
+    gaps = [gaps for row in wide if (gaps := list(_gaps_in_prose(row)))]
+    if len(gaps) < max(_MIN_COLUMN_ROWS, 0.6 * len(wide)):
         return None
-    gaps = [list(_gaps(row)) for row in wide]
-    candidates = {round((start + end) / 2) for row_gaps in gaps for start, end in row_gaps}
-    best, count = 0.0, 0
+    candidates = {round((one.right + other.left) / 2) for row in gaps for one, other in row}
+    best, crossed = 0.0, 0
     for candidate in candidates:
-        hits = sum(any(start < candidate < end for start, end in row) for row in gaps)
-        if hits > count:
-            best, count = float(candidate), hits
-    if count < max(_MIN_COLUMN_ROWS, 0.6 * len(wide)):
+        hits = sum(any(one.right < candidate < other.left for one, other in row) for row in gaps)
+        if hits > crossed:
+            best, crossed = float(candidate), hits
+    if crossed < max(_MIN_COLUMN_ROWS, 0.6 * len(wide)):
         return None
-    sides: tuple[list[Fragment], list[Fragment]] = ([], [])
-    for row, row_gaps in zip(wide, gaps, strict=True):
-        if any(start < best < end for start, end in row_gaps):
-            sides[0].append(max((c for c in row.cells if c.right <= best), key=lambda c: c.right))
-            sides[1].append(min((c for c in row.cells if c.left >= best), key=lambda c: c.left))
-    if all(_is_running_text(side, page_width) for side in sides):
+    pairs = [pair for row in gaps for pair in row if pair[0].right < best < pair[1].left]
+    if all(_is_running_text([pair[side] for pair in pairs], page_width) for side in (0, 1)):
         return best
     return None
 
 
-def _gaps(row: Row) -> Iterator[tuple[float, float]]:
-    for one, other in zip(row.cells, row.cells[1:], strict=False):
-        yield one.right, other.left
+def _gaps_in_prose(row: Row) -> Iterator[tuple[Fragment, Fragment]]:
+    """Yield neighbours in a row that are both long enough to be lines of running text."""
+    for one, other in itertools.pairwise(row.cells):
+        if min(len(one.text), len(other.text)) >= _MIN_COLUMN_CHARACTERS // 2:
+            yield one, other
 
 
 def _is_running_text(side: Sequence[Fragment], page_width: float) -> bool:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ingest.document import Section
 
 if TYPE_CHECKING:
-    from ingest.loaders.pdf_assemble import Located
+    from ingest.loaders.pdf.assemble import Located
 
 _MAX_HEADING: Final = 150
 _MAX_LEVEL: Final = 8
 _DIGITS: Final = re.compile(r"\d+")
 _WORD_CHARACTERS: Final = re.compile(r"[\W_]+")
+_NUMBERING: Final = re.compile(r"(?:\d{1,3}(?:\.\d{1,3})*|[a-z]|[ivx]{1,5})[.)]?\s+(?=\S)")
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 _SENTENCE_END: Final = re.compile(r"[.,;][\"”’)]*$")
 _BIGGER: Final = 1.15
@@ -99,6 +100,7 @@ def largest_text(blocks: Sequence[Located]) -> str | None:
         if item.source.height >= 1.3 * body
         and item.block.kind != "table"
         and 6 <= len(item.text) <= 200
+        and " " in item.text
         and len(_LETTERS.findall(item.text)) >= 5
     ]
     if not candidates or not body:
@@ -174,7 +176,8 @@ def _place(
 
 
 def _key(text: str) -> str:
-    return _WORD_CHARACTERS.sub("", text.casefold())
+    """Return a text's letters and digits, without the number that a heading may begin with."""
+    return _WORD_CHARACTERS.sub("", _NUMBERING.sub("", text.casefold()))
 
 
 # -- by the type ----------------------------------------------------------------------------------
@@ -191,6 +194,8 @@ def _by_type(blocks: Sequence[Located], pages: int) -> list[Heading]:
     for index, item in enumerate(blocks):
         source = item.source
         if index in running or not _may_be_heading(item):
+            continue
+        if index + 1 < len(blocks) and blocks[index + 1].text[:1].islower():
             continue
         if source.height >= _BIGGER * body:
             found.append((index, source.height))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ingest.document import Block, Page
 
 if TYPE_CHECKING:
-    from ingest.loaders.pdf_blocks import PageBlock
+    from ingest.loaders.pdf.blocks import PageBlock
 
 _TRANSLATION: Final[dict[int, str | None]] = {
     0xFB00: "ff",
@@ -122,18 +122,19 @@ def _join_lines(lines: Iterable[tuple[str, bool]], known: frozenset[str]) -> str
 def _rejoin(text: str, line: str, known: frozenset[str]) -> str:
     """Join a word that a line break divided, keeping the hyphen where it belongs to the word."""
     before, after = _LAST_WORD.search(text), _WORD.match(line)
-    if before is None or after is None or not line[:1].islower():
+    if before is None or after is None:
         return f"{text}-{line}"
     joined = (before.group() + after.group()).casefold()
     hyphened = f"{before.group()}-{after.group()}".casefold()
-    if joined not in known and (hyphened in known or "-" in before.group() or "-" in after.group()):
-        return f"{text}-{line}"
-    return text + line
+    if joined in known:
+        return text + line
+    compound = hyphened in known or "-" in before.group() or "-" in after.group()
+    return f"{text}-{line}" if compound or not line[0].islower() else text + line
 
 
 def _known_words(pages: Sequence[Sequence[PageBlock]]) -> frozenset[str]:
     """Return the words of a document, if any of them is divided by a line break."""
     lines = [line for blocks in pages for block in blocks for line in block.lines]
-    if not any(hyphenated for _, hyphenated in lines):
+    if True not in {hyphenated for _, hyphenated in lines}:
         return frozenset()
-    return frozenset(word for text, _ in lines for word in _WORD.findall(text.casefold()))
+    return frozenset(_WORD.findall("\n".join(text for text, _ in lines).casefold()))

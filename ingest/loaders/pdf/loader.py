@@ -1,0 +1,121 @@
+"""The PDF loader: two readers, put together to one document."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ingest.document import Document
+from ingest.errors import EncryptedError, NoTextError, WrongFormatError
+from ingest.loaders.pdf.assemble import assemble
+from ingest.loaders.pdf.headings import find_headings, largest_text, sections_of
+from ingest.loaders.pdf.metadata import usable_title
+from ingest.loaders.pdf.pdfium_reader import read_with_pdfium
+from ingest.loaders.pdf.reading import Reading, page_list
+from ingest.loaders.pdf.second_reader import decrypt_with_pypdf, read_with_pypdf
+
+if TYPE_CHECKING:
+    from ingest.loaders.registry import Source
+
+
+def load_pdf(source: Source) -> Document:
+    """Load a PDF file.
+
+    pdfium reads it; pypdf is asked where pdfium cannot open or decrypt it, or finds no text.
+
+    Raises:
+        EncryptedError: A password is needed, or the given one is wrong.
+        WrongFormatError: Not a PDF, or damaged beyond what the two readers can repair.
+        NoTextError: It has no pages, or no text on any page.
+    """
+    try:
+        reading = read_with_pdfium(source)
+    except EncryptedError as error:
+        source = _decrypted(source, error)
+        reading = read_with_pdfium(source)
+    except WrongFormatError as error:
+        reading = _read_damaged(source, error)
+    if reading.pages and not reading.has_text:
+        reading = _second_opinion(source, reading)
+    if not reading.pages:
+        raise NoTextError("the PDF has no pages")
+    if not reading.has_text:
+        raise NoTextError(_no_text(len(reading.pages)))
+    return _document(source, reading)
+
+
+def _decrypted(source: Source, error: EncryptedError) -> Source:
+    """Return the source decrypted by pypdf, which knows some forms that pdfium does not."""
+    try:
+        data = decrypt_with_pypdf(source)
+    except EncryptedError:
+        raise
+    # pypdf raises nearly anything for a damaged file, for a form of encryption that it does not
+    # know either, and where its optional cryptography is missing. What pdfium said stands then.
+    except Exception:
+        raise error from None
+    return replace(source, data=data, password=None)
+
+
+def _read_damaged(source: Source, error: WrongFormatError) -> Reading:
+    """Read a file that pdfium cannot open."""
+    try:
+        reading = read_with_pypdf(source, probe=False)
+    except EncryptedError:
+        raise
+    # As above.
+    except Exception:
+        raise error from None
+    if not reading.has_text:
+        raise error
+    reading.warnings.append("damaged: pdfium could not open it, the text was read with pypdf")
+    return reading
+
+
+def _second_opinion(source: Source, first: Reading) -> Reading:
+    """Read a file in which pdfium found no text; return the first reading if there is none."""
+    try:
+        second = read_with_pypdf(source, probe=True)
+    # As above; and the file was readable enough for pdfium to see that it has no text.
+    except Exception:
+        return first
+    if not second.has_text:
+        return first
+    second.outline, second.metadata = first.outline, first.metadata
+    second.warnings.append("the text was read with pypdf, because pdfium found none")
+    return second
+
+
+def _no_text(pages: int) -> str:
+    where = "its only page" if pages == 1 else f"any of its {pages:,} pages"
+    return f"no text on {where}: a scan? It would need text recognition (OCR)"
+
+
+def _document(source: Source, reading: Reading) -> Document:
+    text, pages, located = assemble(reading.pages)
+    if not text:
+        raise NoTextError(_no_text(len(pages)))
+    title = usable_title(reading.metadata.get("title", ""), source.path)
+    headings = find_headings(reading.outline, located, len(pages))
+    own = {heading.block for heading in headings if heading.block is not None}
+    blocks = tuple(
+        replace(item.block, kind="heading")
+        if index in own and item.block.kind != "table"
+        else item.block
+        for index, item in enumerate(located)
+    )
+    warnings = list(reading.warnings)
+    empty = [page.number for page in pages if page.start == page.end]
+    if empty:
+        verb = "holds" if len(empty) == 1 else "hold"
+        warnings.append(f"{page_list(empty)} {verb} no text (scanned or empty?)")
+    return Document(
+        text=text,
+        format="pdf",
+        title=title or largest_text(located),
+        pages=pages,
+        sections=sections_of(headings, len(text)),
+        blocks=blocks,
+        metadata={key: value for key, value in reading.metadata.items() if key != "title"},
+        warnings=tuple(warnings),
+    )

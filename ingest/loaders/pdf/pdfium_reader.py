@@ -1,0 +1,133 @@
+"""The first reader: pdfium, for text, geometry, outline and metadata."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from ingest.errors import EncryptedError, WrongFormatError
+from ingest.loaders.pdf.assemble import normalise
+from ingest.loaders.pdf.blocks import PageBlock, blocks_of
+from ingest.loaders.pdf.headings import OutlineEntry
+from ingest.loaders.pdf.metadata import read_metadata
+from ingest.loaders.pdf.reading import (
+    MAX_CHARACTERS,
+    MAX_PAGES,
+    Reading,
+    page_list,
+    password_error,
+    quiet,
+)
+from ingest.loaders.pdf.rows import rows_of
+from ingest.loaders.pdf.text import read_fragments
+
+if TYPE_CHECKING:
+    from ingest.loaders.registry import Source
+
+# pdfium may not be called from two threads at once.
+_LOCK: Final = threading.Lock()
+
+# A damaged outline may be a loop, or claim millions of entries.
+_MAX_OUTLINE: Final = 20_000
+_MAX_OUTLINE_DEPTH: Final = 12
+
+
+def read_with_pdfium(source: Source) -> Reading:
+    """Read a file with pdfium.
+
+    Raises:
+        EncryptedError: A password is needed, or the given one is wrong.
+        WrongFormatError: pdfium cannot open it.
+    """
+    with _LOCK, quiet("pypdfium2"):
+        document = _open(source)
+        try:
+            reading = Reading()
+            _read_pages(document, reading)
+            reading.outline = list(_outline(document))
+            reading.metadata = read_metadata(document.get_metadata_dict())
+            return reading
+        finally:
+            document.close()
+
+
+def _open(source: Source) -> Any:
+    import pypdfium2
+    from pypdfium2 import raw
+
+    for password in (None, source.password) if source.password else (None,):
+        try:
+            return pypdfium2.PdfDocument(source.data, password=password)
+        except pypdfium2.PdfiumError as error:
+            code = error.err_code
+        if code != raw.FPDF_ERR_PASSWORD:
+            break
+    if code == raw.FPDF_ERR_PASSWORD:
+        raise password_error(source)
+    if code == raw.FPDF_ERR_SECURITY:
+        raise EncryptedError(
+            "encrypted in a way that no password opens: a certificate or a plug-in is needed"
+        )
+    if b"%PDF-" not in source.data[:1024]:
+        raise WrongFormatError("not a PDF: it does not begin with %PDF")
+    raise WrongFormatError("damaged PDF: neither pdfium nor pypdf can read it")
+
+
+def _read_pages(document: Any, reading: Reading) -> None:
+    import pypdfium2
+
+    count = len(document)
+    if count > MAX_PAGES:
+        reading.warnings.append(f"only the first {MAX_PAGES:,} of {count:,} pages were read")
+    unreadable: list[int] = []
+    characters = 0
+    for index in range(min(count, MAX_PAGES)):
+        blocks: list[PageBlock] = []
+        reading.pages.append(blocks)
+        try:
+            blocks += _read_page(document, index)
+        except pypdfium2.PdfiumError:
+            unreadable.append(index + 1)
+            continue
+        characters += sum(len(line) for block in blocks for line, _ in block.lines)
+        if characters > MAX_CHARACTERS:
+            reading.warnings.append(
+                f"only the first {index + 1:,} of {count:,} pages were read: too much text"
+            )
+            break
+    if unreadable:
+        reading.warnings.append(f"{page_list(unreadable)} could not be read: damaged")
+
+
+def _read_page(document: Any, index: int) -> list[PageBlock]:
+    from pypdfium2 import raw
+
+    page = document[index]
+    try:
+        width = page.get_width()
+        text_page = page.get_textpage()
+        try:
+            fragments = read_fragments(raw, text_page.raw, width)
+        finally:
+            text_page.close()
+    finally:
+        page.close()
+    return blocks_of(rows_of(fragments, width))
+
+
+def _outline(document: Any) -> Iterator[OutlineEntry]:
+    from pypdfium2 import raw
+
+    for number, bookmark in enumerate(document.get_toc(max_depth=_MAX_OUTLINE_DEPTH)):
+        if number >= _MAX_OUTLINE:
+            return
+        destination = bookmark.get_dest()
+        page: int | None = None
+        top: float | None = None
+        if destination is not None:
+            page = destination.get_index()
+            mode, view = destination.get_view()
+            if mode == raw.PDFDEST_VIEW_XYZ and len(view) >= 2 and view[1]:
+                top = float(view[1])
+        yield OutlineEntry(normalise(bookmark.get_title()), bookmark.level + 1, page, top)
