@@ -1,0 +1,42 @@
+"""The store: SQLite holds the truth; FAISS and tantivy are views of it.
+
+Nothing heavy is loaded until something is searched or embedded.
+"""
+
+from ragkit.store.records import (
+    Check,
+    Counts,
+    FileState,
+    PendingChunk,
+    Root,
+    Scored,
+    SessionInfo,
+    StoredChunk,
+    StoredDocument,
+    StoredFailure,
+    StoredFile,
+    StoredTrace,
+    Turn,
+    ViewLag,
+)
+from ragkit.store.store import Store
+from ragkit.store.where import Where
+
+__all__ = [
+    "Check",
+    "Counts",
+    "FileState",
+    "PendingChunk",
+    "Root",
+    "Scored",
+    "SessionInfo",
+    "Store",
+    "StoredChunk",
+    "StoredDocument",
+    "StoredFailure",
+    "StoredFile",
+    "StoredTrace",
+    "Turn",
+    "ViewLag",
+    "Where",
+]

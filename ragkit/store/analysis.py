@@ -1,0 +1,74 @@
+"""How text becomes terms: the same way when it is indexed and when it is asked for."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+ANALYSIS_VERSION = "1"
+LANGUAGE = "english"
+_LONGEST_TERM = 80  # bytes; longer runs are base64 and the like
+# Scripts that put no space between words: each character becomes a term of its own.
+_UNSPACED = re.compile(
+    "(["
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f"  # Myanmar
+    "\u1780-\u17ff"  # Khmer
+    "\u3040-\u30ff\u31f0-\u31ff"  # Hiragana, Katakana
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
+    "])"
+)
+# A run of letters and digits with a digit in it, perhaps joined by punctuation: 12.5, X-200
+_CODE = re.compile(r"(?<![^\W_])(?=[^\s\d]*\d)[^\W_]+(?:[-./:,+][^\W_]+)*")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_JOINERS = re.compile(r"[-./:,+]")
+
+
+def normalise(text: str) -> str:
+    """Bring text to NFKC, and set spaces around each character of unspaced scripts."""
+    if text.isascii():
+        return text
+    return _UNSPACED.sub(r" \1 ", unicodedata.normalize("NFKC", text))
+
+
+def codes(text: str) -> list[str]:
+    """List numbers, dates and codes, in the one form that all their spellings share.
+
+    Letters with digits lose what joins them (``X-200`` and ``x200`` are ``x200``); numbers lose
+    their thousands commas; others stay (``12.5``, ``2024-01-31``). Plain short numbers are
+    words like others, and left out.
+    """
+    found: list[str] = []
+    for match in _CODE.finditer(text):
+        code = match[0].casefold()
+        if len(code) > _LONGEST_TERM:
+            continue
+        if any(character.isalpha() for character in code):
+            found.append(_JOINERS.sub("", code))
+        elif _THOUSANDS.fullmatch(code):
+            found.append(code.replace(",", ""))
+        elif len(code) > 3 or not code.isdecimal():
+            found.append(code)
+    return found
+
+
+def word_analyzer(language: str = LANGUAGE) -> Any:
+    """Words in lower case, without accents, stemmed for ``language``."""
+    import tantivy
+
+    return (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+        .filter(tantivy.Filter.remove_long(_LONGEST_TERM))
+        .filter(tantivy.Filter.lowercase())
+        .filter(tantivy.Filter.ascii_fold())
+        .filter(tantivy.Filter.stemmer(language))
+        .build()
+    )
+
+
+def code_analyzer() -> Any:
+    """Terms between spaces, as :func:`codes` gives them."""
+    import tantivy
+
+    return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()

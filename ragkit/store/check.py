@@ -1,0 +1,286 @@
+"""The checks behind ``ragkit doctor``: each says what was looked at, what it found, what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragkit.errors import CorruptError
+from ragkit.store import changes, dense_file, lexical, queries, vectors
+from ragkit.store.dense import DENSE_FOLDER
+from ragkit.store.records import Check, Counts
+
+if TYPE_CHECKING:
+    from ragkit.store.database import Database
+
+_QUICK_BYTES = 512 * 2**20
+_SAMPLED_DOCUMENTS = 1_000
+_LOW_DISK_BYTES = 500 * 2**20
+_LARGE_LOG_BYTES = 256 * 2**20
+_RESTORE = "restore knowledge.sqlite3 from a backup, or ingest into a new directory"
+_REBUILD = "run `ragkit rebuild`"
+_CATCH_UP = "it catches up at the next ingest or word search"
+
+
+def examine(directory: Path, database: Database) -> list[Check]:
+    """Run all checks; a check that cannot be run because of damage is a failed one."""
+    found: list[Check] = []
+    parts: list[tuple[str, Callable[[], Iterator[Check]]]] = [
+        ("database", lambda: _integrity(database)),
+        ("documents", lambda: _documents(database)),
+        ("vectors", lambda: _vectors(database)),
+        ("totals", lambda: _totals(database)),
+        ("dense view", lambda: _dense(directory / DENSE_FOLDER, database)),
+        ("lexical view", lambda: _lexical(directory / lexical.LEXICAL_FOLDER, database)),
+        ("permissions", lambda: _permissions(directory, database)),
+        ("disk", lambda: _disk(directory, database)),
+    ]
+    for name, part in parts:
+        try:
+            found += part()
+        except CorruptError as error:
+            found.append(Check(name, "fail", str(error), _RESTORE))
+    return found
+
+
+def _integrity(database: Database) -> Iterator[Check]:
+    quick = database.path.stat().st_size > _QUICK_BYTES
+    pragma = "quick_check" if quick else "integrity_check"
+    with database.reading() as connection:
+        problems = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}(5)")]
+        strays = connection.execute("PRAGMA foreign_key_check").fetchmany(5)
+    if problems != ["ok"]:
+        yield Check("database", "fail", f"SQLite reports: {'; '.join(problems)}", _RESTORE)
+    else:
+        how = " (quick check, for its size)" if quick else ""
+        yield Check("database", "ok", f"SQLite finds no damage{how}")
+    if strays:
+        tables = ", ".join(sorted({str(row[0]) for row in strays}))
+        yield Check("references", "fail", f"rows in {tables} belong to nothing", _RESTORE)
+    else:
+        yield Check("references", "ok", "every row belongs to something")
+
+
+def _documents(database: Database) -> Iterator[Check]:
+    with database.snapshot() as connection:
+        (total,) = connection.execute("SELECT count(*) FROM documents").fetchone()
+        step = max(1, -(-total // _SAMPLED_DOCUMENTS))
+        sample = connection.execute("SELECT id, path FROM documents ORDER BY id").fetchall()[::step]
+        wrong = [path for document_id, path in sample if not _is_whole(connection, document_id)]
+    extent = "every chunk is" if step == 1 else f"in {len(sample):,} of {total:,}, each chunk is"
+    if wrong:
+        yield Check(
+            "documents",
+            "fail",
+            f"{len(wrong):,} of {len(sample):,} documents do not match their chunks, "
+            f"such as {wrong[0]!r}",
+            "remove them with `ragkit rm` and ingest them again",
+        )
+    else:
+        yield Check(
+            "documents", "ok", f"{total:,} documents; {extent} what stands in the text at its place"
+        )
+
+
+def _is_whole(connection: sqlite3.Connection, document_id: int) -> bool:
+    row = connection.execute(
+        "SELECT text, layout, characters, chunks, first_chunk FROM documents"
+        " JOIN contents ON document_id = id WHERE id = ?",
+        (document_id,),
+    ).fetchone()
+    if row is None:
+        return False
+    text, layout, characters, count, first_chunk = row
+    chunks = connection.execute(
+        "SELECT id, position, start_offset, end_offset, text FROM chunks WHERE document_id = ?"
+        " ORDER BY position",
+        (document_id,),
+    ).fetchall()
+    try:
+        json.loads(layout)
+    except ValueError:
+        return False
+    return (
+        len(text) == characters
+        and len(chunks) == count
+        and all(
+            chunk_id == first_chunk + index and position == index and text[start:end] == part
+            for index, (chunk_id, position, start, end, part) in enumerate(chunks)
+        )
+    )
+
+
+def _vectors(database: Database) -> Iterator[Check]:
+    import numpy as np
+
+    bad = 0
+    with database.snapshot() as connection:
+        width = vectors.dimension(connection)
+        (odd,) = connection.execute(
+            "SELECT count(*) FROM vectors WHERE length(vector) <> ?", (2 * width,)
+        ).fetchone()
+        (last_chunk,) = connection.execute("SELECT last_chunk FROM state").fetchone()
+        for _ids, rows in vectors.in_ranges(connection, [(1, last_chunk)]):
+            lengths = np.linalg.norm(rows, axis=1)
+            right = (np.abs(lengths - 1.0) < 0.01) | (lengths == 0)
+            bad += int(len(rows) - right.sum())
+        (orphans,) = connection.execute(
+            "SELECT count(*) FROM embeddings WHERE id NOT IN (SELECT embedding_id FROM chunks)"
+        ).fetchone()
+        (lost,) = connection.execute(
+            "SELECT count(*) FROM chunks WHERE id NOT IN (SELECT chunk_id FROM pending)"
+            " AND embedding_id NOT IN (SELECT embedding_id FROM vectors)"
+        ).fetchone()
+        total = queries.counts(connection)
+    if odd or bad:
+        yield Check(
+            "vectors",
+            "fail",
+            f"{odd + bad:,} vectors have a wrong length or are not finite",
+            "run `ragkit rebuild`, which embeds all passages again",
+        )
+    elif lost:
+        yield Check(
+            "vectors",
+            "fail",
+            f"{lost:,} passages have no vector and do not wait for one",
+            "run `ragkit rebuild`, which embeds all passages again",
+        )
+    elif total.vectors < total.chunks:
+        yield Check(
+            "vectors",
+            "warn",
+            f"{total.chunks - total.vectors:,} of {total.chunks:,} passages have no vector yet",
+            "run the same `ragkit ingest` again: it goes on where it stopped",
+        )
+    else:
+        size = f" of {width} numbers" if width else ""
+        yield Check("vectors", "ok", f"all {total.chunks:,} passages have a vector{size}")
+    if orphans:
+        yield Check("orphans", "warn", f"{orphans:,} vectors belong to no passage", _REBUILD)
+    else:
+        yield Check("orphans", "ok", "no vector is left over")
+
+
+def _totals(database: Database) -> Iterator[Check]:
+    with database.snapshot() as connection:
+        kept = queries.counts(connection)
+        row = connection.execute(
+            "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM failures),"
+            " (SELECT count(*) FROM chunks),"
+            " (SELECT count(*) FROM chunks) - (SELECT count(*) FROM pending),"
+            " (SELECT coalesce(sum(characters), 0) FROM documents)"
+        ).fetchone()
+    counted = Counts(*row)
+    if kept == counted:
+        yield Check("totals", "ok", "the totals kept are those counted")
+    else:
+        yield Check("totals", "fail", f"the totals kept are {kept}, counted {counted}", _RESTORE)
+
+
+def _dense(folder: Path, database: Database) -> Iterator[Check]:
+    note = dense_file.newest(folder, database.base)
+    with database.snapshot() as connection:
+        total = queries.counts(connection).vectors
+        past = changes.since(connection, note.sequence, ("chunks", "vectors")) if note else None
+    if note is None:
+        if total == 0:
+            yield Check("dense view", "ok", "there is none, and no vector to put in it")
+        else:
+            yield Check(
+                "dense view",
+                "warn",
+                "there is no usable FAISS file; searches read all vectors from the database",
+                _REBUILD,
+            )
+        return
+    if dense_file.checksum(dense_file.file_of(folder, note)) != note.crc32:
+        yield Check("dense view", "fail", "the FAISS file is damaged", _REBUILD)
+        return
+    if past is None:
+        yield Check("dense view", "warn", "the FAISS file is too old to be used", _REBUILD)
+        return
+    kind = (
+        f"approximate, recall@10 {note.recall:.3f} at {note.probes} of {note.lists} lists"
+        if note.kind == "ivf"
+        else "exact"
+    )
+    later = f", {past.chunks:,} passages changed since" if past.chunks else ""
+    if not past.chunks and note.count != total:
+        yield Check(
+            "dense view",
+            "fail",
+            f"the FAISS file holds {note.count:,} vectors, the database {total:,}",
+            _REBUILD,
+        )
+    else:
+        yield Check("dense view", "ok", f"{note.count:,} vectors, {kind}{later}")
+
+
+def _lexical(folder: Path, database: Database) -> Iterator[Check]:
+    opened = lexical.open_folder(folder, database.base)
+    with database.snapshot() as connection:
+        total = queries.counts(connection).chunks
+        past = changes.since(connection, opened.sequence, ("chunks", "words")) if opened else None
+    if opened is None:
+        status = "ok" if total == 0 else "warn"
+        remedy = "" if total == 0 else _CATCH_UP
+        message = "there is no usable word index"
+        yield Check("lexical view", "ok" if status == "ok" else "warn", message, remedy)
+        return
+    held = opened.index.searcher().num_docs - 1  # one entry holds the state
+    if past is None:
+        yield Check("lexical view", "warn", "the word index is too old to be used", _CATCH_UP)
+    elif past.chunks:
+        message = f"{past.chunks:,} passages changed since the word index was written"
+        yield Check("lexical view", "warn", message, _CATCH_UP)
+    elif held != total:
+        message = f"the word index holds {held:,} passages, the database {total:,}"
+        yield Check("lexical view", "fail", message, _REBUILD)
+    else:
+        yield Check("lexical view", "ok", f"{held:,} passages")
+
+
+def _permissions(directory: Path, database: Database) -> Iterator[Check]:
+    locked = [
+        path.name
+        for path in (directory, database.path, directory / DENSE_FOLDER)
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK)
+    ]
+    if locked:
+        yield Check(
+            "permissions",
+            "warn",
+            f"you may not read and write {', '.join(map(repr, locked))}",
+            "change the rights of the directory, or use it as its owner",
+        )
+    else:
+        yield Check("permissions", "ok", "the directory can be read and written")
+
+
+def _disk(directory: Path, database: Database) -> Iterator[Check]:
+    free = shutil.disk_usage(directory).free
+    if free < _LOW_DISK_BYTES:
+        yield Check("disk", "warn", f"only {_megabytes(free)} are free", "free some space")
+    else:
+        yield Check("disk", "ok", f"{_megabytes(free)} are free")
+    log = database.path.with_name(database.path.name + "-wal")
+    size = log.stat().st_size if log.exists() else 0
+    if size > _LARGE_LOG_BYTES:
+        yield Check(
+            "write-ahead log",
+            "warn",
+            f"the write-ahead log has grown to {_megabytes(size)}",
+            "close all programs that use this knowledge base",
+        )
+    else:
+        yield Check("write-ahead log", "ok", f"{_megabytes(size)}")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"

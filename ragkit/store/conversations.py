@@ -1,0 +1,91 @@
+"""Sessions with their turns, and traces: small rows that any process may add at any time."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+from ragkit.store.paths import storable
+from ragkit.store.records import SessionInfo, StoredTrace, Turn
+
+TRACES_KEPT = 1000
+
+
+def add_turn(
+    connection: sqlite3.Connection,
+    session: str,
+    role: str,
+    content: str,
+    trace: str | None,
+    citations_json: str,
+) -> None:
+    """Append to a session, which begins with its first turn."""
+    now = time.time()
+    (session_id,) = connection.execute(
+        "INSERT INTO sessions (name, created_at, updated_at) VALUES (?1, ?2, ?2)"
+        " ON CONFLICT (name) DO UPDATE SET updated_at = ?2 RETURNING id",
+        (storable(session), now),
+    ).fetchone()
+    connection.execute(
+        "INSERT INTO turns (session_id, role, content, trace, citations, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (session_id, role, storable(content), trace, storable(citations_json), now),
+    )
+
+
+def turns(connection: sqlite3.Connection, session: str, limit: int | None) -> list[Turn]:
+    """The turns of a session, oldest first; with a limit, the newest so many."""
+    rows = connection.execute(
+        "SELECT role, content, trace, citations, turns.created_at FROM turns"
+        " JOIN sessions ON sessions.id = session_id WHERE name = ?"
+        " ORDER BY turns.id DESC LIMIT ?",
+        (storable(session), -1 if limit is None else max(0, limit)),
+    ).fetchall()
+    return [Turn(*row) for row in reversed(rows)]
+
+
+def sessions(connection: sqlite3.Connection) -> list[SessionInfo]:
+    """All sessions, the one last used first."""
+    rows = connection.execute(
+        "SELECT name, (SELECT count(*) FROM turns WHERE session_id = sessions.id),"
+        " created_at, updated_at FROM sessions ORDER BY updated_at DESC, id DESC"
+    )
+    return [SessionInfo(*row) for row in rows]
+
+
+def delete_session(connection: sqlite3.Connection, session: str) -> bool:
+    """Delete a session and its turns; say whether there was one."""
+    cursor = connection.execute("DELETE FROM sessions WHERE name = ?", (storable(session),))
+    return bool(cursor.rowcount)
+
+
+def put_trace(connection: sqlite3.Connection, trace: StoredTrace) -> None:
+    """Store a trace, and forget the oldest past :data:`TRACES_KEPT`."""
+    connection.execute(
+        "INSERT OR REPLACE INTO traces (id, kind, started_at, seconds, body)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (trace.id, trace.kind, trace.started_at, trace.seconds, storable(trace.body_json)),
+    )
+    connection.execute(
+        "DELETE FROM traces WHERE id IN"
+        " (SELECT id FROM traces ORDER BY started_at DESC LIMIT -1 OFFSET ?)",
+        (TRACES_KEPT,),
+    )
+
+
+def trace(connection: sqlite3.Connection, trace_id: str) -> StoredTrace | None:
+    """One trace by its id."""
+    row = connection.execute(
+        "SELECT id, kind, started_at, seconds, body FROM traces WHERE id = ?", (trace_id,)
+    ).fetchone()
+    return None if row is None else StoredTrace(*row)
+
+
+def traces(connection: sqlite3.Connection, limit: int) -> list[StoredTrace]:
+    """The newest traces, newest first."""
+    rows = connection.execute(
+        "SELECT id, kind, started_at, seconds, body FROM traces"
+        " ORDER BY started_at DESC, rowid DESC LIMIT ?",
+        (max(0, limit),),
+    )
+    return [StoredTrace(*row) for row in rows]

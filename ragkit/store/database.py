@@ -1,0 +1,240 @@
+"""Connections to the SQLite file: made, pooled, handed out for reading or for one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from ragkit.errors import (
+    CorruptError,
+    KnowledgeBaseError,
+    LockedError,
+    NotFoundError,
+    RagkitError,
+    VersionError,
+)
+from ragkit.store import schema
+
+FILE_NAME = "knowledge.sqlite3"
+_MAGIC = b"SQLite format 3\x00"
+_SQLITE_NEEDED = (3, 38, 0)  # strict tables, JSON functions
+_BUSY_SECONDS = 30.0
+_CHECKPOINT_PAGES = 4000
+_DAMAGE_ADVICE = (
+    "restore this file from a backup, or ingest your documents into a new directory "
+    "(the folders dense/ and lexical/ beside it hold nothing that cannot be rebuilt)"
+)
+# SQLite asks that a child process never touch, nor close, what its parent opened. Kept here, the
+# connections are not closed by the garbage collector either.
+_INHERITED: list[sqlite3.Connection] = []
+
+
+class Database:
+    """A pool of connections to one file, safe across threads and across ``fork``."""
+
+    def __init__(self, path: Path) -> None:
+        """Open an existing database, and migrate it if an older ragkit wrote it.
+
+        Raises:
+            NotFoundError: there is no file.
+            CorruptError: it is not a database, or not one of ragkit's.
+            VersionError: a newer ragkit wrote it.
+        """
+        self.path = path
+        self._pid = os.getpid()
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._closed = False
+        if sqlite3.sqlite_version_info < _SQLITE_NEEDED:
+            needed = ".".join(map(str, _SQLITE_NEEDED))
+            raise KnowledgeBaseError(
+                f"this Python comes with SQLite {sqlite3.sqlite_version}, ragkit needs {needed} or "
+                "newer; use a newer build of Python"
+            )
+        _check_header(path)
+        with self.reading() as connection:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if application != schema.APPLICATION_ID:
+                raise CorruptError(
+                    f"{str(path)!r} is an SQLite database, but not one of ragkit's; {_DAMAGE_ADVICE}"
+                )
+            if version > schema.VERSION:
+                raise VersionError(
+                    f"{str(path)!r} was written by a newer ragkit (format {version}, this one "
+                    f"reads up to {schema.VERSION}); upgrade ragkit"
+                )
+            if version < schema.VERSION:
+                schema.migrate(connection)
+            self.base = str(
+                connection.execute("SELECT value FROM settings WHERE key = 'base'").fetchone()[0]
+            )
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection; each statement sees the newest committed state."""
+        if self._closed:
+            raise KnowledgeBaseError("the knowledge base is closed")
+        if self._pid != os.getpid():
+            self._forget_parent()
+        with translated_errors(self.path):
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = _connect(self.path)
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.rollback()
+                self._idle.append(connection)
+                if self._closed:
+                    self._drain()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection on which all statements see one and the same state."""
+        with self.reading() as connection:
+            connection.execute("BEGIN")
+            yield connection
+
+    @contextlib.contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """Lend a connection for one transaction: all of it is stored, or none of it.
+
+        Args:
+            durable: Wait until the disk has it. Without, a power cut (not a kill) may undo the
+                last few transactions, never a part of one.
+        """
+        with self.reading() as connection:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+
+    def close(self) -> None:
+        """Close all connections; those lent out are closed when they come back."""
+        self._closed = True
+        if self._pid != os.getpid():
+            self._forget_parent()
+        self._drain()
+
+    def _drain(self) -> None:
+        while self._idle:
+            with contextlib.suppress(IndexError):  # another thread may drain at the same time
+                self._idle.pop().close()
+
+    def _forget_parent(self) -> None:
+        _INHERITED.extend(self._idle)
+        self._idle = deque()
+        self._pid = os.getpid()
+
+
+def create(path: Path) -> None:
+    """Make a new, empty database, which appears at ``path`` complete or not at all.
+
+    The caller holds the writer lock, and has seen that there is no file.
+    """
+    temporary = path.with_name(path.name + ".new")
+    with translated_errors(path):
+        for leftover in (temporary, *_companions(temporary)):
+            leftover.unlink(missing_ok=True)
+        connection = _connect(temporary)
+        try:
+            schema.migrate(connection)
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` outlast a power cut, where the system lets folders be synced."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _companions(path: Path) -> list[Path]:
+    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
+
+
+def _check_header(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            header = file.read(len(_MAGIC))
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no knowledge base in {str(path.parent)!r}") from None
+    except OSError as error:
+        raise KnowledgeBaseError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    if header != _MAGIC:
+        what = "is empty" if not header else "is not an SQLite database"
+        raise CorruptError(f"{str(path)!r} {what}; {_DAMAGE_ADVICE}")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # One thread at a time uses a connection, not always the same one.
+    connection = sqlite3.connect(
+        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextlib.contextmanager
+def translated_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the system report into ragkit's errors."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        # Primary result code; see https://www.sqlite.org/rescode.html
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        translated = _translate(code, error, path)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def _translate(code: int, error: sqlite3.DatabaseError, path: Path) -> RagkitError | None:
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return CorruptError(f"{str(path)!r} is damaged ({error}); {_DAMAGE_ADVICE}")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LockedError(
+            f"{str(path)!r} has been busy for {_BUSY_SECONDS:.0f} seconds: another process is "
+            "writing to it; try again when it is done"
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return KnowledgeBaseError(
+            f"the disk is full, nothing more can be stored in {str(path)!r}; what was committed "
+            "is safe, so free some space and run the same command again"
+        )
+    if code in (
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_AUTH,
+        sqlite3.SQLITE_IOERR,
+    ):
+        return KnowledgeBaseError(
+            f"{str(path)!r} cannot be used ({error}); check the disk, and that you may read and "
+            "write both the file and its folder"
+        )
+    return None

@@ -1,0 +1,335 @@
+"""The dense view: FAISS over the vectors of the truth, exact while that is fast enough.
+
+On disk is one FAISS file with a JSON note beside it, named by the base and by the number of the
+last change it holds. It is never changed in place: a newer one replaces it. What came after it is
+read from the truth into a tail that is searched exactly; what went is masked out. So a small
+change to a large base costs little, and no search misses or repeats anything.
+
+Up to :data:`FLAT_LIMIT` vectors all are compared (a scalar quantizer that keeps the stored
+float16 values as they are: exact, and half the size). Above, an inverted file looks at the
+nearest of its lists only, as many as were measured to find what the exact search finds. A search
+with a filter always looks at all lists, and is exact.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ragkit.errors import UsageError
+from ragkit.store import changes, dense_file, queries, ranking, vectors
+from ragkit.store.records import Scored
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ragkit.store.changes import Range
+    from ragkit.store.database import Database
+
+DENSE_FOLDER = "dense"
+FLAT_LIMIT = 200_000
+# The file is rewritten when more vectors than both of these, a number and a share of the file,
+# changed since: at the end of a run, and in the middle of one.
+_FINAL_TAIL = (2_000, 0.05)
+_INTERIM_TAIL = (4_000, 0.25)
+_RELOAD_TAIL = 2_000
+_DIGITS = 6  # what float32 sums of float16 products agree on, whichever way they are added up
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What a search looks at: never changed, only replaced."""
+
+    sequence: int
+    dimension: int
+    file: dense_file.Loaded | None
+    gone: tuple[Range, ...]  # ids that are no longer to be found in the file
+    mask: NDArray[np.uint8] | None  # one bit per id of the file that is left; None: all
+    tail_ids: NDArray[np.int64]
+    tail: NDArray[np.float32]
+
+
+class DenseView:
+    """Searches vectors; see the module's description."""
+
+    def __init__(self, directory: Path, database: Database) -> None:
+        self.folder = directory / DENSE_FOLDER
+        self._database = database
+        self._lock = threading.Lock()
+        self._snapshot: _Snapshot | None = None
+
+    def search(
+        self, vector: NDArray[np.float32], k: int, *, document_ids: Sequence[int] | None = None
+    ) -> list[Scored]:
+        """Return the ``k`` chunks of highest cosine, best first, equal ones by chunk id.
+
+        Args:
+            vector: Shape (dimension,), any length but zero.
+            k: How many; fewer come back when there are no more.
+            document_ids: Only chunks of these documents; ``None`` is no limit.
+
+        Raises:
+            UsageError: the vector's shape does not fit those stored.
+        """
+        import numpy as np
+
+        query = np.ascontiguousarray(vector, dtype=np.float32)
+        if query.ndim != 1:
+            raise UsageError(f"a query vector must have one dimension, not shape {query.shape!r}")
+        length = float(np.linalg.norm(query))
+        snapshot = self._refresh()
+        if k <= 0 or not snapshot.dimension or not 0.0 < length < float("inf"):
+            return []
+        if len(query) != snapshot.dimension:
+            raise UsageError(
+                f"the query vector has {len(query)} numbers, those stored have {snapshot.dimension}"
+            )
+        allowed: list[Range] | None = None
+        if document_ids is not None:
+            with self._database.reading() as connection:
+                allowed = queries.chunk_ranges(connection, document_ids)
+            if not allowed:
+                return []
+        found = _search_file(snapshot, query / length, k, allowed)
+        found += _search_tail(snapshot, query / length, allowed)
+        return ranking.in_order(found, k)
+
+    def sync(self, *, final: bool) -> int:
+        """Write the file if it is missing or too far behind; return the change it has reached.
+
+        The caller holds the writer lock. With ``final``, no more changes are expected soon.
+        """
+        note = dense_file.newest(self.folder, self._database.base)
+        with self._database.snapshot() as connection:
+            total = queries.counts(connection).vectors
+            sequence = changes.current(connection)
+            if total == 0:
+                dense_file.remove_others(self.folder, keep=None)
+                return sequence
+            if note is not None and not _too_far(connection, note, total, final=final):
+                return note.sequence
+            if note is None and not final and total < _INTERIM_TAIL[0]:
+                return 0
+            self._write(connection, sequence, note)
+        return sequence
+
+    def rebuild(self) -> None:
+        """Write the file anew from the truth. The caller holds the writer lock."""
+        dense_file.remove_others(self.folder, keep=None)
+        self.forget()
+        self.sync(final=True)
+
+    def forget(self) -> None:
+        """Drop what is in memory; the next search loads it again."""
+        with self._lock:
+            self._snapshot = None
+
+    def after_fork(self) -> None:
+        """Start over in a child process: neither locks nor OpenMP's threads survive a fork."""
+        import sys
+
+        self._lock = threading.Lock()
+        self._snapshot = None
+        faiss = sys.modules.get("faiss")
+        if faiss is not None:
+            faiss.omp_set_num_threads(1)
+
+    def _write(
+        self, connection: sqlite3.Connection, sequence: int, before: dense_file.Note | None
+    ) -> None:
+        (last_chunk,) = connection.execute("SELECT last_chunk FROM state").fetchone()
+        dense_file.write(
+            self.folder,
+            base=self._database.base,
+            sequence=sequence,
+            dimension=vectors.dimension(connection),
+            count=queries.counts(connection).vectors,
+            last_chunk=last_chunk,
+            batches=lambda: vectors.in_ranges(connection, [(1, last_chunk)]),
+            flat_limit=FLAT_LIMIT,
+            before=before,
+        )
+
+    def _refresh(self) -> _Snapshot:
+        """Bring what is in memory up to the newest committed change."""
+        snapshot = self._snapshot
+        if snapshot is not None:
+            with self._database.reading() as connection:
+                if changes.current(connection) == snapshot.sequence:
+                    return snapshot
+        with self._lock, self._database.snapshot() as connection:
+            snapshot = self._snapshot
+            if snapshot is not None and len(snapshot.tail_ids) > _RELOAD_TAIL:
+                newest = dense_file.newest(self.folder, self._database.base)
+                loaded = snapshot.file.note if snapshot.file else None
+                if newest is not None and newest != loaded:
+                    snapshot = None
+            fresh = _advance(connection, snapshot) if snapshot is not None else None
+            if fresh is None:
+                fresh = self._load(connection)
+            self._snapshot = fresh
+            return fresh
+
+    def _load(self, connection: sqlite3.Connection) -> _Snapshot:
+        """Load the file and its tail; without a usable file, everything is the tail."""
+        import numpy as np
+
+        width = vectors.dimension(connection)
+        empty = _Snapshot(
+            sequence=0,
+            dimension=width,
+            file=None,
+            gone=(),
+            mask=None,
+            tail_ids=np.empty(0, dtype=np.int64),
+            tail=np.empty((0, width), dtype=np.float32),
+        )
+        file = dense_file.load(self.folder, self._database.base)
+        if file is not None and file.note.dimension == width:
+            loaded = _Snapshot(
+                sequence=file.note.sequence,
+                dimension=width,
+                file=file,
+                gone=(),
+                mask=None,
+                tail_ids=empty.tail_ids,
+                tail=empty.tail,
+            )
+            fresh = _advance(connection, loaded)
+            if fresh is not None:
+                return fresh
+        (last_chunk,) = connection.execute("SELECT last_chunk FROM state").fetchone()
+        return _extend(connection, empty, changes.current(connection), ((1, last_chunk),))
+
+
+def _too_far(
+    connection: sqlite3.Connection, note: dense_file.Note, total: int, *, final: bool
+) -> bool:
+    if note.dimension != vectors.dimension(connection):
+        return True
+    past = changes.since(
+        connection, note.sequence, ("chunks", "vectors") if final else ("vectors",)
+    )
+    if past is None:
+        return True
+    behind = min(past.chunks, total + note.count)
+    number, share = _FINAL_TAIL if final else _INTERIM_TAIL
+    return behind > max(number, share * note.count)
+
+
+def _advance(connection: sqlite3.Connection, snapshot: _Snapshot) -> _Snapshot | None:
+    """Apply what happened since; ``None`` if that cannot be known or the vectors are others."""
+    if vectors.dimension(connection) != snapshot.dimension:
+        return None
+    past = changes.since(connection, snapshot.sequence, ("chunks", "vectors"))
+    return None if past is None else _extend(connection, snapshot, past.sequence, past.ranges)
+
+
+def _extend(
+    connection: sqlite3.Connection,
+    snapshot: _Snapshot,
+    sequence: int,
+    ranges: tuple[Range, ...],
+) -> _Snapshot:
+    """Look at ranges of ids again: forget what was known of them, take what is there now."""
+    import numpy as np
+
+    id_parts, row_parts = [snapshot.tail_ids], [snapshot.tail]
+    if len(snapshot.tail_ids) and ranges:
+        stays = ~_inside(snapshot.tail_ids, ranges)
+        id_parts, row_parts = [snapshot.tail_ids[stays]], [snapshot.tail[stays]]
+    for ids, rows in vectors.in_ranges(connection, ranges):
+        id_parts.append(ids)
+        row_parts.append(rows)
+    gone = tuple(changes.merge([*snapshot.gone, *ranges]))
+    mask = snapshot.mask
+    if snapshot.file is not None and gone != snapshot.gone:
+        last_id = snapshot.file.note.last_chunk
+        mask = np.packbits(~_covered(gone, last_id), bitorder="little")
+    return _Snapshot(
+        sequence=sequence,
+        dimension=snapshot.dimension,
+        file=snapshot.file,
+        gone=gone if snapshot.file is not None else (),
+        mask=mask,
+        tail_ids=np.concatenate(id_parts),
+        tail=np.concatenate(row_parts),
+    )
+
+
+def _covered(ranges: Sequence[Range], last_id: int) -> NDArray[np.bool_]:
+    """One bool for each id from 0 to ``last_id``: whether it lies in the (disjoint) ranges."""
+    import numpy as np
+
+    steps = np.zeros(last_id + 2, dtype=np.int8)
+    if len(ranges):
+        edges = np.asarray(ranges, dtype=np.int64)
+        np.add.at(steps, np.minimum(edges[:, 0], last_id + 1), 1)
+        np.add.at(steps, np.minimum(edges[:, 1] + 1, last_id + 1), -1)
+    return np.cumsum(steps, dtype=np.int32)[: last_id + 1] > 0
+
+
+def _inside(ids: NDArray[np.int64], ranges: Sequence[Range]) -> NDArray[np.bool_]:
+    """Whether each id lies in the ranges, which are ascending and disjoint."""
+    import numpy as np
+
+    edges = np.asarray(ranges, dtype=np.int64)
+    nearest = np.searchsorted(edges[:, 0], ids, side="right") - 1
+    return np.asarray((nearest >= 0) & (ids <= edges[np.maximum(nearest, 0), 1]))
+
+
+def _search_tail(
+    snapshot: _Snapshot, query: NDArray[np.float32], allowed: Sequence[Range] | None
+) -> list[Scored]:
+    ids, rows = snapshot.tail_ids, snapshot.tail
+    if allowed is not None:
+        inside = _inside(ids, allowed)
+        ids, rows = ids[inside], rows[inside]
+    return _scored(ids, rows @ query)
+
+
+def _search_file(
+    snapshot: _Snapshot, query: NDArray[np.float32], k: int, allowed: Sequence[Range] | None
+) -> list[Scored]:
+    """Search the FAISS index, with all that ties with the last of ``k``."""
+    import numpy as np
+
+    faiss = dense_file.library()
+    if snapshot.file is None:
+        return []
+    index, note = snapshot.file.index, snapshot.file.note
+    bits = snapshot.mask
+    if allowed is not None:
+        picked = np.packbits(_covered(allowed, note.last_chunk), bitorder="little")
+        bits = picked if bits is None else bits & picked
+        if not bits.any():
+            return []
+    options: dict[str, Any] = {}
+    if bits is not None:
+        options["sel"] = faiss.IDSelectorBitmap(bits)
+    parameters: Any = None
+    if note.kind == "ivf":
+        probes = note.lists if allowed is not None else note.probes
+        parameters = faiss.SearchParametersIVF(nprobe=probes, **options)
+    elif options:
+        parameters = faiss.SearchParameters(**options)
+
+    def nearest(count: int) -> list[Scored]:
+        scores, ids = index.search(query[np.newaxis], count, params=parameters)
+        there = ids[0] >= 0
+        return _scored(ids[0][there], scores[0][there])
+
+    return ranking.best(nearest, k, note.count)
+
+
+def _scored(ids: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Scored]:
+    return [
+        Scored(chunk_id, max(-1.0, min(1.0, round(score, _DIGITS))))
+        for chunk_id, score in zip(ids.tolist(), scores.tolist(), strict=True)
+    ]

@@ -1,0 +1,302 @@
+"""The file of the dense view: built from the truth, written whole, loaded by memory-mapping."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ragkit.store.database import sync_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Batches = Callable[[], Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]]
+
+_FORMAT = 1
+_CHECKED_BYTES = 64 * 2**20  # larger files are checked by ``ragkit doctor``, not at each start
+_RECALL_AT = 10
+_RECALL_WANTED = 0.98
+_RECALL_QUERIES = 128
+_SAMPLE_PER_LIST = 64  # FAISS wants 39 to 256 training points for each list
+_TRAINING_ROUNDS = 10
+_SEED = 20_240_229
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the JSON beside a FAISS file says of it.
+
+    Attributes:
+        base: Identifier of the base it was built from.
+        sequence: Number of the last change it holds.
+        count: Number of its vectors; their ids are at most ``last_chunk``.
+        kind: ``"flat"`` compares with every vector, ``"ivf"`` with the nearest lists.
+        lists: Number of lists, and ``probes`` how many of them a search looks at.
+        trained_on: Number of vectors there were when the lists were laid out.
+        recall: Share of the exact ten nearest that were found, measured on stored vectors.
+    """
+
+    format: int
+    base: str
+    sequence: int
+    dimension: int
+    count: int
+    last_chunk: int
+    size: int
+    crc32: int
+    kind: Literal["flat", "ivf"] = "flat"
+    lists: int = 0
+    probes: int = 0
+    trained_on: int = 0
+    recall: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A FAISS index in memory (mapped), and its note."""
+
+    note: Note
+    index: Any
+
+
+def library() -> Any:
+    """Import FAISS, untyped: its stubs leave out what its Python wrapper adds."""
+    import faiss
+
+    return faiss
+
+
+def file_of(folder: Path, note: Note) -> Path:
+    """Where the FAISS file of a note is."""
+    return folder / f"{_stem(note.base, note.sequence)}.faiss"
+
+
+def newest(folder: Path, base: str) -> Note | None:
+    """The newest note of this base whose file has the size it should have."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for path in sorted(folder.glob(f"{base}-*.json"), reverse=True):
+            note = _read_note(path, base)
+            if note is not None:
+                return note
+    return None
+
+
+def load(folder: Path, base: str) -> Loaded | None:
+    """Load the newest file, or ``None`` if there is none or it is damaged."""
+    faiss = library()
+    for _attempt in range(3):  # a writer may replace the file between finding and opening it
+        note = newest(folder, base)
+        if note is None:
+            return None
+        path = file_of(folder, note)
+        try:
+            if note.size <= _CHECKED_BYTES and checksum(path) != note.crc32:
+                return None
+            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        except FileNotFoundError:
+            continue
+        except (OSError, RuntimeError):  # FAISS reports all failures as RuntimeError
+            if path.exists():
+                return None
+            continue
+        return Loaded(note, index) if index.ntotal == note.count else None
+    return None
+
+
+def write(
+    folder: Path,
+    *,
+    base: str,
+    sequence: int,
+    dimension: int,
+    count: int,
+    last_chunk: int,
+    batches: Batches,
+    flat_limit: int,
+    before: Note | None,
+) -> Note:
+    """Build an index from the truth and put it in the place of older ones.
+
+    Args:
+        folder: Made if needed.
+        base: Identifier of the base.
+        sequence: Number of the last change that ``batches`` include.
+        dimension: Length of the vectors.
+        count: About how many vectors will come.
+        last_chunk: No id is larger.
+        batches: Iterates over ids and vectors; called up to three times.
+        flat_limit: With more vectors than this, the index is approximate.
+        before: The present file: its lists are kept while the number of vectors has not doubled.
+    """
+    faiss = library()
+    folder.mkdir(parents=True, exist_ok=True)
+    extra: dict[str, Any] = {}
+    if count <= flat_limit:
+        kind = faiss.ScalarQuantizer.QT_fp16
+        index: Any = faiss.IndexIDMap(
+            faiss.IndexScalarQuantizer(dimension, kind, faiss.METRIC_INNER_PRODUCT)
+        )
+        for ids, rows in batches():
+            index.add_with_ids(rows, ids)
+    else:
+        index, trained_on = _trained(folder, dimension, count, batches, before)
+        for ids, rows in batches():
+            index.add_with_ids(rows, ids)
+        probes, recall = _measure(index, _sample(batches, count, _RECALL_QUERIES))
+        extra = {
+            "kind": "ivf",
+            "lists": int(index.nlist),
+            "probes": probes,
+            "trained_on": trained_on,
+            "recall": recall,
+        }
+    stem = _stem(base, sequence)
+    path = folder / f"{stem}.faiss"
+    temporary = folder / f"{stem}.faiss.new"
+    faiss.write_index(index, str(temporary))
+    _sync_file(temporary)
+    note = Note(
+        format=_FORMAT,
+        base=base,
+        sequence=sequence,
+        dimension=dimension,
+        count=int(index.ntotal),
+        last_chunk=last_chunk,
+        size=temporary.stat().st_size,
+        crc32=checksum(temporary),
+        **extra,
+    )
+    temporary.replace(path)
+    temporary_note = folder / f"{stem}.json.new"
+    temporary_note.write_text(json.dumps(asdict(note), indent=1), encoding="utf-8")
+    _sync_file(temporary_note)
+    temporary_note.replace(folder / f"{stem}.json")
+    sync_folder(folder)
+    remove_others(folder, keep=note)
+    return note
+
+
+def remove_others(folder: Path, *, keep: Note | None) -> None:
+    """Remove all files but those of ``keep``; what somebody has open stays until the next time."""
+    kept = _stem(keep.base, keep.sequence) if keep else None
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for path in sorted(folder.iterdir(), reverse=True):  # a note goes before its file
+            if path.name not in (f"{kept}.faiss", f"{kept}.json"):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file's bytes."""
+    crc = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            crc = zlib.crc32(block, crc)
+    return crc
+
+
+def _stem(base: str, sequence: int) -> str:
+    return f"{base}-{sequence:016d}"
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _read_note(path: Path, base: str) -> Note | None:
+    try:
+        note = Note(**json.loads(path.read_text(encoding="utf-8")))
+        usable = note.format == _FORMAT and note.base == base
+        return note if usable and file_of(path.parent, note).stat().st_size == note.size else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _trained(
+    folder: Path, dimension: int, count: int, batches: Batches, before: Note | None
+) -> tuple[Any, int]:
+    """Make an empty inverted file: with the lists of the present one, or with new ones."""
+    faiss = library()
+    centres = None
+    trained_on = count
+    if (
+        before is not None
+        and before.kind == "ivf"
+        and before.dimension == dimension
+        and before.trained_on / 2 <= count <= before.trained_on * 2
+    ):
+        old = load(folder, before.base)
+        if old is not None and old.note == before:
+            quantizer = faiss.downcast_index(old.index.quantizer)
+            centres = quantizer.reconstruct_n(0, quantizer.ntotal)
+            trained_on = before.trained_on
+    lists = max(1, int(2 * count**0.5)) if centres is None else len(centres)
+    if centres is None:
+        sample = _sample(batches, count, _SAMPLE_PER_LIST * lists)
+        lists = max(1, min(lists, len(sample)))
+        clustering = faiss.Clustering(dimension, lists)
+        clustering.niter = _TRAINING_ROUNDS
+        clustering.seed = _SEED
+        clustering.spherical = True
+        clustering.min_points_per_centroid = 1
+        clustering.train(sample, faiss.IndexFlatIP(dimension))
+        centres = faiss.vector_to_array(clustering.centroids).reshape(lists, dimension)
+    quantizer = faiss.IndexFlatIP(dimension)
+    quantizer.add(centres)
+    # Stored float16 values as they are (not residuals), so that scores are exact.
+    index = faiss.IndexIVFScalarQuantizer(
+        quantizer,
+        dimension,
+        lists,
+        faiss.ScalarQuantizer.QT_fp16,
+        faiss.METRIC_INNER_PRODUCT,
+        False,
+    )
+    index.is_trained = True
+    return index, trained_on
+
+
+def _sample(batches: Batches, count: int, wanted: int) -> NDArray[np.float32]:
+    """A random sample, each vector with the same chance, always the same one."""
+    import numpy as np
+
+    random = np.random.default_rng(_SEED)
+    share = min(1.0, wanted / max(1, count))
+    parts = [rows[random.random(len(rows)) < share] for _ids, rows in batches()]
+    return np.ascontiguousarray(np.concatenate(parts))
+
+
+def _measure(index: Any, queries: NDArray[np.float32]) -> tuple[int, float]:
+    """Find how many lists must be looked at; return that number and the recall it gives.
+
+    Looking at all lists is the exact search. Each query is a stored vector, which finds itself:
+    that one is not counted.
+    """
+    faiss = library()
+    if not len(queries):
+        return int(index.nlist), 1.0
+    count = min(_RECALL_AT + 1, int(index.ntotal))
+    exact = _nearest(index, queries, count, faiss.SearchParametersIVF(nprobe=index.nlist))
+    probes = 1
+    while True:
+        found = _nearest(index, queries, count, faiss.SearchParametersIVF(nprobe=probes))
+        shared = sum(len(want & got) - 1 for want, got in zip(exact, found, strict=True))
+        recall = shared / max(1, len(queries) * (count - 1))
+        if recall >= _RECALL_WANTED or probes >= index.nlist:
+            return probes, round(recall, 4)
+        probes = min(int(index.nlist), max(probes + 1, probes * 5 // 4))
+
+
+def _nearest(
+    index: Any, queries: NDArray[np.float32], count: int, parameters: Any
+) -> list[set[int]]:
+    _scores, ids = index.search(queries, count, params=parameters)
+    return [set(row) for row in ids.tolist()]

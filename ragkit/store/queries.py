@@ -1,0 +1,189 @@
+"""Reading files, documents and chunks. Each function takes a connection and returns records."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ingest.document import Document
+from ragkit.errors import UsageError
+from ragkit.store.documents import make_root
+from ragkit.store.layout import load_layout
+from ragkit.store.paths import from_stored
+from ragkit.store.records import (
+    Counts,
+    Root,
+    StoredChunk,
+    StoredDocument,
+    StoredFailure,
+    StoredFile,
+)
+from ragkit.store.where import Where, match_paths
+
+if TYPE_CHECKING:
+    from ragkit.store.changes import Range
+
+_DOCUMENT = """
+    SELECT id, root_id, relative_path, path, format, title, size, mtime_ns, sha256, pages, chunks,
+        chunks - (
+            SELECT count(*) FROM pending
+            WHERE chunk_id BETWEEN first_chunk AND first_chunk + chunks - 1
+        ),
+        characters, encoding, added_at, metadata, warnings
+    FROM documents
+"""
+_CHUNK = """
+    SELECT chunks.id, chunks.key, document_id, documents.path, position, start_offset, end_offset,
+        page, text, prefix, tokens, heading
+    FROM chunks JOIN documents ON documents.id = document_id
+"""
+_IDS_AMONG = " WHERE id IN (SELECT value FROM json_each(?))"
+_CHUNK_AMONG = _CHUNK + " WHERE chunks.id IN (SELECT value FROM json_each(?))"
+
+
+def roots(connection: sqlite3.Connection) -> list[Root]:
+    """All roots, oldest first."""
+    rows = connection.execute("SELECT id, folder, kind FROM roots ORDER BY id")
+    return [make_root(*row) for row in rows]
+
+
+def files(connection: sqlite3.Connection, root_id: int) -> list[StoredFile]:
+    """All files known in a root, by path."""
+    rows = connection.execute(
+        "SELECT id, root_id, relative_path, size, mtime_ns, sha256, NULL FROM documents"
+        " WHERE root_id = ?1 UNION ALL"
+        " SELECT NULL, root_id, relative_path, size, mtime_ns, sha256, reason FROM failures"
+        " WHERE root_id = ?1 ORDER BY relative_path",
+        (root_id,),
+    )
+    return [StoredFile(row[0], row[1], from_stored(row[2]), *row[3:]) for row in rows]
+
+
+def documents(connection: sqlite3.Connection, where: Where | None) -> list[StoredDocument]:
+    """Documents that ``where`` allows, by display path."""
+    if where is None or where == Where():
+        rows = connection.execute(_DOCUMENT + " ORDER BY path")
+    else:
+        allowed = json.dumps(document_ids(connection, where))
+        rows = connection.execute(_DOCUMENT + _IDS_AMONG + " ORDER BY path", (allowed,))
+    return [_document(row) for row in rows]
+
+
+def document_ids(connection: sqlite3.Connection, where: Where) -> list[int]:
+    """Ids of the documents that ``where`` allows, ascending."""
+    conditions: list[str] = []
+    values: list[object] = []
+    if where.types:
+        conditions.append("format IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(where.types))
+    if where.modified_from is not None:
+        conditions.append("mtime_ns >= ?")
+        values.append(_int64(where.modified_from))
+    if where.modified_to is not None:
+        conditions.append("mtime_ns < ?")
+        values.append(_int64(where.modified_to))
+    rows = connection.execute(
+        "SELECT id, path FROM documents"  # noqa: S608 - our own conditions
+        + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
+        + " ORDER BY id",
+        values,
+    ).fetchall()
+    if not where.paths:
+        return [row[0] for row in rows]
+    # Whether a pattern is a path or a glob is decided among all documents, not among those that
+    # the other conditions left.
+    everything = [row[0] for row in connection.execute("SELECT path FROM documents")]
+    allowed = match_paths(where.paths, everything)
+    return [document_id for document_id, path in rows if path in allowed]
+
+
+def _int64(value: int) -> int:
+    return max(-(2**63), min(2**63 - 1, value))
+
+
+def chunk_ranges(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Range]:
+    """Chunk ids of some documents, as ranges (ascending, disjoint)."""
+    rows = connection.execute(
+        "SELECT first_chunk, first_chunk + chunks - 1 FROM documents"
+        " WHERE id IN (SELECT value FROM json_each(?)) AND chunks > 0 ORDER BY first_chunk",
+        (json.dumps([int(number) for number in ids]),),
+    )
+    return rows.fetchall()
+
+
+def failures(connection: sqlite3.Connection) -> list[StoredFailure]:
+    """All files that could not be loaded, by display path."""
+    rows = connection.execute(
+        "SELECT root_id, relative_path, path, reason, size, mtime_ns, sha256, failed_at"
+        " FROM failures ORDER BY path"
+    )
+    return [StoredFailure(row[0], from_stored(row[1]), *row[2:]) for row in rows]
+
+
+def document(connection: sqlite3.Connection, document_id: int) -> Document:
+    """The whole document, equal to the one that was put."""
+    row = connection.execute(
+        "SELECT text, layout, format, title, metadata, warnings, encoding FROM documents"
+        " JOIN contents ON document_id = id WHERE id = ?",
+        (document_id,),
+    ).fetchone()
+    if row is None:
+        raise UsageError(f"no document has the id {document_id!r}")
+    text, layout, kind, title, metadata, warnings, encoding = row
+    pages, sections, blocks = load_layout(layout)
+    return Document(
+        text=text,
+        format=kind,
+        title=title,
+        pages=pages,
+        sections=sections,
+        blocks=blocks,
+        metadata=json.loads(metadata),
+        warnings=tuple(json.loads(warnings)),
+        encoding=encoding,
+    )
+
+
+def document_by_path(
+    connection: sqlite3.Connection, path: str
+) -> tuple[StoredDocument, Document] | None:
+    """The document with this display path."""
+    row = connection.execute(_DOCUMENT + " WHERE path = ?", (path,)).fetchone()
+    return None if row is None else (_document(row), document(connection, row[0]))
+
+
+def chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> list[StoredChunk]:
+    """Chunks in the order of their ids as given; those that are gone are left out."""
+    rows = connection.execute(
+        _CHUNK_AMONG,
+        (json.dumps([int(number) for number in chunk_ids]),),
+    )
+    found = {row[0]: _chunk(row) for row in rows}
+    return [found[chunk_id] for chunk_id in map(int, chunk_ids) if chunk_id in found]
+
+
+def chunks_of(connection: sqlite3.Connection, document_id: int) -> list[StoredChunk]:
+    """All chunks of a document in order."""
+    rows = connection.execute(_CHUNK + " WHERE document_id = ? ORDER BY position", (document_id,))
+    return [_chunk(row) for row in rows]
+
+
+def counts(connection: sqlite3.Connection) -> Counts:
+    """Totals, kept up to date by every transaction."""
+    row = connection.execute(
+        "SELECT documents, failures, chunks, vectors, characters FROM state"
+    ).fetchone()
+    return Counts(*row)
+
+
+def _document(row: Sequence[Any]) -> StoredDocument:
+    *plain, metadata, warnings = row
+    plain[2] = from_stored(plain[2])
+    return StoredDocument(*plain, json.loads(metadata), tuple(json.loads(warnings)))
+
+
+def _chunk(row: Sequence[Any]) -> StoredChunk:
+    *plain, heading = row
+    return StoredChunk(*plain, tuple(json.loads(heading)))

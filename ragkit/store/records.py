@@ -1,0 +1,201 @@
+"""What the store gives and takes: plain, frozen rows. Offsets are code points, times are UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+RootKind = Literal["folder", "file"]
+CheckStatus = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A folder that was ingested (``"folder"``), or that only lends single files (``"file"``).
+
+    ``folder`` is absolute; ``name`` is its last part, or the drive for a whole drive.
+    """
+
+    id: int
+    folder: Path
+    kind: RootKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A file as it was when it was read: bytes, modification time in ns, SHA-256 in hex.
+
+    ``sha256`` may be ``None`` only for a failure, when the file could not be read.
+    """
+
+    size: int
+    mtime_ns: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file the base knows: a document (``document_id``) or a failure (``failure``: the reason).
+
+    ``relative_path`` is relative to the root's folder, with ``/`` between its parts.
+    """
+
+    document_id: int | None
+    root_id: int
+    relative_path: str
+    size: int
+    mtime_ns: int
+    sha256: str | None
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document without its text.
+
+    Attributes:
+        path: How it is shown and cited: unique in the base; see :mod:`ragkit.store.paths`.
+        pages: Number of pages; 0 for formats without pages.
+        chunks: Number of its chunks.
+        vectors: How many of them have a vector.
+        characters: Length of its text in code points.
+        added_at: When its present content was stored, in seconds since 1970.
+    """
+
+    id: int
+    root_id: int
+    relative_path: str
+    path: str
+    format: str
+    title: str | None
+    size: int
+    mtime_ns: int
+    sha256: str
+    pages: int
+    chunks: int
+    vectors: int
+    characters: int
+    encoding: str | None
+    added_at: float
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFailure:
+    """A file that could not be loaded, and why. ``failed_at`` is in seconds since 1970."""
+
+    root_id: int
+    relative_path: str
+    path: str
+    reason: str
+    size: int
+    mtime_ns: int
+    sha256: str | None
+    failed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A chunk: ``document.text[start:end] == text``. ``key`` is the chunker's ``Chunk.id``.
+
+    ``path`` is its document's display path; ``page`` is 1-based or ``None``.
+    """
+
+    id: int
+    key: str
+    document_id: int
+    path: str
+    index: int
+    start: int
+    end: int
+    page: int | None
+    text: str
+    prefix: str
+    tokens: int
+    heading: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChunk:
+    """A chunk that waits for its vector. ``tokens`` counts ``embedded_text``."""
+
+    chunk_id: int
+    embedded_text: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A chunk and its score: cosine from a dense search, BM25 from a lexical one."""
+
+    chunk_id: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much the base holds. ``vectors`` counts chunks that have one."""
+
+    documents: int
+    failures: int
+    chunks: int
+    vectors: int
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class ViewLag:
+    """How many changed chunks a search in this process would not see as they are now.
+
+    ``dense`` is always 0 in a search, which reads late vectors from the truth; ``lexical`` is
+    above 0 only while another process is writing, or when the folder cannot be written to.
+    """
+
+    dense: int
+    lexical: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation. ``citations_json`` is a JSON list."""
+
+    role: str
+    content: str
+    trace: str | None
+    citations_json: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A conversation: its name, number of turns, and when it began and last changed."""
+
+    name: str
+    turns: int
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTrace:
+    """What one question or run did. ``body_json`` is a JSON document; ``seconds`` wall time."""
+
+    id: str
+    kind: str
+    started_at: float
+    seconds: float
+    body_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding of :meth:`Store.check`. ``remedy`` is empty when the status is ``"ok"``."""
+
+    name: str
+    status: CheckStatus
+    message: str
+    remedy: str = ""

@@ -1,0 +1,199 @@
+"""The tables of the truth, and how they came to be: numbered migrations.
+
+``PRAGMA user_version`` holds the number of the last migration applied. Migrations are only ever
+appended; each runs in one transaction, so a base is always at one version or the next.
+
+Two things are worth knowing of the tables. A distinct ``prefix + text`` has one row in
+``embeddings`` and at most one vector, which all chunks with that text share, so that an edit
+embeds only what it changed. And ``changes`` is the log from which the two views catch up: each
+row is a range of chunk ids that must be looked at again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+
+APPLICATION_ID = 0x52414B54
+
+_BASE = """
+CREATE TABLE settings (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row: totals that would be slow to count, and the last number given to a change or chunk.
+CREATE TABLE state (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    sequence INTEGER NOT NULL DEFAULT 0,
+    pruned INTEGER NOT NULL DEFAULT 0,
+    last_chunk INTEGER NOT NULL DEFAULT 0,
+    documents INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    chunks INTEGER NOT NULL DEFAULT 0,
+    vectors INTEGER NOT NULL DEFAULT 0,
+    characters INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO state (id) VALUES (1);
+
+CREATE TABLE roots (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    folder TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('folder', 'file'))
+) STRICT;
+
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    root_id INTEGER NOT NULL REFERENCES roots (id),
+    relative_path TEXT NOT NULL,
+    path TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    format TEXT NOT NULL,
+    title TEXT,
+    encoding TEXT,
+    pages INTEGER NOT NULL,
+    chunks INTEGER NOT NULL,
+    first_chunk INTEGER NOT NULL,
+    characters INTEGER NOT NULL,
+    added_at REAL NOT NULL,
+    metadata TEXT NOT NULL,
+    warnings TEXT NOT NULL,
+    UNIQUE (root_id, relative_path)
+) STRICT;
+CREATE INDEX documents_by_path ON documents (path);
+CREATE INDEX documents_by_relative_path ON documents (relative_path);
+
+CREATE TABLE contents (
+    document_id INTEGER PRIMARY KEY REFERENCES documents (id) ON DELETE CASCADE,
+    text TEXT NOT NULL,
+    layout TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE failures (
+    root_id INTEGER NOT NULL REFERENCES roots (id),
+    relative_path TEXT NOT NULL,
+    path TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    sha256 TEXT,
+    reason TEXT NOT NULL,
+    failed_at REAL NOT NULL,
+    PRIMARY KEY (root_id, relative_path)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX failures_by_path ON failures (path);
+CREATE INDEX failures_by_relative_path ON failures (relative_path);
+
+-- key: BLAKE2b-128 of prefix + text in UTF-8
+CREATE TABLE embeddings (
+    id INTEGER PRIMARY KEY,
+    key BLOB NOT NULL UNIQUE
+) STRICT;
+
+-- vector: float16, little-endian, unit length
+CREATE TABLE vectors (
+    embedding_id INTEGER PRIMARY KEY REFERENCES embeddings (id) ON DELETE CASCADE,
+    vector BLOB NOT NULL
+) STRICT;
+
+-- A document's chunks are numbered without gaps from documents.first_chunk; no id is used twice.
+CREATE TABLE chunks (
+    id INTEGER PRIMARY KEY,
+    document_id INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    embedding_id INTEGER NOT NULL REFERENCES embeddings (id),
+    key TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    start_offset INTEGER NOT NULL,
+    end_offset INTEGER NOT NULL,
+    page INTEGER,
+    heading TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    text TEXT NOT NULL,
+    tokens INTEGER NOT NULL,
+    UNIQUE (document_id, position)
+) STRICT;
+CREATE INDEX chunks_by_embedding ON chunks (embedding_id);
+
+-- Chunks that have no vector yet: the queue of the embedder.
+CREATE TABLE pending (
+    chunk_id INTEGER PRIMARY KEY REFERENCES chunks (id) ON DELETE CASCADE,
+    embedding_id INTEGER NOT NULL REFERENCES embeddings (id)
+) STRICT;
+CREATE INDEX pending_by_embedding ON pending (embedding_id);
+
+-- kind: 'chunks' (came or went), 'vectors' (got one), 'words' (title or file name changed)
+CREATE TABLE changes (
+    sequence INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('chunks', 'vectors', 'words')),
+    first_chunk INTEGER NOT NULL,
+    last_chunk INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL
+) STRICT;
+
+CREATE TABLE turns (
+    id INTEGER PRIMARY KEY,
+    session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    role TEXT NOT NULL,
+    content TEXT NOT NULL,
+    trace TEXT,
+    citations TEXT NOT NULL,
+    created_at REAL NOT NULL
+) STRICT;
+CREATE INDEX turns_by_session ON turns (session_id, id);
+
+CREATE TABLE traces (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    started_at REAL NOT NULL,
+    seconds REAL NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+CREATE INDEX traces_by_time ON traces (started_at);
+"""
+
+MIGRATIONS = (_BASE,)
+VERSION = len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables to :data:`VERSION`, in one transaction.
+
+    Other processes may try the same at the same time: the version is read again inside.
+    ``connection`` must be in autocommit mode (``isolation_level=None``).
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for script in MIGRATIONS[version:]:
+            for statement in _statements(script):
+                connection.execute(statement)
+        if version == 0:
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(
+                "INSERT INTO settings (key, value) VALUES ('base', ?)", (uuid.uuid4().hex,)
+            )
+        if version < VERSION:
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script; ``executescript`` would commit the open transaction first."""
+    statements: list[str] = []
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            statements.append(pending)
+            pending = ""
+    return statements

@@ -1,0 +1,466 @@
+"""The façade of the store: one directory, one truth, two views."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ragkit.errors import CorruptError, KnowledgeBaseError, NotFoundError, UsageError
+from ragkit.store import (
+    changes,
+    conversations,
+    database,
+    documents,
+    queries,
+    vectors,
+)
+from ragkit.store.dense import DenseView
+from ragkit.store.lexical import LexicalView
+from ragkit.store.lock import WriterLock
+from ragkit.store.records import (
+    Check,
+    Counts,
+    FileState,
+    PendingChunk,
+    Root,
+    RootKind,
+    Scored,
+    SessionInfo,
+    StoredChunk,
+    StoredDocument,
+    StoredFailure,
+    StoredFile,
+    StoredTrace,
+    Turn,
+    ViewLag,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ingest.document import Chunk, Document
+    from ragkit.store.where import Where
+
+_CREATION_SECONDS = 30.0
+_OWN_SETTINGS = ("base", "dimension", "vectors_of")
+
+
+class Store:
+    """Documents, chunks, vectors, sessions and traces in one directory, and two ways to search.
+
+    A context manager; safe to use from several threads, and from several processes at a time, of
+    which one writes. A forked child may go on using it. What a writing call stored when it
+    returned is there after a crash or a power cut; what it had not is as if never begun.
+    """
+
+    def __init__(self, directory: Path, base: database.Database) -> None:
+        """Use :meth:`open`."""
+        self.directory = directory
+        self._database = base
+        self._lock = WriterLock(directory)
+        self._dense = DenseView(directory, base)
+        self._lexical = LexicalView(directory, base)
+        self._pid = os.getpid()
+
+    @classmethod
+    def open(cls, directory: Path, *, create: bool = False) -> Store:
+        """Open the base in ``directory``; with ``create``, make one where there is none.
+
+        Raises:
+            NotFoundError: there is none.
+            VersionError: a newer ragkit wrote it.
+            CorruptError: it is damaged, or something else.
+            KnowledgeBaseError: it cannot be read or made, for want of rights or room.
+        """
+        directory = Path(os.path.abspath(directory))  # noqa: PTH100 - resolve() follows links
+        path = directory / database.FILE_NAME
+        try:
+            return cls(directory, database.Database(path))
+        except NotFoundError:
+            if not create:
+                raise
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise KnowledgeBaseError(
+                f"cannot make a knowledge base in {str(directory)!r}: {error.strerror}"
+            ) from error
+        with WriterLock(directory).hold("making the knowledge base", _CREATION_SECONDS):
+            if not path.exists():
+                database.create(path)
+        return cls(directory, database.Database(path))
+
+    def close(self) -> None:
+        """Close all files. Closing twice does no harm; any other use afterwards raises."""
+        self._check_fork()
+        self._lexical.close()
+        self._dense.forget()
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    # Settings
+
+    def get_setting(self, key: str) -> str | None:
+        """Return a setting, or ``None`` if it was never set."""
+        with self._reading() as connection:
+            row = connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
+            return None if row is None else str(row[0])
+
+    def set_setting(self, key: str, value: str) -> None:
+        """Set a setting; a few names are the store's own."""
+        if key in _OWN_SETTINGS:
+            raise UsageError(f"the setting {key!r} is the store's own")
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)", (key, value)
+            )
+
+    # Writing: one writer at a time
+
+    @contextlib.contextmanager
+    def writing(self, purpose: str, *, timeout: float = 0.0) -> Iterator[None]:
+        """Be the one writer; re-entrant in one thread, freed by the system if the process dies.
+
+        Args:
+            purpose: What for, in a few words, as told to others who want to write.
+            timeout: Seconds to wait for another writer; negative waits for ever.
+
+        Raises:
+            LockedError: another process or thread is writing; the message names it.
+        """
+        self._check_fork()
+        with self._lock.hold(purpose, timeout) as outermost:
+            try:
+                yield
+            finally:
+                if outermost:
+                    self._lexical.close_writer()
+
+    def root(self, folder: Path, *, kind: RootKind) -> Root:
+        """Return the root of a folder, made if needed; a ``"file"`` root may become ``"folder"``.
+
+        A folder has one root: asking for ``"file"`` where there is a ``"folder"`` returns that.
+        """
+        if not folder.is_absolute():
+            raise UsageError(f"the folder of a root must be absolute, not {str(folder)!r}")
+        with self._write("root") as connection:
+            return documents.get_root(connection, folder, kind)
+
+    def put_document(
+        self,
+        root_id: int,
+        relative_path: str,
+        state: FileState,
+        document: Document,
+        chunks: Sequence[Chunk],
+    ) -> int:
+        """Store a document in place of whatever was at that path; return its id.
+
+        One transaction. A replaced document keeps its id; its chunks get new ones, and vectors of
+        chunks whose embedded text did not change are kept.
+        """
+        with self._write("put_document") as connection:
+            return documents.put_document(
+                connection, root_id, relative_path, state, document, chunks
+            )
+
+    def put_failure(self, root_id: int, relative_path: str, state: FileState, reason: str) -> None:
+        """Store that a file could not be loaded, in place of whatever was at that path."""
+        with self._write("put_failure") as connection:
+            documents.put_failure(connection, root_id, relative_path, state, reason)
+
+    def move_document(
+        self, document_id: int, root_id: int, relative_path: str, state: FileState
+    ) -> None:
+        """Give a document another path, replacing what was there; its vectors stay."""
+        with self._write("move_document") as connection:
+            documents.move_document(connection, document_id, root_id, relative_path, state)
+
+    def touch_document(self, document_id: int, state: FileState) -> None:
+        """Note a new time of a file whose content is the same."""
+        with self._write("touch_document") as connection:
+            documents.touch_document(connection, document_id, state)
+
+    def remove_documents(self, document_ids: Sequence[int]) -> None:
+        """Remove documents with their chunks and vectors; ids that are gone are ignored."""
+        with self._write("remove_documents") as connection:
+            documents.remove_documents(connection, document_ids)
+
+    def remove_failures(self, root_id: int, relative_paths: Sequence[str]) -> None:
+        """Forget failures; paths that are none are ignored."""
+        with self._write("remove_failures") as connection:
+            documents.remove_failures(connection, root_id, relative_paths)
+
+    def pending(self, limit: int, *, after: int = 0) -> list[PendingChunk]:
+        """Return chunks that have no vector, by id, above ``after``.
+
+        Chunks with the same embedded text share a vector, so only the first of them is listed.
+        """
+        with self._reading() as connection:
+            return vectors.pending(connection, limit, after)
+
+    def put_vectors(self, chunk_ids: Sequence[int], vectors_: NDArray[np.float32]) -> None:
+        """Store vectors, shape (len(chunk_ids), dimension); chunks that are gone are ignored.
+
+        They are made unit length and kept as float16. The first vectors fix the dimension.
+
+        Raises:
+            UsageError: the shape does not fit.
+            EmbeddingError: a number is not finite.
+        """
+        with self._write("put_vectors") as connection:
+            vectors.put(connection, chunk_ids, vectors_)
+
+    def use_vectors_of(self, model: str) -> None:
+        """Note which model the vectors are from; those of another model are forgotten.
+
+        All chunks are then pending, and vectors of any dimension are welcome.
+
+        Args:
+            model: Whatever tells models apart whose vectors cannot be compared.
+        """
+        with self._transaction() as connection:
+            if vectors.model(connection) == model:
+                return
+            if queries.counts(connection).vectors:
+                self._require_writing("use_vectors_of")
+                vectors.clear(connection)
+            vectors.set_model(connection, model)
+
+    def sync_views(self, *, final: bool = False) -> None:
+        """Bring both views up to the truth and make them durable.
+
+        Args:
+            final: No more changes are expected soon, so that also a smaller lag of the dense file
+                is worth writing it. Searches are complete either way.
+        """
+        self._require_writing("sync_views")
+        reached = min(self._lexical.sync(), self._dense.sync(final=final))
+        with self._transaction() as connection:
+            changes.prune(connection, reached)
+
+    def rebuild_views(self) -> None:
+        """Build both views anew from the truth."""
+        self._require_writing("rebuild_views")
+        self._lexical.rebuild()
+        self._dense.rebuild()
+
+    # Reading
+
+    def roots(self) -> list[Root]:
+        """Return all roots, oldest first."""
+        with self._reading() as connection:
+            return queries.roots(connection)
+
+    def files(self, root_id: int) -> list[StoredFile]:
+        """Return all files known in a root, documents and failures, by path."""
+        with self._reading() as connection:
+            return queries.files(connection, root_id)
+
+    def documents(self, where: Where | None = None) -> list[StoredDocument]:
+        """Return documents without their text, by display path."""
+        with self._snapshot() as connection:
+            return queries.documents(connection, where)
+
+    def failures(self) -> list[StoredFailure]:
+        """Return all files that could not be loaded, by display path."""
+        with self._reading() as connection:
+            return queries.failures(connection)
+
+    def document_ids(self, where: Where) -> list[int]:
+        """Return the ids of exactly the documents that ``where`` allows, ascending."""
+        with self._snapshot() as connection:
+            return queries.document_ids(connection, where)
+
+    def document(self, document_id: int) -> Document:
+        """Return a whole document, equal to the one that was put.
+
+        Raises:
+            UsageError: there is none with this id.
+        """
+        with self._reading() as connection:
+            return queries.document(connection, document_id)
+
+    def document_by_path(self, path: str) -> tuple[StoredDocument, Document] | None:
+        """Return the document with this display path, or ``None``."""
+        with self._snapshot() as connection:
+            return queries.document_by_path(connection, path)
+
+    def chunks(self, chunk_ids: Sequence[int]) -> list[StoredChunk]:
+        """Return chunks in the order of the ids; those that are gone are left out."""
+        with self._reading() as connection:
+            return queries.chunks(connection, chunk_ids)
+
+    def chunks_of(self, document_id: int) -> list[StoredChunk]:
+        """Return all chunks of a document in order."""
+        with self._reading() as connection:
+            return queries.chunks_of(connection, document_id)
+
+    def counts(self) -> Counts:
+        """Return totals; costs the same however large the base is."""
+        with self._reading() as connection:
+            return queries.counts(connection)
+
+    def vectors_of(self, chunk_ids: Sequence[int]) -> NDArray[np.float32]:
+        """Return vectors in the order of the ids, shape (n, dimension); zeros where missing.
+
+        The dimension is 0 while the base has no vector at all.
+        """
+        with self._snapshot() as connection:
+            return vectors.of_chunks(connection, chunk_ids)
+
+    # Searching
+
+    def search_dense(
+        self,
+        vector: NDArray[np.float32],
+        k: int,
+        *,
+        document_ids: Sequence[int] | None = None,
+    ) -> list[Scored]:
+        """Return the ``k`` chunks of highest cosine, best first, equal ones by chunk id.
+
+        Args:
+            vector: Shape (dimension,).
+            k: How many; fewer come back when there are no more.
+            document_ids: Only chunks of these documents; ``None`` is no limit, none is nothing.
+
+        Raises:
+            UsageError: the vector's shape does not fit those stored.
+        """
+        self._check_fork()
+        return self._dense.search(vector, k, document_ids=document_ids)
+
+    def search_lexical(
+        self, query: str, k: int, *, document_ids: Sequence[int] | None = None
+    ) -> list[Scored]:
+        """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
+
+        Any text is a valid query. An index that is behind the truth catches up first, if nobody
+        else is writing; :meth:`view_lag` says what is missing otherwise.
+        """
+        self._check_fork()
+        self._catch_up()
+        return self._lexical.search(query, k, document_ids=document_ids)
+
+    def view_lag(self) -> ViewLag:
+        """Return how many changed chunks a search would not show as they are now."""
+        self._check_fork()
+        return ViewLag(dense=0, lexical=self._lexical.behind())
+
+    def _catch_up(self) -> None:
+        if not self._lexical.behind():
+            return
+        try:
+            with self.writing("catching up the search indexes"):
+                self.sync_views()
+        except CorruptError:
+            raise
+        except KnowledgeBaseError:
+            # Somebody else is writing, and will bring it up to date; or the directory cannot be
+            # written to. An index that is only late is still used, and view_lag() says so.
+            if not self._lexical.usable():
+                self._lexical.build_in_memory()
+
+    # Sessions and traces: any process may add to them at any time
+
+    def add_turn(
+        self,
+        session: str,
+        role: str,
+        content: str,
+        *,
+        trace: str | None = None,
+        citations_json: str = "[]",
+    ) -> None:
+        """Append a message to a session, which begins with its first message."""
+        with self._transaction() as connection:
+            conversations.add_turn(connection, session, role, content, trace, citations_json)
+
+    def turns(self, session: str, limit: int | None = None) -> list[Turn]:
+        """Return a session's messages, oldest first; with a limit, the newest so many."""
+        with self._reading() as connection:
+            return conversations.turns(connection, session, limit)
+
+    def sessions(self) -> list[SessionInfo]:
+        """Return all sessions, the one last used first."""
+        with self._reading() as connection:
+            return conversations.sessions(connection)
+
+    def delete_session(self, session: str) -> bool:
+        """Delete a session with its messages; say whether there was one."""
+        with self._transaction() as connection:
+            return conversations.delete_session(connection, session)
+
+    def put_trace(
+        self, trace_id: str, kind: str, started_at: float, seconds: float, body_json: str
+    ) -> None:
+        """Store a trace; only the newest thousand are kept."""
+        with self._transaction(durable=False) as connection:
+            record = StoredTrace(trace_id, kind, started_at, seconds, body_json)
+            conversations.put_trace(connection, record)
+
+    def trace(self, trace_id: str) -> StoredTrace | None:
+        """Return a trace by its id."""
+        with self._reading() as connection:
+            return conversations.trace(connection, trace_id)
+
+    def traces(self, limit: int = 20) -> list[StoredTrace]:
+        """Return the newest traces, newest first."""
+        with self._reading() as connection:
+            return conversations.traces(connection, limit)
+
+    # Health
+
+    def check(self) -> list[Check]:
+        """Examine the whole base; reads much of it, changes nothing."""
+        from ragkit.store.check import examine
+
+        self._check_fork()
+        return examine(self.directory, self._database)
+
+    def _check_fork(self) -> None:
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._dense.after_fork()
+            self._lexical.after_fork()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        self._check_fork()
+        with self._database.reading() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        self._check_fork()
+        with self._database.snapshot() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        self._check_fork()
+        with self._database.transaction(durable=durable) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _write(self, what: str) -> Iterator[sqlite3.Connection]:
+        self._require_writing(what)
+        with self._database.transaction() as connection:
+            yield connection
+
+    def _require_writing(self, what: str) -> None:
+        self._check_fork()
+        if not self._lock.held():
+            raise UsageError(f"{what}() must be called inside `with store.writing(...):`")

@@ -1,0 +1,69 @@
+"""Which documents a search may look at."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A filter over documents; every part that is given must hold, an empty part is no limit.
+
+    Attributes:
+        paths: Display paths or globs, any of which may match; see :func:`match_paths`.
+        types: Document formats (``"pdf"``, ``"html"``, ...), any of which may match.
+        modified_from: Earliest modification time of the file in ns since 1970, inclusive.
+        modified_to: Latest modification time in ns since 1970, exclusive.
+    """
+
+    paths: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    modified_from: int | None = None
+    modified_to: int | None = None
+
+
+def match_paths(patterns: Iterable[str], paths: Collection[str]) -> set[str]:
+    """Pick those of ``paths`` that any of ``patterns`` matches.
+
+    A pattern that is a path picks exactly that one. A glob (``*``, ``?``, ``[...]``; ``*`` also
+    matches ``/``) is tried on the whole path, and on the file name if it holds no ``/``. Any
+    other pattern names a folder, whose whole content it picks, or a file name in any folder.
+    Case matters; composed and decomposed Unicode are the same.
+    """
+    by_name: dict[str, list[str]] = {}
+    for path in paths:
+        by_name.setdefault(_plain(path), []).append(path)
+    picked: set[str] = set()
+    for pattern in patterns:
+        wanted = _plain(pattern)
+        if wanted in by_name:
+            picked.update(by_name[wanted])
+            continue
+        matches = _matcher(wanted)
+        for plain, originals in by_name.items():
+            if matches(plain):
+                picked.update(originals)
+    return picked
+
+
+def _plain(path: str) -> str:
+    path = unicodedata.normalize("NFC", path)
+    return path.removeprefix("./")
+
+
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    if _GLOB.search(pattern):
+        full_match = re.compile(fnmatch.translate(pattern)).match
+        by_file_name = "/" not in pattern
+        return lambda path: bool(
+            full_match(path) or (by_file_name and full_match(path.rpartition("/")[2]))
+        )
+    folder = pattern.rstrip("/") + "/"
+    end = "/" + pattern
+    return lambda path: path.startswith(folder) or path.endswith(end)
