@@ -187,7 +187,7 @@ class _Cutter:
         header = group[0].header
         spans = list(self._index.cut(start, end, 2))
         if len(spans) < 2:
-            cut = cluster_start(self._document.text, max(middle, start + 1), start)
+            cut = cluster_start(self._document.text, middle, start, end)
             spans = [
                 *trimmed(self._document.text, start, cut),
                 *trimmed(self._document.text, cut, end),

@@ -7,6 +7,7 @@ import unicodedata
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Protocol, runtime_checkable
 
 # Large enough that cuts between windows are rare, small enough that a tokenizer's own records of
@@ -76,22 +77,24 @@ class TokenIndex:
             if ideal >= last:
                 break
             earliest = self._starts[max(first, int(ideal - step / 4))]
-            cut = _best_cut(self.text, max(earliest, begin + 1), self._starts[ideal])
+            latest = self._starts[ideal]
+            cut = _best_cut(self.text, begin, max(earliest, begin + 1), min(latest, end - 1), end)
             if begin < cut < end:
                 yield from trimmed(self.text, begin, cut)
                 begin = cut
         yield from trimmed(self.text, begin, end)
 
 
-def cluster_start(text: str, position: int, floor: int) -> int:
-    """Move ``position`` back to where no combined character is cut apart, if that is near.
+def cluster_start(text: str, position: int, floor: int, ceiling: int) -> int:
+    """Return the place nearest before ``position``, else after it, that cuts no cluster apart.
 
-    Returns ``position`` itself when no such place lies after ``floor`` within 32 characters.
+    Only places between ``floor`` and ``ceiling`` (both excluded) and within 32 characters count;
+    where there is none, ``position`` itself is returned.
     """
-    for candidate in range(position, max(floor, position - 32), -1):
-        if candidate >= len(text) or not (
-            _continues(text[candidate]) or text[candidate - 1] == "\u200d"
-        ):
+    backward = range(position, max(floor, position - 32), -1)
+    forward = range(position + 1, min(ceiling, position + 32))
+    for candidate in chain(backward, forward):
+        if not (_continues(text[candidate]) or text[candidate - 1] == "\u200d"):
             return candidate
     return position
 
@@ -105,15 +108,13 @@ def _continues(character: str) -> bool:
     )
 
 
-def _best_cut(text: str, earliest: int, latest: int) -> int:
-    """Return the best place to cut at, from ``earliest`` to ``latest``."""
-    if latest <= earliest:
-        return cluster_start(text, latest, latest - 2)
+def _best_cut(text: str, begin: int, earliest: int, latest: int, end: int) -> int:
+    """Return the best place to cut ``text[begin:end]``, if possible in ``earliest..latest``."""
     for pattern in (_CLAUSE_END, _BLANK):
         ends = [match.end() for match in pattern.finditer(text, earliest - 1, latest)]
         if ends:
             return ends[-1]
-    return cluster_start(text, latest, earliest)
+    return cluster_start(text, latest, begin, end)
 
 
 def trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -132,6 +133,6 @@ def _windows(text: str) -> Iterator[tuple[int, int]]:
         if end < len(text):
             earliest = begin + _WINDOW // 2
             cut = max(text.rfind("\n", earliest, end), text.rfind(" ", earliest, end))
-            end = cluster_start(text, end, earliest) if cut < 0 else cut
+            end = cluster_start(text, end, earliest, len(text)) if cut < 0 else cut
         yield begin, end
         begin = end
