@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import weakref
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -154,8 +155,9 @@ class OpenAICompatible:
             # OpenAI's newer models know only the longer name, most other servers the shorter.
             ("max_completion_tokens" if self._base_url == OPENAI_URL else "max_tokens"): max_tokens,
         }
+        client = self._client  # made before the clock starts: importing takes a second
         try:
-            yield from within(self._timeout, self._deltas(settings))
+            yield from within(self._timeout, self._deltas(client, settings))
         except TimeoutError:
             raise ModelError(
                 f"{self._name} at {self._base_url} did not finish its reply within "
@@ -166,7 +168,7 @@ class OpenAICompatible:
     def _client(self) -> openai.OpenAI:
         import openai
 
-        return openai.OpenAI(
+        client = openai.OpenAI(
             base_url=self._base_url,
             api_key=self._api_key,
             max_retries=_RETRIES,
@@ -178,8 +180,13 @@ class OpenAICompatible:
                 trust_env=self._use_proxy,
             ),
         )
+        # Connections are kept open between replies; they go when the model goes.
+        weakref.finalize(self, client.close)
+        return client
 
-    def _deltas(self, settings: dict[str, Any]) -> Generator[Delta, None, None]:
+    def _deltas(
+        self, client: openai.OpenAI, settings: dict[str, Any]
+    ) -> Generator[Delta, None, None]:
         import openai
 
         finish: FinishReason | None = None
@@ -187,7 +194,7 @@ class OpenAICompatible:
         broke_off = ModelError(f"{self._name} at {self._base_url} broke off in its reply")
         started = False
         try:
-            with self._open(settings) as chunks:
+            with _open(client, settings) as chunks:
                 for chunk in chunks:
                     started = True
                     usage = _usage(chunk) or usage
@@ -212,21 +219,22 @@ class OpenAICompatible:
             raise broke_off
         yield Delta(finish_reason=finish, usage=usage)
 
-    def _open(self, settings: dict[str, Any]) -> openai.Stream[ChatCompletionChunk]:
-        """Send the request; once without what the server says it does not support."""
-        import openai
 
-        while True:
-            try:
-                return cast(
-                    "openai.Stream[ChatCompletionChunk]",
-                    self._client.chat.completions.create(**settings),
-                )
-            except openai.BadRequestError as error:
-                simpler = _without_unsupported(settings, error.param)
-                if simpler is None:
-                    raise
-                settings = simpler
+def _open(client: openai.OpenAI, settings: dict[str, Any]) -> openai.Stream[ChatCompletionChunk]:
+    """Send the request; again without what the server says it does not support."""
+    import openai
+
+    while True:
+        try:
+            return cast(
+                "openai.Stream[ChatCompletionChunk]",
+                client.chat.completions.create(**settings),
+            )
+        except openai.BadRequestError as error:
+            simpler = _without_unsupported(settings, error.param)
+            if simpler is None:
+                raise
+            settings = simpler
 
 
 def _without_unsupported(
