@@ -18,6 +18,7 @@ SECTION = 0.0
 BLOCK = 0.02
 LIST_ITEM = 0.1
 TABLE_ROW = 0.1
+LINE = 0.1  # a sentence that begins on a new line
 CODE_LINE = 0.2
 SENTENCE = 0.25
 WORD = 1.0

@@ -15,6 +15,7 @@ from ingest.packing import (
     AFTER_HEADING,
     BLOCK,
     CODE_LINE,
+    LINE,
     LIST_ITEM,
     SECTION,
     SENTENCE,
@@ -244,10 +245,7 @@ def _block_pieces(
         yield Piece(block.start, block.end, penalty)
         return
     else:
-        parts = (
-            (start, end, SENTENCE)
-            for start, end in sentence_spans(index.text, block.start, block.end)
-        )
+        parts = _sentences(index.text, block)
     for start, end, cost in parts:
         header = None
         if block.header_end is not None and start >= block.header_end:
@@ -264,6 +262,14 @@ def _block_pieces(
         for begin, stop in index.cut(start, end, count):
             yield Piece(begin, stop, cost, header)
             cost = WORD
+
+
+def _sentences(text: str, block: Block) -> Iterator[tuple[int, int, float]]:
+    """Yield the sentences of a block, with what it costs to cut before each."""
+    previous_end = block.start
+    for start, end in sentence_spans(text, block.start, block.end):
+        yield start, end, LINE if "\n" in text[previous_end:start] else SENTENCE
+        previous_end = end
 
 
 def _lines(text: str, block: Block) -> Iterator[tuple[int, int, float]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,11 +45,12 @@ class Prefixes:
         self._title = _one_line(document.title or "") or readable_name(name)
         self._tokenizer = tokenizer
         self._limit = max_tokens // 4
+        self._parts: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._lines: dict[tuple[str, ...], str] = {}
         self._headers: dict[tuple[int, int], str] = {}
         self._sizes: dict[str, int] = {}
 
-    def make(self, start: int, path: Sequence[str] | None, header: tuple[int, int] | None) -> str:
+    def make(self, start: int, path: tuple[str, ...] | None, header: tuple[int, int] | None) -> str:
         """Return the prefix of a chunk.
 
         Args:
@@ -65,21 +65,28 @@ class Prefixes:
         rows = self._header(header) if header else ""
         if path is None:
             return rows
-        parts: list[str] = []
-        for part in (self._title, *map(_one_line, path)):
-            if part and not (parts and _same(parts[-1], part)):
-                parts.append(part)
+        if path not in self._parts:
+            self._parts[path] = self._named(path)
+        parts = self._parts[path]
         if parts and self._title and _same(parts[0], self._title):
             opening = self._text[start : start + 2 * len(self._title) + 16]
             if _one_line(opening.lstrip(_MARKUP)).casefold().startswith(self._title.casefold()):
-                del parts[0]
-        return self._line(tuple(parts)) + rows
+                parts = parts[1:]
+        return self._line(parts) + rows
 
     def size(self, prefix: str) -> int:
         """Return how many tokens a prefix has."""
         if prefix not in self._sizes:
             self._sizes[prefix] = len(self._tokenizer.token_starts(prefix)) if prefix else 0
         return self._sizes[prefix]
+
+    def _named(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """Return title and headings, each on one line, none said twice in a row."""
+        parts: list[str] = []
+        for part in (self._title, *map(_one_line, path)):
+            if part and not (parts and _same(parts[-1], part)):
+                parts.append(part)
+        return tuple(parts)
 
     def _line(self, parts: tuple[str, ...]) -> str:
         if parts not in self._lines:
