@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -54,7 +55,8 @@ class Common:
     def hint(self, command: str) -> str:
         """Return a command line to suggest, with ``--kb`` when it is not the default."""
         name, _, rest = command.partition(" ")
-        where = "" if str(self.directory) == DEFAULT_DIRECTORY else f" --kb {self.directory}"
+        directory = str(self.directory)
+        where = "" if directory == DEFAULT_DIRECTORY else f" --kb {shlex.quote(directory)}"
         return f"ragkit {name}{where}{' ' + rest if rest else ''}"
 
 
@@ -111,9 +113,9 @@ def embedder_option(function: _Function) -> _Function:
         metavar="NAME",
         envvar="RAGKIT_EMBEDDER",
         show_envvar=True,
-        help="Model that turns passages into vectors: any sentence-transformers model, or"
-        " openai:NAME. Default: the one the knowledge base has; for a new one all-MiniLM-L6-v2,"
-        " which comes with ragkit.",
+        help="Model that turns passages into vectors: any sentence-transformers model or folder,"
+        " openai:NAME or ollama:NAME. Default: the one the knowledge base has; for a new one"
+        " all-MiniLM-L6-v2, which comes with ragkit.",
     )(function)
 
 

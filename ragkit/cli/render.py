@@ -36,7 +36,7 @@ def stream_answer(
     """Print an answer as it comes, wrapped to the terminal, and return it.
 
     With ``waiting``, a line says what is being waited for until the first words arrive. Should
-    checking the citations have changed the text, the checked text is printed as well.
+    the answer differ from what was streamed, as when a model fails half-way, it is printed too.
     """
     writer = AnswerWriter(out)
     status: AbstractContextManager[object] | None = None
@@ -67,7 +67,7 @@ def stream_answer(
         raise RuntimeError("the stream ended without an answer")
     if _squeeze(answer.text) != _squeeze(writer.text):
         if writer.text.strip():
-            out.print("After checking the citations:", style="faint")
+            out.print("This takes the place of the above:", style="faint")
         print_text(out, answer.text)
     return answer
 

@@ -53,6 +53,7 @@ class Shell:
         base_url: str | None = None,
         where: Where | None = None,
         verbose: bool = False,
+        interactive: bool = False,
     ) -> None:
         self.kb = kb
         self.out = out
@@ -60,6 +61,7 @@ class Shell:
         self.base_url = base_url
         self.where = where
         self.verbose = verbose
+        self.interactive = interactive
         self.chat = kb.chat(session, model=model)
         self.last: Answer | None = None
         self.records: list[dict[str, Any]] = []
@@ -69,7 +71,8 @@ class Shell:
     def handle(self, line: str) -> bool:
         """Answer a question or run a command; return whether the shell goes on.
 
-        Errors are shown, never raised: the shell outlives them. Ctrl-C ends an answer.
+        Errors are shown, never raised: the shell outlives them. Ctrl-C ends the answer, and in a
+        shell that is not interactive everything.
         """
         if not line.strip():
             return True
@@ -80,6 +83,8 @@ class Shell:
             else:
                 self._ask(clean_question(line))
         except KeyboardInterrupt:
+            if not self.interactive:
+                raise
             self.out.print("(stopped)", style="faint")
         except RagkitError as error:
             self._show_error(line, type(error).__name__, str(error), is_command)
@@ -121,7 +126,9 @@ class Shell:
         name, _, argument = line.strip().partition(" ")
         entry = COMMANDS.get(name.lower())
         if entry is None:
-            nearest = difflib.get_close_matches(name.lower(), COMMANDS, n=1, cutoff=0.5)
+            typed = name.lower()
+            nearest = [known for known in COMMANDS if known.startswith(typed)]
+            nearest = nearest or difflib.get_close_matches(typed, COMMANDS, n=1, cutoff=0.5)
             hint = f"did you mean {nearest[0]}?" if nearest else "/help lists the commands"
             raise UsageError(
                 f"there is no command {name!r}; {hint} (A space in front makes it a question.)"

@@ -65,6 +65,7 @@ def command(
             base_url=base_url,
             where=where,
             verbose=common.verbose,
+            interactive=interactive,
         )
         if interactive:
             from ragkit.cli.prompt import run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ragkit.cli.common import Command, Common, common_options, open_kb
-from ragkit.cli.output import human_size, plural, print_json
+from ragkit.cli.output import human_size, plural, print_json, printable
 
 if TYPE_CHECKING:
     from ragkit.kb import Status
@@ -33,7 +33,7 @@ def command(common: Common) -> None:
 
 
 def _print_status(status: Status, common: Common) -> None:
-    from rich.table import Table
+    from rich.text import Text
 
     from ragkit.cli.terminal import console
 
@@ -59,11 +59,10 @@ def _print_status(status: Status, common: Common) -> None:
     ]
     if common.verbose:
         rows += [(f"  {key}", str(value)) for key, value in status.fingerprint.items()]
-    table = Table.grid(padding=(0, 2))
+    out = console()
     for name, value in rows:
-        table.add_row(name, value)
-    console().print(table)
+        out.print(Text(f"{name:16}", style="faint") + Text(printable(value)))
     if not status.documents:
-        console().print(f"Empty. Begin with: {common.hint('ingest FOLDER')}", style="faint")
+        out.print(f"Empty. Begin with: {common.hint('ingest FOLDER')}", style="faint")
     elif status.failures:
-        console().print(f"Failed files: {common.hint('ls --failed')}", style="faint")
+        out.print(f"Failed files: {common.hint('ls --failed')}", style="faint")

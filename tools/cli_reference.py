@@ -1,0 +1,81 @@
+"""Print the reference of the command line as Markdown: ``python tools/cli_reference.py``.
+
+``docs/cli.md`` is its output; a test compares them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from ragkit.cli.app import COMMANDS, cli
+
+WIDTH = 88
+
+HEADER = """\
+# The command line
+
+Made by `python tools/cli_reference.py` from the commands' own help: edit that, not this.
+
+## JSON
+
+With `--json`, stdout holds exactly one JSON document, in UTF-8; progress and messages go to stderr.
+An error is `{"error": {"type", "message"}}`.
+
+| command | document |
+|---|---|
+| `ingest` | `added`, `changed`, `moved`, `removed` (paths), `same` (number), `failed` and `warnings` (each `{"path", "reason"}`), `chunks`, `vectors`, `seconds` |
+| `search` | `hits` (each `{"path", "page", "start", "end", "text", "score", "heading", "ranks": {"dense", "lexical", "rerank"}}`), `degraded` |
+| `ask` | `answer`, `refused`, `reason`, `citations` (each `{"n", "path", "page", "start", "end", "quote"}`), `unsupported`, `degraded`, `model`, `usage` (`{"input_tokens", "output_tokens"}`), `seconds`, `trace` |
+| `shell` | `answers`: for each line of input `question` and what `ask` gives, or `error` |
+| `status` | `directory`, `documents`, `failures`, `chunks`, `vectors`, `characters`, `size_bytes`, `embedder`, `model`, `fingerprint`, `last_ingest`, `version` |
+| `ls` | `documents` (each `{"path", "type", "title", "pages", "chunks", "vectors", "characters", "size", "modified", "metadata", "warnings"}`); with `--failed`: `failed` (each `{"path", "reason"}`) |
+| `rm` | `removed` (paths) |
+| `doctor` | `ok`, `checks` (each `{"name", "status", "message", "remedy"}`) |
+| `rebuild` | `documents`, `chunks`, `vectors`, `seconds` |
+| `trace` | `traces` (each `{"id", "kind", "started_at", "seconds", "question"}`); with an ID: the same and `body` |
+
+`page` counts from 1 and is null for formats without pages. `start` and `end` are code points into
+the document's text. `score` is between 0 and 1.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | done, but some files (or, in a shell that reads from a pipe, some lines) failed |
+| 2 | wrong usage |
+| 3 | the knowledge base or a model cannot be used; the message says what to do |
+| 130 | stopped with Ctrl-C |
+| 141 | the program that was reading the output went away |
+"""
+
+
+def reference() -> str:
+    """Return the whole reference."""
+    root = click.Context(
+        cli,
+        info_name="ragkit",
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+        **cli.context_settings,
+    )
+    parts = [HEADER, _section(root, "ragkit")]
+    for name in COMMANDS:
+        command = cli.get_command(root, name)
+        if command is not None:
+            context = click.Context(command, root, info_name=name)
+            parts.append(_section(context, f"ragkit {name}"))
+    return "\n".join(parts)
+
+
+def _section(context: click.Context, title: str) -> str:
+    return f"## {title}\n\n```\n{context.get_help()}\n```\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
