@@ -29,9 +29,9 @@ _TRANSLATION: Final[dict[int, str | None]] = {
     0xF0B7: "•",  # bullets of the Symbol and Wingdings fonts, which have no Unicode value
     0xF0A7: "▪",
     0xF0D8: "➢",
-    **dict.fromkeys(range(0xD800, 0xE000), "\ufffd"),
     **dict.fromkeys((*range(2), *range(3, 32), *range(127, 160)), " "),
 }
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LAST_WORD: Final = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*$")
 _HYPHENS: Final = "-\u2010\ufffe\x02\u00ad"
@@ -61,6 +61,8 @@ class Assembled(NamedTuple):
 def normalise(text: str) -> str:
     """Normalise a piece of text: NFC, no ligatures or control characters, single spaces."""
     if not text.isascii() or not text.isprintable():
+        if _SURROGATE.search(text):
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         text = unicodedata.normalize("NFC", text.translate(_TRANSLATION))
     return " ".join(text.split())
 

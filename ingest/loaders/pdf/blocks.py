@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ingest.document import BlockKind
 
 _CURRENCY: Final = re.compile(r"(?:[A-Z]{0,3}[$€£¥₹]|[A-Z]{2}\$)$")
+_LEADING_CURRENCY: Final = re.compile(r"([$€£¥₹])\s+(?=[\d(.—–-])")
 _TRAILING_CURRENCY: Final = re.compile(r"(.*\S)\s+([$€£¥₹])$")
 _CLOSING: Final = re.compile(r"[)\]%*†‡]+$|\)\s?%$")
 _BULLET: Final = re.compile(r"[•·▪▫◦‣⁃●○■□◆◇➢➤►▶✓✔❖§*>–—-]$|[\uf0a7\uf0b7\uf0d8\uf076\uf02d]$")
@@ -28,7 +29,7 @@ _YEARS: Final = re.compile(
 _ENDS_SENTENCE: Final = re.compile(r"[.!?:;][\"”’')\]]*$")
 
 _MAX_HEADER_ROWS: Final = 6
-_MOVED_BLOCKS: Final = 3
+_MOVED_BLOCKS: Final = 8
 
 
 class PageBlock(NamedTuple):
@@ -63,21 +64,42 @@ class _Line:
 def blocks_of(rows: Sequence[Row]) -> list[PageBlock]:
     """Return the blocks of one page, in the order of its rows.
 
-    But what is drawn last and stands above all the rest comes first (a title that was added
-    later), and what is drawn first and stands below all the rest comes last (a page number).
+    But what is drawn last and stands alone further up goes there (a title that was added later),
+    and what is drawn first and stands alone further down likewise (a page number).
     """
     blocks = list(_blocks(rows))
-    for _ in range(min(_MOVED_BLOCKS, len(blocks) - 1)):
-        above = max(block.top for block in blocks[:-1])
-        if not (blocks[-1].height and blocks[-1].bottom >= above):
-            break
-        blocks.insert(0, blocks.pop())
-    for _ in range(min(_MOVED_BLOCKS, len(blocks) - 1)):
-        placed = [block.bottom for block in blocks[1:] if block.height]
-        if not (placed and blocks[0].height and blocks[0].top <= min(placed)):
-            break
-        blocks.append(blocks.pop(0))
+    blocks = _raise_tail(blocks)
+    return _lower_head(blocks)
+
+
+def _raise_tail(blocks: list[PageBlock]) -> list[PageBlock]:
+    for size in range(min(_MOVED_BLOCKS, len(blocks) - 1), 0, -1):
+        rest, tail = blocks[:-size], blocks[-size:]
+        target = _own_place(rest, tail)
+        if target is not None and target < len(rest):
+            return [*rest[:target], *tail, *rest[target:]]
     return blocks
+
+
+def _lower_head(blocks: list[PageBlock]) -> list[PageBlock]:
+    for size in range(min(_MOVED_BLOCKS, len(blocks) - 1), 0, -1):
+        head, rest = blocks[:size], blocks[size:]
+        target = _own_place(rest, head)
+        if target:
+            return [*rest[:target], *head, *rest[target:]]
+    return blocks
+
+
+def _own_place(blocks: Sequence[PageBlock], moved: Sequence[PageBlock]) -> int | None:
+    """Return where among the others some blocks stand, if they have that height to themselves."""
+    if not all(block.height for block in (*blocks, *moved)):
+        return None
+    top, bottom = max(block.top for block in moved), min(block.bottom for block in moved)
+    above = [block.bottom >= top - 1 for block in blocks]
+    if not all(up or block.top <= bottom + 1 for up, block in zip(above, blocks, strict=True)):
+        return None
+    target = sum(above)
+    return target if all(above[:target]) else None
 
 
 def _blocks(rows: Sequence[Row]) -> Iterator[PageBlock]:
@@ -106,6 +128,8 @@ def _cell_texts(row: Row) -> list[str]:
             continue
         if trailing and fragment is not row.cells[-1]:
             text, pending = trailing.groups()
+        if _LEADING_CURRENCY.match(text):
+            text = _LEADING_CURRENCY.sub(r"\1", text, count=1)
         if cells and (
             _CLOSING.match(text)
             or (len(cells) == 1 and (_BULLET.match(cells[0]) or _ENUMERATOR.match(cells[0])))
@@ -285,11 +309,15 @@ def _breaks(current: Sequence[_Line], line: _Line, pitch: float) -> bool:
         return True
     if last.hyphenated:
         return False
-    if len(line.cells) > 1 or len(last.cells) > 1:
+    if len(line.cells) > 1 and _widest_gap(other) > 2.5 * height:
         return True
     if one.bold != other.bold and not line.text[:1].islower():
         return True
     return _starts_indented(current, line)
+
+
+def _widest_gap(row: Row) -> float:
+    return max(after.left - before.right for before, after in pairwise(row.cells))
 
 
 def _next_column(one: Row, other: Row) -> bool:

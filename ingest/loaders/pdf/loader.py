@@ -95,7 +95,7 @@ def _document(source: Source, reading: Reading) -> Document:
     text, pages, located = assemble(reading.pages)
     if not text:
         raise NoTextError(_no_text(len(pages)))
-    title = usable_title(reading.metadata.get("title", ""), source.path)
+    title = usable_title(reading.metadata.get("title", ""), source.path) or largest_text(located)
     headings = find_headings(reading.outline, located, len(pages))
     own = {heading.block for heading in headings if heading.block is not None}
     blocks = tuple(
@@ -112,9 +112,10 @@ def _document(source: Source, reading: Reading) -> Document:
     return Document(
         text=text,
         format="pdf",
-        title=title or largest_text(located),
+        title=title,
         pages=pages,
-        sections=sections_of(headings, len(text)),
+        # The title is no section: all the others would stand under it.
+        sections=sections_of([h for h in headings if h.title != title], len(text)),
         blocks=blocks,
         metadata={key: value for key, value in reading.metadata.items() if key != "title"},
         warnings=tuple(warnings),

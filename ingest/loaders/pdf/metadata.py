@@ -19,6 +19,7 @@ _JUNK_TITLE: Final = re.compile(
     r"[\W\d_]*(?:[^\W\d_][\W\d_]*){0,2}|[a-f\d-]{16,}",
     re.IGNORECASE,
 )
+_NONE: Final = frozenset({"", "anonymous", "none", "null", "unknown", "unspecified"})
 _DATE: Final = re.compile(
     r"(?:D:)?\s*(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?\s*"
     r"(?:(Z)[\d']*|([+-])(\d\d)'?(\d\d)?'?)?$"
@@ -35,7 +36,7 @@ def read_metadata(entries: Mapping[str, str]) -> dict[str, str]:
         "created": iso_date(entries.get("CreationDate", "")),
         "modified": iso_date(entries.get("ModDate", "")),
     }
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in found.items() if value.strip("()").casefold() not in _NONE}
 
 
 def iso_date(value: str) -> str:

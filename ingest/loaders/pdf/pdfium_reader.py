@@ -76,7 +76,9 @@ def _open(source: Source) -> Any:
 
 def _read_pages(document: Any, reading: Reading) -> None:
     import pypdfium2
+    from pypdfium2 import raw
 
+    has_form = document.get_formtype() != raw.FORMTYPE_NONE
     count = len(document)
     if count > MAX_PAGES:
         reading.warnings.append(f"only the first {MAX_PAGES:,} of {count:,} pages were read")
@@ -86,7 +88,7 @@ def _read_pages(document: Any, reading: Reading) -> None:
         blocks: list[PageBlock] = []
         reading.pages.append(blocks)
         try:
-            blocks += _read_page(document, index)
+            blocks += _read_page(document, index, has_form=has_form)
         except pypdfium2.PdfiumError:
             unreadable.append(index + 1)
             continue
@@ -100,11 +102,16 @@ def _read_pages(document: Any, reading: Reading) -> None:
         reading.warnings.append(f"{page_list(unreadable)} could not be read: damaged")
 
 
-def _read_page(document: Any, index: int) -> list[PageBlock]:
+def _read_page(document: Any, index: int, *, has_form: bool) -> list[PageBlock]:
     from pypdfium2 import raw
 
     page = document[index]
     try:
+        # What is filled into a form becomes text once it is part of the page. It takes effect
+        # when the page is loaded again; the file itself does not change.
+        if has_form and raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS:
+            page.close()
+            page = document[index]
         width = page.get_width()
         text_page = page.get_textpage()
         try:

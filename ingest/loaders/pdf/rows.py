@@ -158,7 +158,8 @@ def _merge_segment(merged: list[Row], segment: list[Row]) -> list[Row]:
         for row in head
     ]
     matched = sum(partner is not None for partner in partners)
-    if not matched or matched < 0.6 * len(head) or not _are_cells(head):
+    rest = segment[len(head) :]
+    if not matched or matched < 0.6 * len(head) or not _are_cells(head, rest):
         return segment
     for row, partner in zip(head, partners, strict=True):
         if partner is None:
@@ -168,13 +169,16 @@ def _merge_segment(merged: list[Row], segment: list[Row]) -> list[Row]:
             _pull_up_label(merged, partner)
         for cell in row.cells:
             partner.insert(cell)
-    return segment[len(head) :]
+    return rest
 
 
-def _are_cells(rows: Sequence[Row]) -> bool:
+def _are_cells(rows: Sequence[Row], rest: Sequence[Row]) -> bool:
+    """Tell whether rows are cells of a table rather than the start of a column of text."""
     numeric = sum(is_numeric(row.text) for row in rows)
     if 2 * numeric >= len(rows) and numeric:
         return True
+    if rest and abs(rest[0].left - rows[-1].left) < 3:
+        return False
     return len(rows) <= 3 and all(len(cell.text) <= 30 for row in rows for cell in row.cells)
 
 

@@ -135,24 +135,23 @@ class _Glyphs:
 def read_characters(raw: Any, text_page: Any) -> str:
     """Return a text page's characters, one code point for each of pdfium's characters.
 
-    Characters without a Unicode value are NUL, so that an index into the string is an index into
-    the page's characters.
+    Characters without a Unicode value are NUL, and characters beyond the first plane are two
+    surrogates, so that an index into the string is an index into the page's characters.
     """
     count = raw.FPDFText_CountChars(text_page)
     if count <= 0:
         return ""
-    # Two more than the characters: the terminator, and a word of slack against a miscount.
-    buffer = (ctypes.c_ushort * (2 * count + 2))()
-    written = raw.FPDFText_GetText(text_page, 0, count, buffer)
-    text = bytes(buffer)[: max(0, 2 * (written - 1))].decode("utf-16-le", errors="replace")
+    # Twice the characters: each may take two words. And one for the terminator.
+    buffer = (ctypes.c_ushort * (2 * count + 1))()
+    written = raw.FPDFText_GetText(text_page, 0, count, buffer) - 1
+    text = bytes(memoryview(buffer)[: max(0, written)]).decode("utf-16-le", errors="surrogatepass")
     if len(text) == count:
         return text
+    if written == count:
+        return "".join(map(chr, buffer[:written]))
     # Some characters were left out or inserted: ask for each one.
     values = (raw.FPDFText_GetUnicode(text_page, index) for index in range(count))
-    return "".join(
-        chr(value) if 0 < value < 0x110000 and not 0xD800 <= value < 0xE000 else "\x00"
-        for value in values
-    )
+    return "".join(chr(value) if value < 0x110000 else "\x00" for value in values)
 
 
 def read_fragments(raw: Any, text_page: Any, page_width: float) -> list[Fragment]:
@@ -247,10 +246,11 @@ def _fragments_of(
     left, top, _, bottom = line.first
     right, last_bottom = line.last[2], line.last[3]
     height = top - bottom
-    if height <= 0.1 and line.last[1] - last_bottom > 0.1:
-        # The first character has no box of its own (an odd space): the last one speaks for all.
-        top, bottom = line.last[1], last_bottom
-        height = top - bottom
+    last_height = line.last[1] - last_bottom
+    if height < 0.85 * last_height and (height <= 0.1 or line.last[1] > bottom > last_bottom):
+        # The first character is an odd space, or the number of a footnote: the last one speaks
+        # for all.
+        top, bottom, height = line.last[1], last_bottom, last_height
     if height <= 0.1:
         return [_unplaced(line)]
     count = line.end - line.start
@@ -285,15 +285,21 @@ def _fragments_of(
                 line.hyphenated,
             )
         ]
-    return list(_cut(line, glyphs, characters, bold, shared_gutter))
+    return list(_cut(line, top, bottom, glyphs, characters, bold, shared_gutter))
 
 
 def _cut(
-    line: _Line, glyphs: _Glyphs, characters: str, bold: bool, shared_gutter: bool
+    line: _Line,
+    top: float,
+    bottom: float,
+    glyphs: _Glyphs,
+    characters: str,
+    bold: bool,
+    shared_gutter: bool,
 ) -> Iterator[Fragment]:
     """Cut a line where the next word stands far to the right, or on another line altogether."""
     start = line.start
-    left, top, _, bottom = line.first
+    left = line.first[0]
     for match in _BREAKS.finditer(characters, line.start, line.end):
         before, after = match.span()
         if after == line.end or before == start:
@@ -309,7 +315,8 @@ def _cut(
             continue
         numbers = _is_number_edge(characters[before - 1]) and _is_number_edge(characters[after])
         gap = next_left - last_right
-        jumped = min(last_top, next_top) - max(last_bottom, next_bottom) < 0.3 * height
+        overlap = min(last_top, next_top) - max(last_bottom, next_bottom)
+        jumped = overlap < 0.15 * min(last_top - last_bottom, next_top - next_bottom)
         leader = after - before >= 5 and not match.group().isspace()
         wide = leader or gap > (0.55 if numbers else 0.85 if shared_gutter else 1.05) * height
         if not (jumped or wide or gap < -3 * height):
