@@ -54,6 +54,10 @@ class Interrupted(click.ClickException):
     exit_code = EXIT_INTERRUPTED
 
 
+class ReaderGoneError(Exception):
+    """The program that was reading the output went away, as ``head`` does."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module only when that command is used.
 
@@ -85,6 +89,15 @@ class LazyGroup(click.Group):
         if name in COMMANDS or ctx.resilient_parsing or name.startswith("-"):
             return super().resolve_command(ctx, args)
         raise click.exceptions.NoSuchCommand(name, possibilities=list(COMMANDS), ctx=ctx)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a broken pipe passes by click, which would make it an error."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if _is_broken_pipe(error):
+                raise ReaderGoneError from error
+            raise
 
     def format_commands(
         self,
@@ -133,8 +146,8 @@ class LazyGroup(click.Group):
         try:
             code = _run(super().main, arguments, prog_name, complete_var, extra, as_json)
             sys.stdout.flush()
-        except OSError as error:
-            if not _is_broken_pipe(error):
+        except (ReaderGoneError, OSError) as error:
+            if isinstance(error, OSError) and not _is_broken_pipe(error):
                 raise
             _silence_stdout()
             code = EXIT_BROKEN_PIPE
@@ -172,6 +185,8 @@ def _run(
         return _fail(type(error).__name__, _describe(error), EXIT_UNUSABLE, as_json)
     except MemoryError:
         return _fail("MemoryError", "there is not enough memory", EXIT_UNUSABLE, as_json)
+    except ReaderGoneError:
+        raise
     except Exception as error:  # the last line of defence: users never see a bare traceback
         message = (
             f"ragkit met an error it did not expect: {type(error).__name__}: {error}\n"
