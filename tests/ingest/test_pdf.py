@@ -211,6 +211,18 @@ def test_table_header_is_told_from_its_values() -> None:
     assert document.text[block.start : block.header_end] == "2023 | 2022"
 
 
+def test_column_names_of_several_lines_drawn_one_after_the_other() -> None:
+    def draw(canvas: Canvas) -> None:
+        for column, year in enumerate(["2023", "2022*"], start=1):
+            canvas.drawRightString(300 + 80 * column, 628, "Restated")
+            canvas.drawRightString(300 + 80 * column, 614, year)
+        table(STATEMENT[1:])(canvas)
+
+    document = load_pdf(source(drawn(draw)))
+    (block,) = document.blocks
+    assert document.text[block.start : block.header_end] == "Restated | Restated\n2023 | 2022*"
+
+
 def test_a_table_without_header_has_none() -> None:
     document = load_pdf(source(drawn(table(STATEMENT[1:]))))
     (block,) = document.blocks

@@ -24,7 +24,7 @@ _ITEM: Final = re.compile(
     r"(?:[•·▪▫◦‣⁃●○■□◆◇➢➤►▶✓✔❖\uf0a7\uf0b7\uf0d8\uf076]|[*>–—-]\s|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s)"
 )
 _YEARS: Final = re.compile(
-    r"(?:[A-Za-z]+\.?\s+\d{1,2},?\s*)?(?:FY\s?)?(?:19|20)\d\d(?:\s?\([a-z\d]\))?$"
+    r"(?:[A-Za-z]+\.?\s+\d{1,2},?\s*)?(?:FY\s?)?(?:19|20)\d\d(?:\s?\([a-z\d]\)|\s?[*†‡])?$"
 )
 _ENDS_SENTENCE: Final = re.compile(r"[.!?:;][\"”’')\]]*$")
 
@@ -36,7 +36,8 @@ class PageBlock(NamedTuple):
     """A block as it stands on a page; offsets come later.
 
     ``lines`` are a table's rows, or the lines of a paragraph with whether each ends in a hyphen
-    that its word was broken at. ``height`` is that of the font, 0 when unknown.
+    that its word was broken at. ``height`` is that of the font, 0 when unknown. ``gapped`` text
+    has wide gaps within a line, as column headers have.
     """
 
     kind: BlockKind
@@ -46,6 +47,7 @@ class PageBlock(NamedTuple):
     top: float
     bottom: float
     header_rows: int = 0
+    gapped: bool = False
 
 
 @dataclass(slots=True)
@@ -360,4 +362,7 @@ def _paragraph(lines: Sequence[_Line]) -> PageBlock:
         all(line.row.bold for line in lines),
         first.cells[0].top,
         min(line.row.bottom for line in lines),
+        gapped=any(
+            len(line.cells) > 1 and _widest_gap(line.row) > 2.5 * line.row.height for line in lines
+        ),
     )

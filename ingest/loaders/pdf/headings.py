@@ -230,6 +230,7 @@ def _without_cover(
 def _may_be_heading(item: Located) -> bool:
     return (
         item.block.kind in ("paragraph", "list_item")
+        and not item.source.gapped
         and len(item.source.lines) <= 3
         and 2 <= len(item.text) <= _MAX_HEADING
         and len(_LETTERS.findall(item.text)) >= 2

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NUMERIC: Final = re.compile(r"[\s$€£¥()\[\]%*\d.,:/+—–-]+$")
 _LOOK_BACK: Final = 120
+_LOOK_AHEAD: Final = 14
 _MIN_COLUMN_ROWS: Final = 5
 _MIN_COLUMN_CHARACTERS: Final = 22
 
@@ -127,7 +128,7 @@ def _merge_pieces(rows: list[Row]) -> list[Row]:
         segment = rows[position:end]
         position = end
         if merged and _jumps_up(merged[-1], segment[0]):
-            segment = _merge_segment(merged, segment)
+            segment = _merge_segment(merged, segment, rows[end : end + _LOOK_AHEAD])
         merged += segment
     return merged
 
@@ -136,7 +137,7 @@ def _jumps_up(one: Row, other: Row) -> bool:
     return one.placed and other.placed and other.bottom > one.bottom + 0.5 * other.height
 
 
-def _merge_segment(merged: list[Row], segment: list[Row]) -> list[Row]:
+def _merge_segment(merged: list[Row], segment: list[Row], following: Sequence[Row]) -> list[Row]:
     """Merge what belongs to rows already there; return the rows that remain, in order."""
     first = max(0, len(merged) - _LOOK_BACK)
     recent = [row for row in merged[first:] if row.placed]
@@ -159,7 +160,10 @@ def _merge_segment(merged: list[Row], segment: list[Row]) -> list[Row]:
     ]
     matched = sum(partner is not None for partner in partners)
     rest = segment[len(head) :]
-    if not matched or matched < 0.6 * len(head) or not _are_cells(head, rest):
+    if not matched or not (
+        (matched >= 0.6 * len(head) and _are_values(head))
+        or (3 * matched >= len(head) and _are_column_names(head, [*rest, *following]))
+    ):
         return segment
     for row, partner in zip(head, partners, strict=True):
         if partner is None:
@@ -172,14 +176,18 @@ def _merge_segment(merged: list[Row], segment: list[Row]) -> list[Row]:
     return rest
 
 
-def _are_cells(rows: Sequence[Row], rest: Sequence[Row]) -> bool:
-    """Tell whether rows are cells of a table rather than the start of a column of text."""
-    numeric = sum(is_numeric(row.text) for row in rows)
-    if 2 * numeric >= len(rows) and numeric:
-        return True
-    if rest and abs(rest[0].left - rows[-1].left) < 3:
+def _are_values(rows: Sequence[Row]) -> bool:
+    return 2 * sum(is_numeric(row.text) for row in rows) >= len(rows)
+
+
+def _are_column_names(rows: Sequence[Row], following: Sequence[Row]) -> bool:
+    """Tell whether rows are part of a table's header: short, and values come soon after."""
+    if len(rows) > 4 or any(len(cell.text) > 30 for row in rows for cell in row.cells):
         return False
-    return len(rows) <= 3 and all(len(cell.text) <= 30 for row in rows for cell in row.cells)
+    return any(
+        len(row.cells) > 1 and any(is_numeric(cell.text) for cell in row.cells)
+        for row in following[:_LOOK_AHEAD]
+    )
 
 
 def _insert_by_height(merged: list[Row], first: int, row: Row) -> None:

@@ -268,8 +268,7 @@ def _fragments_of(
     plain = not (
         jumps
         or shared_gutter
-        or "....." in line.text
-        or ". . . ." in line.text
+        or _has_leader(line.text)
         or excess > 1.2 * height + 0.06 * (right - left)
         or (_NUMERIC_END.search(line.text) is not None and excess > 0)
     )
@@ -300,7 +299,8 @@ def _cut(
     """Cut a line where the next word stands far to the right, or on another line altogether."""
     start = line.start
     left = line.first[0]
-    for match in _BREAKS.finditer(characters, line.start, line.end):
+    breaks = _BREAKS if _has_leader(line.text) else _SPACES
+    for match in breaks.finditer(characters, line.start, line.end):
         before, after = match.span()
         if after == line.end or before == start:
             # A leader at an end of the line: it leads to or from nothing on this line.
@@ -327,6 +327,10 @@ def _cut(
     yield Fragment(
         characters[start : line.end], left, bottom, line.last[2], top, bold, line.hyphenated
     )
+
+
+def _has_leader(text: str) -> bool:
+    return "....." in text or ". . . ." in text or "……" in text or "····" in text
 
 
 def _unplaced(line: _Line) -> Fragment:
