@@ -48,6 +48,13 @@ COMMANDS = {
 }
 
 
+class _Wishes(NamedTuple):
+    """How errors are to be told."""
+
+    as_json: bool
+    traceback: bool
+
+
 class Interrupted(click.ClickException):
     """The user stopped the command; the message says what is kept."""
 
@@ -141,10 +148,10 @@ class LazyGroup(click.Group):
         arguments = list(sys.argv[1:] if args is None else args)
         if not standalone_mode:
             return super().main(arguments, prog_name, complete_var, standalone_mode=False, **extra)
-        as_json = "--json" in itertools.takewhile(lambda argument: argument != "--", arguments)
-        _prepare_streams(as_json)
+        wishes = _read_wishes(arguments)
+        _prepare_streams(wishes.as_json)
         try:
-            code = _run(super().main, arguments, prog_name, complete_var, extra, as_json)
+            code = _run(super().main, arguments, prog_name, complete_var, extra, wishes)
             sys.stdout.flush()
         except (ReaderGoneError, OSError) as error:
             if isinstance(error, OSError) and not _is_broken_pipe(error):
@@ -160,7 +167,7 @@ def _run(
     prog_name: str | None,
     complete_var: str | None,
     extra: dict[str, Any],
-    as_json: bool,
+    wishes: _Wishes,
 ) -> int:
     """Run click's own main and turn whatever it raises into a message and an exit code."""
     try:
@@ -171,20 +178,20 @@ def _run(
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        if as_json:
+        if wishes.as_json:
             _print_json_error(_type_name(error), error.format_message())
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _fail("Interrupted", "Stopped.", EXIT_INTERRUPTED, as_json)
+        return _fail("Interrupted", "Stopped.", EXIT_INTERRUPTED, wishes)
     except RagkitError as error:
-        return _fail(type(error).__name__, str(error), error.exit_code, as_json)
+        return _fail(type(error).__name__, str(error), error.exit_code, wishes)
     except OSError as error:
         if _is_broken_pipe(error):
             raise
-        return _fail(type(error).__name__, _describe(error), EXIT_UNUSABLE, as_json)
+        return _fail(type(error).__name__, _describe(error), EXIT_UNUSABLE, wishes)
     except MemoryError:
-        return _fail("MemoryError", "there is not enough memory", EXIT_UNUSABLE, as_json)
+        return _fail("MemoryError", "there is not enough memory", EXIT_UNUSABLE, wishes)
     except ReaderGoneError:
         raise
     except Exception as error:  # the last line of defence: users never see a bare traceback
@@ -192,17 +199,17 @@ def _run(
             f"ragkit met an error it did not expect: {type(error).__name__}: {error}\n"
             "This is a bug: please report it, with what the same command prints when given -v."
         )
-        return _fail(type(error).__name__, message, EXIT_UNUSABLE, as_json)
+        return _fail(type(error).__name__, message, EXIT_UNUSABLE, wishes)
     return code if isinstance(code, int) else 0
 
 
-def _fail(kind: str, message: str, code: int, as_json: bool) -> int:
+def _fail(kind: str, message: str, code: int, wishes: _Wishes) -> int:
     """Say what went wrong (with the traceback if asked for) and return the exit code."""
-    if _wants_traceback() and sys.exc_info()[0] not in (KeyboardInterrupt, click.Abort):
+    if wishes.traceback and sys.exc_info()[0] not in (KeyboardInterrupt, click.Abort):
         import traceback
 
         click.echo(traceback.format_exc(), err=True, nl=False)
-    if as_json:
+    if wishes.as_json:
         _print_json_error(kind, message)
     prefix = "" if code == EXIT_INTERRUPTED else "Error: "
     click.echo(prefix + message, err=True)
@@ -219,11 +226,11 @@ def _type_name(error: click.ClickException) -> str:
     return "UsageError" if isinstance(error, click.UsageError) else type(error).__name__
 
 
-def _wants_traceback() -> bool:
-    if os.environ.get("RAGKIT_DEBUG", "") not in ("", "0"):
-        return True
-    flags = itertools.takewhile(lambda argument: argument != "--", sys.argv[1:])
-    return any(flag in ("-v", "--verbose") for flag in flags)
+def _read_wishes(arguments: Sequence[str]) -> _Wishes:
+    """Look for ``--json`` and ``-v``, which hold for errors in reading the options as well."""
+    options = list(itertools.takewhile(lambda argument: argument != "--", arguments))
+    debug = os.environ.get("RAGKIT_DEBUG", "") not in ("", "0")
+    return _Wishes("--json" in options, debug or "-v" in options or "--verbose" in options)
 
 
 def _describe(error: OSError) -> str:

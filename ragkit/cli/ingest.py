@@ -155,8 +155,10 @@ def _print_report(report: IngestReport, common: Common) -> None:
         out.print(f"{plural(report.chunks, 'passage')} in the knowledge base, {vectors}.")
     elif not report.failed:
         out.print("The knowledge base is empty: no file here could be read.", style="warn")
+    if any("encrypted" in item.reason for item in report.failed):
+        out.print("Encrypted files open with --password or RAGKIT_PASSWORD.", style="faint")
     if report.failed:
-        out.print(f"See them again with: {common.hint('ls --failed')}", style="faint")
+        out.print(f"See the failures again with: {common.hint('ls --failed')}", style="faint")
     if report.added and report.chunks:
         out.print(f'Now ask: {common.hint("ask")} "your question"', style="good")
 

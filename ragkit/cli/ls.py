@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from ragkit.cli.common import Command, Common, common_options, open_kb, parse_where, where_option
-from ragkit.cli.output import human_size, is_terminal, note, plural, print_json, printable_path
+from ragkit.cli.output import (
+    human_size,
+    is_terminal,
+    note,
+    plural,
+    print_json,
+    printable,
+    printable_path,
+)
 from ragkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +76,7 @@ def document_row(document: StoredDocument) -> dict[str, Any]:
     }
 
 
-def print_documents(documents: Sequence[StoredDocument]) -> None:
+def print_documents(documents: Sequence[StoredDocument], stream: IO[str] | None = None) -> None:
     """Print a table of documents on a terminal, tab-separated lines elsewhere."""
     rows = [
         (
@@ -81,9 +89,9 @@ def print_documents(documents: Sequence[StoredDocument]) -> None:
         )
         for document in documents
     ]
-    if not is_terminal():
+    if not is_terminal(stream):
         for row in rows:
-            click.echo("\t".join(row))
+            click.echo("\t".join(row), file=stream)
         return
     from rich.table import Table
 
@@ -97,7 +105,7 @@ def print_documents(documents: Sequence[StoredDocument]) -> None:
     table.add_column("Date", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    out = console()
+    out = console(stream)
     out.print(table)
     out.print(plural(len(rows), "document"), style="faint")
 
@@ -107,7 +115,7 @@ def _list_failures(failures: Sequence[StoredFailure], common: Common) -> None:
         print_json({"failed": [{"path": item.path, "reason": item.reason} for item in failures]})
     elif failures:
         for item in failures:
-            click.echo(f"{printable_path(item.path)}\t{item.reason}")
+            click.echo(f"{printable_path(item.path)}\t{printable(item.reason)}")
     else:
         note("No file failed.")
 

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -38,11 +38,10 @@ def printable_path(path: str) -> str:
     return _REORDERING.sub("\ufffd", text)
 
 
-def is_terminal(*, stderr: bool = False) -> bool:
-    """Whether what is written will be read by a person at a terminal."""
-    stream = sys.stderr if stderr else sys.stdout
+def is_terminal(stream: IO[str] | None = None) -> bool:
+    """Whether what is written to ``stream`` (default: stdout) is read at a terminal."""
     try:
-        return stream.isatty()
+        return (stream or sys.stdout).isatty()
     except ValueError:  # closed
         return False
 
@@ -50,7 +49,7 @@ def is_terminal(*, stderr: bool = False) -> bool:
 def can_prompt() -> bool:
     """Whether there is somebody to ask: both input and messages are on a terminal."""
     try:
-        return sys.stdin.isatty() and is_terminal(stderr=True)
+        return sys.stdin.isatty() and is_terminal(sys.stderr)
     except (AttributeError, ValueError):  # no stdin, or closed
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
@@ -39,7 +40,7 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
 
     def __enter__(self) -> ProgressDisplay:
         """Start showing."""
-        if is_terminal(stderr=True):
+        if is_terminal(sys.stderr):
             self._bars = _make_bars()
             self._bars.start()
         return self
@@ -114,7 +115,7 @@ def _make_bars() -> Bars:
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         TextColumn("{task.fields[detail]}", style="faint", table_column=Column(no_wrap=True)),
     ]
-    return Bars(*columns, console=console(stderr=True), transient=True)
+    return Bars(*columns, console=console(sys.stderr), transient=True)
 
 
 def _counts_column() -> ProgressColumn:

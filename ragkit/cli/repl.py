@@ -229,7 +229,7 @@ class Shell:
         where: Where | None = {"path": [argument]} if argument else self.where
         documents = self.kb.documents(where)
         if documents:
-            print_documents(documents)
+            print_documents(documents, self.out.file)
         else:
             self.out.print("No document matches." if where else "The knowledge base is empty.")
 

@@ -59,7 +59,7 @@ def command(
     with open_kb(common, model=model, base_url=base_url) as kb:
         shell = Shell(
             kb,
-            console(stderr=common.as_json),
+            console(sys.stderr if common.as_json else None),
             session=session,
             model=model,
             base_url=base_url,

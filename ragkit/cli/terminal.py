@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import IO
 
 from rich.console import Console
 from rich.theme import Theme
@@ -31,19 +32,14 @@ class TerminalConsole(Console):
         """Raise the error again instead of exiting."""
         raise BrokenPipeError
 
-    @property
-    def for_people(self) -> bool:
-        """Whether what is printed is read at a terminal, and may be wrapped and coloured."""
-        return self.is_terminal
 
-
-def console(*, stderr: bool = False) -> TerminalConsole:
-    """Return a console on stdout or stderr as they are now.
+def console(stream: IO[str] | None = None) -> TerminalConsole:
+    """Return a console on ``stream``, or on stdout as it is now.
 
     Away from a terminal lines are neither wrapped nor cut, so that other programs can read them.
     ``NO_COLOR``, ``FORCE_COLOR`` and ``TERM=dumb`` are respected.
     """
-    stream = sys.stderr if stderr else sys.stdout
+    stream = stream or sys.stdout
     return TerminalConsole(
         file=stream,
         theme=_THEME,

@@ -63,8 +63,7 @@ class Talk:
 
     def __init__(self, kb: KnowledgeBase, *, interactive: bool = True) -> None:
         self.screen = io.StringIO()
-        with contextlib.redirect_stdout(self.screen):
-            out = console()
+        out = console(self.screen)
         self.shell = Shell(kb, out, session="default", model="extractive", interactive=interactive)
 
     def say(self, line: str) -> str:
@@ -204,12 +203,9 @@ def test_where_narrows_until_it_is_switched_off(
     assert "24 months" in talk.say(QUESTION)
 
 
-def test_ls_lists_documents(talk: Talk, capsys: pytest.CaptureFixture[str]) -> None:
-    talk.say("/ls")
-    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == [
-        "setup.md",
-        "warranty.txt",
-    ]
+def test_ls_lists_documents(talk: Talk) -> None:
+    rows = [line.split("\t") for line in talk.say("/ls").splitlines()]
+    assert [row[0] for row in rows] == ["setup.md", "warranty.txt"]
     assert talk.say("/ls *.pdf") == "No document matches.\n"
 
 
@@ -303,7 +299,7 @@ def test_questions_from_a_pipe(command: list[str]) -> None:
 def test_questions_from_a_pipe_as_json(command: list[str]) -> None:
     done = subprocess.run(
         [*command, "--json"],
-        input=f"{QUESTION}\n\n/quit\nnever asked\n".encode(),
+        input=f"{QUESTION}\n\n/ls\n/quit\nnever asked\n".encode(),
         capture_output=True,
         env=environment(),
         timeout=60,
@@ -445,7 +441,8 @@ class RealTerminal:
         """Read until ``text`` has come since the last key press."""
         deadline = time.monotonic() + 30
         while text not in self.seen[self._mark :]:
-            assert time.monotonic() < deadline, f"{text!r} never came:\n{self.seen[self._mark :]}"
+            over = time.monotonic() > deadline or self.process.poll() is not None
+            assert not over, f"{text!r} never came:\n{self.seen[self._mark :]}"
             self._read()
 
     def wait(self) -> int:

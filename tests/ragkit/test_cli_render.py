@@ -1,0 +1,129 @@
+"""How text reaches a terminal: wrapped, coloured, and unable to drive it."""
+
+import io
+import itertools
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from ragkit.cli.output import human_seconds, human_size, plural, printable, printable_path
+from ragkit.cli.render import AnswerWriter, stream_answer
+from ragkit.cli.terminal import TerminalConsole, console
+from ragkit.results import Answer, Sources, TextDelta, Usage
+
+
+def screen(width: int = 40) -> TerminalConsole:
+    out = console(io.StringIO())
+    out.width = width
+    return out
+
+
+def shown(out: TerminalConsole) -> str:
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue()
+
+
+def write(pieces: list[str], width: int = 40) -> str:
+    out = screen(width)
+    writer = AnswerWriter(out)
+    for piece in pieces:
+        writer.write(piece)
+    writer.finish()
+    return shown(out)
+
+
+def test_an_answer_is_wrapped_between_words() -> None:
+    text = "The warranty of the pump lasts 24 months from the day of purchase [1]."
+    written = write(re.findall(r"\S+\s*", text))
+    assert written.endswith("\n")
+    assert all(cell_len(line) <= 40 for line in written.splitlines())
+    assert " ".join(written.split()) == text
+
+
+def test_lines_of_the_answer_are_kept() -> None:
+    assert write(["- one\n", "- two\n\nend"]) == "- one\n- two\n\nend\n"
+
+
+def test_wide_characters_count_twice() -> None:
+    written = write(["保証は 二十四 か月 です " * 5], width=20)
+    assert all(cell_len(line) <= 20 for line in written.splitlines())
+
+
+@given(st.text(max_size=300), st.data())
+def test_nothing_is_lost_or_added_however_it_is_cut(text: str, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    edges = [0, *cuts, len(text)]
+    pieces = [text[start:end] for start, end in itertools.pairwise(edges)]
+    assert "".join(write(pieces).split()) == "".join(printable(text).split())
+
+
+def test_a_script_without_spaces_streams_too() -> None:
+    out = screen()
+    writer = AnswerWriter(out)
+    writer.write("保" * 60)
+    assert "保" in shown(out)
+
+
+def answer(text: str) -> Answer:
+    return Answer(text, False, None, (), (), (), "openai:m", Usage(), 0.1, "t")
+
+
+def test_a_stream_is_printed_once() -> None:
+    out = screen()
+    events = [
+        Sources(()),
+        TextDelta("It lasts "),
+        TextDelta("two years."),
+        answer("It lasts two years."),
+    ]
+    assert stream_answer(out, events, waiting=True).text == "It lasts two years."
+    assert shown(out) == "It lasts two years.\n"
+
+
+def test_an_answer_that_replaces_what_was_streamed_is_printed() -> None:
+    out = screen()
+    stream_answer(out, [TextDelta("It la"), answer("Two years.")], waiting=False)
+    assert shown(out) == "It la\nThis takes the place of the above:\nTwo years.\n"
+
+
+def test_a_stream_that_breaks_off_ends_its_line() -> None:
+    out = screen()
+
+    def events() -> object:
+        yield TextDelta("It lasts ")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stream_answer(out, events(), waiting=False)  # type: ignore[arg-type]
+    assert shown(out) == "It lasts\n"
+
+
+@given(st.text())
+def test_printable_text_cannot_drive_a_terminal(text: str) -> None:
+    safe = printable(text)
+    assert len(safe) == len(text)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", safe)
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", printable_path(text))
+
+
+def test_numbers_for_people() -> None:
+    assert [plural(1, "file"), plural(1234, "file")] == ["1 file", "1,234 files"]
+    assert [human_size(n) for n in (0, 999, 1000, 8_512_345, 999_960, 5e12)] == [
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "8.5 MB",
+        "1.0 MB",
+        "5.0 TB",
+    ]
+    assert [human_seconds(n) for n in (0.012, 0.9996, 1.23, 59.97, 125, 3661)] == [
+        "12 ms",
+        "1.0 s",
+        "1.2 s",
+        "1 min 0 s",
+        "2 min 5 s",
+        "1 h 1 min",
+    ]
