@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from ingest.document import Chunk, Document
 from ingest.packing import WORD, Piece, pack
-from ingest.pieces import Places, regions
+from ingest.pieces import regions
+from ingest.places import Places
 from ingest.prefix import Prefixes
 from ingest.tokens import TokenIndex, Tokenizer, cluster_start, trimmed
 
@@ -114,18 +115,18 @@ class _Cutter:
         self._prefixes = Prefixes(
             document, name=name, tokenizer=tokenizer, max_tokens=options.max_tokens
         )
-        self.places = Places(document)
+        self._target = min(options.target_tokens, options.max_tokens)
+        self.places = Places(document, self._index, few=self._target // 8)
 
     def spans(self) -> Iterator[tuple[int, int, str, int]]:
         """Yield each chunk's start, end, prefix and tokens with the prefix."""
-        target = min(self._options.target_tokens, self._options.max_tokens)
         for pieces in regions(
             self._document,
             self._index,
             self.places,
             room=self._room,
-            target=target,
-            smallest=max(target // 4, 1),
+            target=self._target,
+            smallest=max(self._target // 4, 1),
             cross_pages=self._options.cross_pages,
         ):
             groups = pack(
@@ -135,7 +136,7 @@ class _Cutter:
                     for piece in pieces
                 ],
                 rooms=[self._room(piece.start, piece.header) for piece in pieces],
-                target=target,
+                target=self._target,
             )
             for first, past in groups:
                 yield from self._checked(pieces[first:past])

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, zip_longest
 from math import ceil
+from typing import TYPE_CHECKING
 
-from ingest.document import Block, Document, Section
+from ingest.document import Block, Document
 from ingest.packing import (
     AFTER_COLON,
     AFTER_HEADING,
@@ -26,43 +27,15 @@ from ingest.packing import (
 from ingest.sentences import sentence_spans
 from ingest.tokens import TokenIndex, trimmed
 
+if TYPE_CHECKING:
+    from ingest.places import Places
+
 # How many tokens a chunk may hold that begins at an offset, with a table header repeated or not.
 Room = Callable[[int, tuple[int, int] | None], int]
 
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _LINE = re.compile(r"\S[^\n]*")
 _STOPS = ".!?:;…。！？؟।"
-
-
-class Places:
-    """Finds the page and the section of an offset."""
-
-    __slots__ = ("_page_starts", "_pages", "_section_starts", "_sections", "_text")
-
-    def __init__(self, document: Document) -> None:
-        self._text = document.text
-        self._pages = document.pages
-        self._page_starts = [page.start for page in document.pages]
-        self._sections = document.sections
-        self._section_starts = [section.start for section in document.sections]
-
-    def page(self, position: int) -> int | None:
-        """Return the 1-based page that ``position`` is on, ``None`` without pages."""
-        if not self._pages:
-            return None
-        return self._pages[max(bisect_right(self._page_starts, position) - 1, 0)].number
-
-    def section(self, position: int) -> Section | None:
-        """Return the section that ``position`` is in."""
-        ordinal = bisect_right(self._section_starts, position) - 1
-        if ordinal < 0 or position >= self._sections[ordinal].end:
-            return None
-        return self._sections[ordinal]
-
-    def starts_section(self, position: int) -> bool:
-        """Return whether ``position`` is where the text of its section begins."""
-        section = self.section(position)
-        return section is not None and not self._text[section.start : position].strip()
 
 
 def regions(
@@ -78,7 +51,8 @@ def regions(
     """Yield the pieces of each region that is to be packed by itself, in order.
 
     A region is a section, or the part of it on one page. A heading without text is joined with
-    the section below it, and small sections under one parent are joined up to ``target`` tokens.
+    what follows it, a small section with the one below it, and small sections under one parent
+    with each other, up to ``target`` tokens.
 
     Args:
         document: What to cut.
@@ -89,7 +63,7 @@ def regions(
         smallest: Below this many tokens a section is small.
         cross_pages: Whether a paragraph that goes on over a page break may stay together.
     """
-    walls = _walls(document, cross_pages=cross_pages)
+    walls = _walls(document, places, cross_pages=cross_pages)
     blocks = _cut_at(document.text, _complete(document), walls)
     pieces: list[Piece] = []
     previous: list[Block] = []
@@ -109,10 +83,10 @@ def regions(
         yield pieces
 
 
-def _walls(document: Document, *, cross_pages: bool) -> list[int]:
+def _walls(document: Document, places: Places, *, cross_pages: bool) -> list[int]:
     """Return the offsets that no block may cross, ascending."""
     walls = {0}
-    for section in document.sections:
+    for section in places.sections:
         walls.update((section.start, section.end))
     pages = [page for page in document.pages if page.end > page.start]
     for page, following in zip_longest(pages, pages[1:]):
@@ -162,6 +136,7 @@ def _cut_at(text: str, blocks: Iterator[Block], walls: Sequence[int]) -> Iterato
                 yield replace(block, start=begin, end=end)
             start = walls[ordinal]
             ordinal += 1
+            block = replace(block, header_end=None)
         for begin, end in trimmed(text, start, block.end):
             yield replace(block, start=begin, end=end)
 
@@ -184,10 +159,12 @@ def _may_join(
     section, before = places.section(stretch[0].start), places.section(previous[0].start)
     if section is before:
         return True
+    if all(block.kind == "heading" for block in previous):
+        return True
     path = section.path if section else ()
     path_before = before.path if before else ()
     if len(path) > len(path_before) and path[: len(path_before)] == path_before:
-        return sum(sizes[:-1]) < smallest or all(block.kind == "heading" for block in previous)
+        return sum(sizes[:-1]) < smallest
     return path[:-1] == path_before[:-1] and max(sizes[-2:]) < smallest and sum(sizes) <= target
 
 

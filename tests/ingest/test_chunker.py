@@ -357,6 +357,37 @@ def test_pages_are_not_crossed_unless_asked() -> None:
     assert [c.page for c in cut(whole)] == [1, 3]
 
 
+def test_running_head_joins_the_heading_below_it() -> None:
+    parts: list[tuple[BlockKind, str]] = [
+        ("heading", "1 Power"),
+        ("paragraph", prose(3)),
+        ("paragraph", "The Manual"),
+        ("heading", "2 Screen"),
+        ("paragraph", prose(4)),
+        ("heading", "3 Empty"),
+        ("heading", "4 Full"),
+        ("paragraph", prose(5)),
+    ]
+    plain = build(*parts)
+    top = plain.blocks[2].start
+    first, screen, empty, full = plain.sections
+    document = replace(
+        plain,
+        pages=(Page(1, 0, top - 2), Page(2, top, len(plain.text))),
+        sections=(
+            replace(first, path=("Power",)),
+            replace(screen, path=("Screen",)),
+            replace(empty, path=("Empty",)),
+            replace(full, path=("Full",)),
+        ),
+    )
+    chunks = cut(document, target_tokens=40, max_tokens=100)
+    check(document, chunks)
+    assert [chunk.heading for chunk in chunks] == [("Power",), ("Screen",), ("Empty",)]
+    assert chunks[1].text.startswith("The Manual\n\n2 Screen\n\nSentence")
+    assert chunks[2].text.startswith("3 Empty\n\n4 Full\n\nSentence")
+
+
 def test_title_comes_from_the_name_if_there_is_none() -> None:
     document = Document("Some text.", "text")
     assert cut(document, name="reports/annual_report-2023.pdf")[0].prefix == "annual report 2023\n"
