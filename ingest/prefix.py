@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 SEPARATOR = " > "
 _ELLIPSIS = "…"
+# Characters a token: what lies beyond so many times the limit would be cut off anyway.
+_LONGEST_WORD = 64
 _EXTENSION = re.compile(r"(?<=[^.])\.[A-Za-z0-9]{1,9}$")
 _RULE = re.compile(r"[\s|:+=\-—─]*")
 _MARKUP = " \t\n#=*_>-"
@@ -115,7 +117,8 @@ class Prefixes:
 
     def _header(self, span: tuple[int, int]) -> str:
         if span not in self._headers:
-            lines = self._text[span[0] : span[1]].splitlines()
+            end = min(span[1], span[0] + self._limit * _LONGEST_WORD)
+            lines = self._text[span[0] : end].splitlines()
             # The line of dashes under a Markdown header costs many tokens and says nothing.
             rows = [line.strip() for line in lines if not _RULE.fullmatch(line)]
             rows = [self._clip(row, self._limit // max(len(rows), 1)) for row in rows]
@@ -125,14 +128,16 @@ class Prefixes:
 
     def _clip(self, text: str, limit: int) -> str:
         """Shorten ``text`` to about ``limit`` tokens, at a blank if there is one."""
-        starts = self._tokenizer.token_starts(text)
-        if len(starts) <= limit:
+        opening = text[: limit * _LONGEST_WORD]
+        starts = self._tokenizer.token_starts(opening)
+        if len(starts) <= limit and opening == text:
             return text
         if limit < 2:
             return ""
-        kept = text[: starts[limit - 1]]
-        words = kept.rstrip().rpartition(" ")[0] if text[len(kept) : len(kept) + 1] != " " else kept
-        return (words or kept).rstrip(" |") + _ELLIPSIS
+        kept = opening[: starts[limit - 1]] if len(starts) >= limit else opening
+        if not kept.endswith(" "):
+            kept = kept.rpartition(" ")[0] or kept
+        return kept.rstrip(" |") + _ELLIPSIS
 
 
 def _one_line(text: str) -> str:

@@ -430,6 +430,18 @@ def test_long_prefix_keeps_its_ends() -> None:
     assert len(last.prefix.split()) <= 15
 
 
+def test_long_table_header_is_shortened() -> None:
+    columns = [f"column{number}" for number in range(30)]
+    rows = [" | ".join(columns), *(" | ".join("12345678") for _ in range(60))]
+    document = build(("table", "\n".join(rows)))
+    chunks = cut(document, target_tokens=60, max_tokens=100)
+    check(document, chunks)
+    assert len(chunks) > 2
+    assert {chunk.prefix for chunk in chunks[1:]} == {
+        " | ".join(columns[:12]) + "…\n",
+    }
+
+
 def test_ids_depend_on_the_text_and_the_span_only() -> None:
     document = build(("paragraph", prose(40)))
     ids = [chunk.id for chunk in cut(document, name="a.txt")]
@@ -453,7 +465,7 @@ def test_long_words_are_cut_between_clusters() -> None:
 @pytest.mark.parametrize("make", [word_pieces, Words])
 @pytest.mark.parametrize("unit", ["Zm9vYmFy", "字", " a", "ab\n", "x\n\n", "\x00", "- y\n"])
 def test_large_text_of_one_kind(make: object, unit: str) -> None:
-    document = Document(unit * 60_000, "text")
+    document = Document(unit * 25_000, "text")
     chunks = cut(document, tokenizer=make())  # type: ignore[operator]
     check(document, chunks)
     assert all(chunk.tokens <= 254 and len(chunk.text) <= 254 * 17 for chunk in chunks)
