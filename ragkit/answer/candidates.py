@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ingest.document import Block
 from ingest.sentences import sentence_spans
 
 if TYPE_CHECKING:
+    from ingest.document import Document
     from ragkit.results import Hit
 
-CandidateKind = Literal["sentence", "item", "row", "question"]
+CandidateKind = Literal["sentence", "item", "row", "fragment", "question"]
 
-# Reads the characters [start, end) of a document, clipped to its text.
-ReadSource = Callable[[str, int, int], str]
+# Gives the document at a path, or None where it is gone or too large to be read for an answer.
+DocumentOf = Callable[[str], "Document | None"]
 
-_BEFORE = 600
-_AFTER = 300
-_TABLE_BEFORE = 4_000
-_MAX_CHARACTERS = 600
+# An item or listing up to this many characters is one candidate, however many sentences it has.
+_WHOLE = 300
+# How far a block is read beyond the passage, so that its first and last sentence are whole.
+_BEYOND = 400
+_CAPTION = 160
+_SHORT = 12
 
-_HEADING = re.compile(r"\s{0,3}#{1,6}\s")
-_ITEM = re.compile(r"\s*(?:[-*+•‣◦▪–·]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+(?=\S)")
-_SEPARATOR_ROW = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*\Z")
-_CODE_FENCE = re.compile(r"\s*(?:```|~~~)")
-_RULE = re.compile(r"\s*(?:[-=*_]\s*){3,}\Z")
+_PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:\n[^\S\n]*\S.*)*")
+_ITEM_MARK = re.compile(r"(?:[-*+•‣◦▪–·]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])[^\S\n]+")
+_SEPARATOR_ROW = re.compile(r"[\s|:+=-]*\Z")
+_ENDED = re.compile(r"[.!。！…][\"'”’»)*_`\]]*(?:\s?\[\d+\])*\Z")
+_ASKED = re.compile(r"[?？][\"'”’»)*_`]*\Z")
+_LEADS_IN = re.compile(r"[:：?？][\"'”’»)*_`]*\Z")
 _MARKUP = (
     (re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)"), r"\1"),
-    (re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
+    (re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", re.DOTALL), r"\2"),
     (re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])"), r"\1"),
     (re.compile(r"`([^`\n]+)`"), r"\1"),
     # A source's own footnote numbers would be taken for citations of the answer.
@@ -44,17 +50,21 @@ class Candidate:
     Attributes:
         hit: Index of the passage it comes from.
         path: The document's path.
+        page: The page it begins on, from 1; ``None`` for formats without pages.
         start: Code point in the document's text where it begins.
         end: Code point just past it.
         text: The text itself, verbatim.
         shown: The text as it reads best alone: without markup, a row with its column names.
-        context: What it needs to be understood: heading, question or lead-in before it.
-        kind: What it is; a question of the document is never an answer.
-        previous: Index of the sentence just before it in the same paragraph, if any.
+        context: What it needs to be understood: heading, question or lead-in before it, or the
+            names of a table's columns.
+        kind: What it is. A fragment is no whole sentence, such as a caption; a question of the
+            document is never an answer.
+        previous: Index of the candidate just before it under the same heading, if any.
     """
 
     hit: int
     path: str
+    page: int | None
     start: int
     end: int
     text: str
@@ -64,37 +74,28 @@ class Candidate:
     previous: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    start: int
-    end: int
-    text: str
-
-
 def candidates_of(
-    hits: Sequence[Hit], read_source: ReadSource | None = None
+    hits: Sequence[Hit], document_of: DocumentOf | None = None
 ) -> tuple[Candidate, ...]:
     """Cut the passages into candidates, in the order of the passages, none twice.
 
     Args:
         hits: Passages, best first.
-        read_source: Reads more of a document around a passage, so that a sentence which the
-            passage cuts off is whole, and a table row has its header; without it only the
-            passages themselves are used.
+        document_of: Gives their documents, whose structure tells sentences from headings and
+            table rows; without a document its passage is taken for paragraphs.
     """
     found: list[Candidate] = []
     seen: set[tuple[str, int, int]] = set()
+    documents: dict[str, Document | None] = {}
     for index, hit in enumerate(hits):
-        offset = len(found)
-        kept: dict[int, int] = {}
-        for number, candidate in enumerate(_of_hit(index, hit, read_source)):
+        if hit.path not in documents:
+            documents[hit.path] = document_of(hit.path) if document_of is not None else None
+        cutter = _Cutter(index, hit, documents[hit.path], found)
+        for candidate in cutter.candidates():
             place = (candidate.path, candidate.start, candidate.end)
-            if place in seen or candidate.end <= hit.start or candidate.start >= hit.end:
-                continue
-            seen.add(place)
-            kept[number] = offset + len(kept)
-            previous = kept.get(candidate.previous) if candidate.previous is not None else None
-            found.append(_with_previous(candidate, previous))
+            if place not in seen:
+                seen.add(place)
+                found.append(candidate)
     return tuple(found)
 
 
@@ -105,197 +106,173 @@ def readable(text: str) -> str:
     return " ".join(text.split())
 
 
-def _with_previous(candidate: Candidate, previous: int | None) -> Candidate:
-    return candidate if candidate.previous == previous else replace(candidate, previous=previous)
+class _Cutter:
+    """Cuts one passage into candidates."""
 
-
-def _of_hit(index: int, hit: Hit, read_source: ReadSource | None) -> list[Candidate]:
-    base, text = _surroundings(hit, read_source)
-    headings = {_plain(part) for part in hit.heading.split(" > ") if part}
-    found: list[Candidate] = []
-    heading = hit.heading.rsplit(" > ", 1)[-1]
-    lead_in = ""
-
-    def add(start: int, end: int, kind: CandidateKind, shown: str, context: str) -> None:
-        start, end = _trim(text, start, end)
-        if start >= end or not any(character.isalnum() for character in text[start:end]):
-            return
-        joined = " ".join(part for part in (heading, context) if part)
-        if kind == "sentence" and found and found[-1].kind == "sentence" and not context:
-            between = text[found[-1].end - base : start]
-            previous = len(found) - 1 if "\n\n" not in between and len(between) < 3 else None
+    def __init__(
+        self, index: int, hit: Hit, document: Document | None, found: Sequence[Candidate]
+    ) -> None:
+        self._index = index
+        self._hit = hit
+        self._found = found
+        # The document may have been replaced since the search; the passage is what was found.
+        if document is not None and document.text[hit.start : hit.end] == hit.text:
+            self._text, self._offset = document.text, 0
+            self._blocks: Sequence[Block] = document.blocks
+            self._pages = document.pages
         else:
-            previous = None
-        found.append(
-            Candidate(
-                hit=index,
-                path=hit.path,
-                start=base + start,
-                end=base + end,
-                text=text[start:end],
-                shown=shown or readable(text[start:end]),
-                context=readable(joined),
-                kind=kind,
-                previous=previous,
-            )
-        )
+            self._text, self._offset, self._pages = hit.text, hit.start, ()
+            self._blocks = [
+                Block("paragraph", match.start(), match.end())
+                for match in _PARAGRAPH.finditer(hit.text)
+            ]
+        self._start = hit.start - self._offset
+        self._end = hit.end - self._offset
+        self._heading = readable(hit.heading.rsplit(" > ", 1)[-1])
+        self._follows = False
 
-    for block in _blocks(text):
-        first = block[0]
-        if _is_heading(block, headings):
-            heading = readable(first.text.strip().lstrip("#").strip())
-            lead_in = ""
-        elif _is_row(first.text) and len(block) > 1:
-            header = _header(block)
-            for line in block[1 if header else 0 :]:
-                if not _SEPARATOR_ROW.match(line.text):
-                    add(line.start, line.end, "row", _row(line.text, header), " ".join(header))
-        elif _CODE_FENCE.match(first.text):
-            body = [line for line in block if not _CODE_FENCE.match(line.text)]
-            if body and body[-1].end - body[0].start <= _MAX_CHARACTERS:
-                add(body[0].start, body[-1].end, "item", "", lead_in)
+    def candidates(self) -> Iterator[Candidate]:
+        first = bisect_right(self._blocks, self._start, key=lambda block: block.end)
+        for number in range(first, len(self._blocks)):
+            block = self._blocks[number]
+            if block.start >= self._end:
+                break
+            if block.kind == "heading":
+                text = self._text[block.start : block.end].strip().lstrip("#")
+                self._heading = readable(text)
+                self._follows = False
+            elif block.kind == "table":
+                yield from self._rows(block, self._before(number, _CAPTION))
+            elif block.kind == "code":
+                yield from self._code(block, self._lead_in(number))
             else:
-                for line in body:
-                    add(line.start, line.end, "item", "", lead_in)
-        else:
-            item = _ITEM.match(first.text)
-            start = first.start + (item.end() if item else 0)
-            kind: CandidateKind = "item" if item else "sentence"
-            context = lead_in if item or lead_in.endswith("?") else ""
-            spans = sentence_spans(text, start, block[-1].end)
-            whole = item is not None and block[-1].end - start <= _MAX_CHARACTERS // 2
-            if whole and len(spans) > 1:
-                spans = [(start, block[-1].end)]
-            for span_start, span_end in spans:
-                sentence = text[span_start:span_end].strip()
-                asks = sentence.rstrip("*_ ").endswith(("?", "？"))
-                add(span_start, span_end, "question" if asks else kind, "", context)
-                if asks:
-                    context = sentence
-            last = text[spans[-1][0] : spans[-1][1]].strip() if spans else ""
-            if last.rstrip("*_ ").endswith((":", "：", "?", "？")):
-                lead_in = last
-            elif item is None:
-                lead_in = ""
-    return found
+                yield from self._sentences(block, self._lead_in(number))
 
+    def _sentences(self, block: Block, lead_in: str) -> Iterator[Candidate]:
+        start = max(block.start, self._start - _BEYOND)
+        end = min(block.end, self._end + _BEYOND)
+        kind: CandidateKind = "item" if block.kind == "list_item" else "sentence"
+        if kind == "item" and start == block.start:
+            mark = _ITEM_MARK.match(self._text, start)
+            start = mark.end() if mark else start
+        spans = [(s, e) for s, e in sentence_spans(self._text, start, end) if s < e]
+        if kind == "item" and end - start <= _WHOLE:
+            spans = [(start, end)]
+        context = lead_in
+        for span_start, span_end in _joined(self._text, spans):
+            text = self._text[span_start:span_end].strip()
+            if _ASKED.search(text):
+                yield from self._candidate(span_start, span_end, "question", context)
+                context = text
+                continue
+            whole = kind == "item" or _ENDED.search(text) or len(spans) > 1
+            yield from self._candidate(span_start, span_end, kind if whole else "fragment", context)
 
-def _surroundings(hit: Hit, read_source: ReadSource | None) -> tuple[int, str]:
-    """Return text around the passage, beginning and ending with whole lines, and its offset."""
-    if read_source is None:
-        return hit.start, hit.text
-    base = max(0, hit.start - _BEFORE)
-    text = read_source(hit.path, base, hit.end + _AFTER)
-    first_line = text[hit.start - base :].split("\n", 1)[0]
-    if base > 0 and _is_row(first_line):
-        base = max(0, hit.start - _TABLE_BEFORE)
-        text = read_source(hit.path, base, hit.end + _AFTER)
-    if text[hit.start - base : hit.end - base] != hit.text:
-        # The document was replaced since the search; the passage is what was found.
-        return hit.start, hit.text
-    # A line that reaches over the edge is cut, unless it belongs to the passage itself.
-    if base > 0:
-        newline = text.find("\n", 0, hit.start - base)
-        if newline >= 0:
-            text, base = text[newline + 1 :], base + newline + 1
-    return base, text
+    def _rows(self, block: Block, caption: str) -> Iterator[Candidate]:
+        header_end = block.header_end if block.header_end is not None else block.start
+        header_lines = [
+            line
+            for line in self._text[block.start : header_end].split("\n")
+            if line.strip() and not _SEPARATOR_ROW.match(line)
+        ]
+        header = _cells(header_lines[-1]) if header_lines else []
+        context = " ".join([caption, *(readable(" ".join(_cells(line))) for line in header_lines)])
+        start = header_end
+        while start < min(block.end, self._end):
+            newline = self._text.find("\n", start, block.end)
+            end = newline if newline >= 0 else block.end
+            line = self._text[start:end]
+            if end > self._start and not _SEPARATOR_ROW.match(line):
+                yield from self._candidate(start, end, "row", context, _row(_cells(line), header))
+            start = end + 1
 
+    def _code(self, block: Block, lead_in: str) -> Iterator[Candidate]:
+        if block.end - block.start <= _WHOLE:
+            yield from self._candidate(block.start, block.end, "item", lead_in)
+            return
+        start = block.start
+        for line in self._text[block.start : block.end].split("\n"):
+            yield from self._candidate(start, start + len(line), "item", lead_in)
+            start += len(line) + 1
 
-def _blocks(text: str) -> Iterator[list[_Line]]:
-    """Group lines: a paragraph, one list item with its continuation, a table, a code block."""
-    block: list[_Line] = []
-    fenced = False
-    start = 0
-    for body in text.split("\n"):
-        line = _Line(start, start + len(body), body)
-        start = line.end + 1
-        if fenced:
-            block.append(line)
-            if _CODE_FENCE.match(body):
-                yield block
-                block, fenced = [], False
-            continue
-        if _CODE_FENCE.match(body):
-            if block:
-                yield block
-            block, fenced = [line], True
-            continue
-        if not body.strip() or (_RULE.match(body) and not _is_row(body)):
-            if block:
-                yield block
-            block = []
-            continue
-        starts_block = (
-            _HEADING.match(body)
-            or _ITEM.match(body)
-            or (block and _HEADING.match(block[-1].text))
-            or (block and _is_row(body) != _is_row(block[-1].text))
+    def _candidate(
+        self, start: int, end: int, kind: CandidateKind, context: str, shown: str = ""
+    ) -> Iterator[Candidate]:
+        while start < end and self._text[start].isspace():
+            start += 1
+        while end > start and self._text[end - 1].isspace():
+            end -= 1
+        text = self._text[start:end]
+        if end <= self._start or start >= self._end or not any(map(str.isalnum, text)):
+            return
+        last = self._found[-1] if self._follows and self._found else None
+        adjoins = last is not None and 0 <= start + self._offset - last.end <= _SHORT
+        self._follows = True
+        yield Candidate(
+            hit=self._index,
+            path=self._hit.path,
+            page=self._page(start),
+            start=start + self._offset,
+            end=end + self._offset,
+            text=text,
+            shown=shown or readable(text),
+            context=readable(" ".join(part for part in (self._heading, context) if part)),
+            kind=kind,
+            previous=len(self._found) - 1 if adjoins else None,
         )
-        if block and starts_block:
-            yield block
-            block = []
-        block.append(line)
-    if block:
-        yield block
+
+    def _page(self, start: int) -> int | None:
+        if not self._pages:
+            return self._hit.page
+        return self._pages[
+            max(0, bisect_right(self._pages, start, key=lambda page: page.start) - 1)
+        ].number
+
+    def _lead_in(self, number: int) -> str:
+        """Return the question or the ``…:`` that a block answers or completes."""
+        block = self._blocks[number]
+        while block.kind == "list_item" and number and self._blocks[number - 1].kind == block.kind:
+            number -= 1
+        before = self._before(number, 2 * _WHOLE)
+        spans = sentence_spans(before)
+        last = before[spans[-1][0] : spans[-1][1]].strip() if spans else ""
+        return last if _LEADS_IN.search(last) else ""
+
+    def _before(self, number: int, longest: int) -> str:
+        """Return the block before, unless it is a heading or long."""
+        if number == 0:
+            return ""
+        block = self._blocks[number - 1]
+        if block.kind in ("heading", "table") or block.end - block.start > longest:
+            return ""
+        return self._text[block.start : block.end]
 
 
-def _is_heading(block: Sequence[_Line], headings: set[str]) -> bool:
-    if _HEADING.match(block[0].text):
-        return True
-    return len(block) == 1 and _plain(block[0].text) in headings
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
-
-
-def _is_row(line: str) -> bool:
-    return " | " in line or line.lstrip().startswith("|") or line.count("\t") >= 1
+def _joined(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Join a very short sentence ("No.") with the one that follows it."""
+    start: int | None = None
+    for number, (span_start, span_end) in enumerate(spans):
+        begun = span_start if start is None else start
+        if span_end - begun <= _SHORT and number + 1 < len(spans):
+            start = begun
+            continue
+        yield begun, span_end
+        start = None
 
 
 def _cells(line: str) -> list[str]:
     stripped = line.strip()
-    if "|" not in stripped:
-        return [readable(cell) for cell in stripped.split("\t")]
-    return [readable(cell) for cell in stripped.strip("|").split("|")]
+    if " | " in stripped or stripped.startswith("|"):
+        return [readable(cell) for cell in stripped.strip("|").split("|")]
+    return [readable(cell) for cell in stripped.split("\t")]
 
 
-def _header(block: Sequence[_Line]) -> list[str]:
-    """Return the column names, or nothing when the first row is not a header row."""
-    cells = _cells(block[0].text)
-    if len(block) > 1 and _SEPARATOR_ROW.match(block[1].text):
-        return cells
-    if len(cells) < 3 or len(block) < 2:
-        return []
-    named = [cell for cell in cells if cell]
-    if any(len(cell) > 60 or re.match(r"[\d$€£%(+-]", cell) for cell in named[1:]):
-        return []
-    return cells
-
-
-def _row(line: str, header: Sequence[str]) -> str:
-    """Write a row so that it reads alone: ``Pro: Price 49, Users 10``."""
-    cells = _cells(line)
-    if len(cells) == 1:
-        return cells[0]
+def _row(cells: Sequence[str], header: Sequence[str]) -> str:
+    """Write a row so that it reads alone: ``Pro – Price: 49; Users: 10``."""
     subject, rest = cells[0], cells[1:]
-    if len(header) != len(cells) or len(cells) < 3:
-        return (
-            f"{subject}: {', '.join(cell for cell in rest if cell)}"
-            if subject
-            else ", ".join(cell for cell in rest if cell)
-        )
-    pairs = [
-        f"{name}: {cell}" if name else cell
-        for name, cell in zip(header[1:], rest, strict=True)
-        if cell
-    ]
-    return f"{subject} – {'; '.join(pairs)}" if subject else "; ".join(pairs)
-
-
-def _trim(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    return start, end
+    if len(header) == len(cells) > 2:
+        pairs = zip(header[1:], rest, strict=True)
+        said = "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs if cell)
+        return f"{subject} – {said}" if subject else said
+    said = ", ".join(cell for cell in rest if cell)
+    return f"{subject}: {said}" if subject and said else subject or said

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ragkit.answer.abstain import judge
-from ragkit.answer.candidates import ReadSource, candidates_of
+from ragkit.answer.candidates import DocumentOf, candidates_of
 from ragkit.answer.citations import CitedText
-from ragkit.answer.extractive import PageAt, extract
+from ragkit.answer.extractive import extract
 from ragkit.answer.prompt import build_prompt
 from ragkit.answer.ranking import rank
 from ragkit.answer.reply import Reply
@@ -34,8 +34,7 @@ def answer_stream(
     embedder: Callable[[], Embedder],
     model: ChatModel | None = None,
     history: Sequence[Mapping[str, str]] = (),
-    read_source: ReadSource | None = None,
-    page_at: PageAt | None = None,
+    document_of: DocumentOf | None = None,
     trace: str = "",
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[StreamEvent]:
@@ -52,9 +51,8 @@ def answer_stream(
         model: The language model, or ``None`` for extractive answers. Where it fails, the answer
             is extractive, and says so.
         history: Earlier turns, oldest first.
-        read_source: Reads characters ``[start, end)`` of a document, clipped to its text, so that
-            sentences and tables at the edge of a passage are whole.
-        page_at: The page of a place in a document; without it, the passage's page.
+        document_of: Gives the document at a path, whose structure tells sentences from headings
+            and table rows, or ``None`` where it is gone or too large to read for an answer.
         trace: Identifier to put into the answer.
         clock: Seconds, for the answer's time.
     """
@@ -63,7 +61,7 @@ def answer_stream(
     hits = result.hits
     yield Sources(hits)
     draft.degraded += result.degraded
-    candidates = candidates_of(hits, read_source)
+    candidates = candidates_of(hits, document_of)
     ranking = rank(question, hits, candidates, embedder=embedder, history=history)
     verdict = judge(hits, ranking)
     draft.degraded += ranking.degraded
@@ -78,7 +76,7 @@ def answer_stream(
                 history=history,
                 tokenizer_of=model.name.removeprefix("openai:"),
             )
-            cited = CitedText(evidence, hits[: prompt.sources], page_at=page_at)
+            cited = CitedText(evidence, sources=prompt.sources)
             reply = Reply(model, prompt, cited)
             for piece in reply:
                 streamed = True
@@ -100,7 +98,7 @@ def answer_stream(
     if not verdict.answerable:
         yield from draft.refuse(verdict.reason, streamed=streamed)
         return
-    found = extract(ranking, hits, page_at=page_at)
+    found = extract(ranking)
     if not streamed:
         yield TextDelta(found.text)
     yield draft.answer(found.text, found.citations)

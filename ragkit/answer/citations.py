@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from ingest.sentences import sentence_spans
 from ragkit.answer import words
-from ragkit.answer.extractive import PageAt, cite
+from ragkit.answer.extractive import cite
 
 if TYPE_CHECKING:
     from ragkit.answer.candidates import Candidate
     from ragkit.answer.support import Evidence
-    from ragkit.results import Citation, Hit
+    from ragkit.results import Citation
 
 # [1], [1, 2], [1-3], [source 1], 【1】 and 【1†…】.
 _MARKER = re.compile(
@@ -34,13 +34,10 @@ class CitedText:
     the pieces returned by :meth:`feed` and :meth:`finish` add up to is :attr:`text`.
     """
 
-    def __init__(
-        self, evidence: Evidence, hits: Sequence[Hit], *, page_at: PageAt | None = None
-    ) -> None:
-        """Start with nothing said."""
+    def __init__(self, evidence: Evidence, *, sources: int) -> None:
+        """Start with nothing said; ``sources`` is how many the model was given."""
         self._evidence = evidence
-        self._hits = hits
-        self._page_at = page_at
+        self._count = sources
         self._pending = ""
         self._space = ""
         self._sentence = ""
@@ -124,7 +121,7 @@ class CitedText:
         """Replace a marker by the numbers of the quotes that its sources hold."""
         claim = self._sentence
         for number in numbers:
-            if not 1 <= number <= len(self._hits):
+            if not 1 <= number <= self._count:
                 self.invented.append(number)
                 continue
             source = number - 1
@@ -141,7 +138,7 @@ class CitedText:
         place = (candidate.path, candidate.start, candidate.end)
         citation = self._quotes.get(place)
         if citation is None:
-            citation = cite(candidate, len(self._quotes) + 1, self._hits, self._page_at)
+            citation = cite(candidate, len(self._quotes) + 1)
             self._quotes[place] = citation
         if citation.n in self._shown:
             return

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragkit.answer import words
-from ragkit.results import Citation, Hit
+from ragkit.results import Citation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,9 +32,6 @@ _REFERS_BACK = re.compile(
     re.IGNORECASE,
 )
 
-# Which page a place in a document is on: path and code point to page number.
-PageAt = Callable[[str, int], int | None]
-
 
 @dataclass(frozen=True, slots=True)
 class Extract:
@@ -44,12 +41,10 @@ class Extract:
     citations: tuple[Citation, ...]
 
 
-def extract(ranking: Ranking, hits: Sequence[Hit], *, page_at: PageAt | None = None) -> Extract:
+def extract(ranking: Ranking) -> Extract:
     """Put the one to three best sentences together, in readable order."""
     chosen = _in_order(choose(ranking))
-    citations = tuple(
-        cite(candidate, number, hits, page_at) for number, candidate in enumerate(chosen, start=1)
-    )
+    citations = tuple(cite(candidate, number) for number, candidate in enumerate(chosen, start=1))
     pieces = [
         f"{candidate.shown} [{citation.n}]"
         for candidate, citation in zip(chosen, citations, strict=True)
@@ -59,19 +54,12 @@ def extract(ranking: Ranking, hits: Sequence[Hit], *, page_at: PageAt | None = N
     return Extract(text, citations)
 
 
-def cite(
-    candidate: Candidate, number: int, hits: Sequence[Hit], page_at: PageAt | None
-) -> Citation:
+def cite(candidate: Candidate, number: int) -> Citation:
     """Make the citation that quotes a candidate."""
-    page = (
-        page_at(candidate.path, candidate.start)
-        if page_at is not None
-        else hits[candidate.hit].page
-    )
     return Citation(
         n=number,
         path=candidate.path,
-        page=page,
+        page=candidate.page,
         start=candidate.start,
         end=candidate.end,
         quote=candidate.text,

@@ -448,7 +448,7 @@ def test_a_real_model_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
         assert usage.output_tokens > 3
         cut = list(model.stream([Message("user", "Tell me a long story.")], max_tokens=8))
         assert cut[-1].finish_reason == "length"
-        with pytest.raises(ModelError, match="longer than .* can read"):
+        with pytest.raises(ModelError, match="longer than gguf:"):
             list(model.stream([Message("user", "word " * 5_000)], max_tokens=8))
     finally:
         model.close()  # type: ignore[attr-defined]
