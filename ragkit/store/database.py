@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,7 @@ class Database:
         self.path = path
         self._pid = os.getpid()
         self._idle: deque[sqlite3.Connection] = deque()
-        self._closed = False
+        self._closed = threading.Event()
         if sqlite3.sqlite_version_info < _SQLITE_NEEDED:
             needed = ".".join(map(str, _SQLITE_NEEDED))
             raise KnowledgeBaseError(
@@ -55,28 +56,36 @@ class Database:
                 "newer; use a newer build of Python"
             )
         _check_header(path)
+        try:
+            self.base = self._accept()
+        except BaseException:
+            self.close()
+            raise
+
+    def _accept(self) -> str:
+        """Check that the database is ours, bring it up to date, and return its identifier."""
         with self.reading() as connection:
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if application != schema.APPLICATION_ID:
                 raise CorruptError(
-                    f"{str(path)!r} is an SQLite database, but not one of ragkit's; {_DAMAGE_ADVICE}"
+                    f"{str(self.path)!r} is an SQLite database, but not one of ragkit's; "
+                    f"{_DAMAGE_ADVICE}"
                 )
             if version > schema.VERSION:
                 raise VersionError(
-                    f"{str(path)!r} was written by a newer ragkit (format {version}, this one "
+                    f"{str(self.path)!r} was written by a newer ragkit (format {version}, this one "
                     f"reads up to {schema.VERSION}); upgrade ragkit"
                 )
             if version < schema.VERSION:
                 schema.migrate(connection)
-            self.base = str(
-                connection.execute("SELECT value FROM settings WHERE key = 'base'").fetchone()[0]
-            )
+            row = connection.execute("SELECT value FROM settings WHERE key = 'base'").fetchone()
+            return str(row[0])
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection; each statement sees the newest committed state."""
-        if self._closed:
+        if self._closed.is_set():
             raise KnowledgeBaseError("the knowledge base is closed")
         if self._pid != os.getpid():
             self._forget_parent()
@@ -91,7 +100,7 @@ class Database:
                 if connection.in_transaction:
                     connection.rollback()
                 self._idle.append(connection)
-                if self._closed:
+                if self._closed.is_set():
                     self._drain()
 
     @contextlib.contextmanager
@@ -117,7 +126,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections; those lent out are closed when they come back."""
-        self._closed = True
+        self._closed.set()
         if self._pid != os.getpid():
             self._forget_parent()
         self._drain()

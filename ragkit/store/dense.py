@@ -131,14 +131,9 @@ class DenseView:
             self._snapshot = None
 
     def after_fork(self) -> None:
-        """Start over in a child process: neither locks nor OpenMP's threads survive a fork."""
-        import sys
-
+        """Start over in a child process, where the threads that held locks do not exist."""
         self._lock = threading.Lock()
         self._snapshot = None
-        faiss = sys.modules.get("faiss")
-        if faiss is not None:
-            faiss.omp_set_num_threads(1)
 
     def _write(
         self, connection: sqlite3.Connection, sequence: int, before: dense_file.Note | None
@@ -321,7 +316,8 @@ def _search_file(
         parameters = faiss.SearchParameters(**options)
 
     def nearest(count: int) -> list[Scored]:
-        scores, ids = index.search(query[np.newaxis], count, params=parameters)
+        with dense_file.one_thread():
+            scores, ids = index.search(query[np.newaxis], count, params=parameters)
         there = ids[0] >= 0
         return _scored(ids[0][there], scores[0][there])
 

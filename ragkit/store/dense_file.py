@@ -73,6 +73,22 @@ def library() -> Any:
     return faiss
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep OpenMP from waking other threads for a single query, in the calling thread only.
+
+    They would have nothing to do but to be waited for, which takes longer than the search when
+    the cores are busy; and in a forked child they do not exist.
+    """
+    faiss = library()
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
 def file_of(folder: Path, note: Note) -> Path:
     """Where the FAISS file of a note is."""
     return folder / f"{_stem(note.base, note.sequence)}.faiss"

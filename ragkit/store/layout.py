@@ -8,10 +8,12 @@ from typing import Any
 from ingest.document import Block, Document, Page, Section
 from ragkit.store.paths import storable
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def dump_json(value: Any) -> str:
     """Write compact JSON, with lone surrogates replaced so that it can be stored."""
-    return storable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return storable(_COMPACT.encode(value))
 
 
 def dump_layout(document: Document) -> str:

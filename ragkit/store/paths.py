@@ -23,6 +23,8 @@ def to_stored(path: str) -> str:
 
 def from_stored(path: str) -> str:
     """Undo :func:`to_stored`."""
+    if _ESCAPED not in path:
+        return path
     return _STORED.sub(lambda found: chr(int(found[1], 16)), path)
 
 

@@ -27,9 +27,13 @@ if TYPE_CHECKING:
 
 _DOCUMENT = """
     SELECT id, root_id, relative_path, path, format, title, size, mtime_ns, sha256, pages, chunks,
-        chunks - (
-            SELECT count(*) FROM pending
-            WHERE chunk_id BETWEEN first_chunk AND first_chunk + chunks - 1
+        chunks - iif(
+            (SELECT vectors < chunks FROM state),
+            (
+                SELECT count(*) FROM pending
+                WHERE chunk_id BETWEEN first_chunk AND first_chunk + documents.chunks - 1
+            ),
+            0
         ),
         characters, encoding, added_at, metadata, warnings
     FROM documents
@@ -40,7 +44,7 @@ _CHUNK = """
     FROM chunks JOIN documents ON documents.id = document_id
 """
 _IDS_AMONG = " WHERE id IN (SELECT value FROM json_each(?))"
-_CHUNK_AMONG = _CHUNK + " WHERE chunks.id IN (SELECT value FROM json_each(?))"
+_CHUNK_AMONG = f"{_CHUNK} WHERE chunks.id IN (SELECT value FROM json_each(?))"  # noqa: S608
 
 
 def roots(connection: sqlite3.Connection) -> list[Root]:
@@ -51,14 +55,20 @@ def roots(connection: sqlite3.Connection) -> list[Root]:
 
 def files(connection: sqlite3.Connection, root_id: int) -> list[StoredFile]:
     """All files known in a root, by path."""
-    rows = connection.execute(
-        "SELECT id, root_id, relative_path, size, mtime_ns, sha256, NULL FROM documents"
-        " WHERE root_id = ?1 UNION ALL"
-        " SELECT NULL, root_id, relative_path, size, mtime_ns, sha256, reason FROM failures"
-        " WHERE root_id = ?1 ORDER BY relative_path",
+    # Reading the table in its own order and sorting here is faster than SQLite's way by the index.
+    found: list[tuple[Any, ...]] = []
+    found += connection.execute(
+        "SELECT id, root_id, relative_path, size, mtime_ns, sha256, NULL"
+        " FROM documents NOT INDEXED WHERE root_id = ?",
         (root_id,),
     )
-    return [StoredFile(row[0], row[1], from_stored(row[2]), *row[3:]) for row in rows]
+    found += connection.execute(
+        "SELECT NULL, root_id, relative_path, size, mtime_ns, sha256, reason"
+        " FROM failures WHERE root_id = ?",
+        (root_id,),
+    )
+    found.sort(key=lambda row: str(row[2]))
+    return [StoredFile(row[0], row[1], from_stored(row[2]), *row[3:]) for row in found]
 
 
 def documents(connection: sqlite3.Connection, where: Where | None) -> list[StoredDocument]:
@@ -179,11 +189,16 @@ def counts(connection: sqlite3.Connection) -> Counts:
 
 
 def _document(row: Sequence[Any]) -> StoredDocument:
-    *plain, metadata, warnings = row
-    plain[2] = from_stored(plain[2])
-    return StoredDocument(*plain, json.loads(metadata), tuple(json.loads(warnings)))
+    decoded = (
+        *row[:2],
+        from_stored(row[2]),
+        *row[3:-2],
+        {} if row[-2] == "{}" else json.loads(row[-2]),
+        () if row[-1] == "[]" else tuple(json.loads(row[-1])),
+    )
+    return StoredDocument(*decoded)
 
 
 def _chunk(row: Sequence[Any]) -> StoredChunk:
-    *plain, heading = row
-    return StoredChunk(*plain, tuple(json.loads(heading)))
+    decoded = (*row[:-1], () if row[-1] == "[]" else tuple(json.loads(row[-1])))
+    return StoredChunk(*decoded)
