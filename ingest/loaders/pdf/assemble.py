@@ -139,4 +139,7 @@ def _known_words(pages: Sequence[Sequence[PageBlock]]) -> frozenset[str]:
     lines = [line for blocks in pages for block in blocks for line in block.lines]
     if True not in {hyphenated for _, hyphenated in lines}:
         return frozenset()
-    return frozenset(_WORD.findall("\n".join(text for text, _ in lines).casefold()))
+    text = "\n".join(text for text, _ in lines).casefold()
+    for mark in ".,;:()":
+        text = text.replace(mark, " ")
+    return frozenset(text.split())

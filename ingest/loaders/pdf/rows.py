@@ -68,10 +68,13 @@ class Row:
 
     def takes(self, fragment: Fragment) -> bool:
         """Tell whether a fragment stands on this row's line, beside what the row holds."""
+        first = self.cells[0]
+        if fragment.bottom > first.top or fragment.top < first.bottom:
+            return False
         return (
-            self.placed
+            first.placed
             and fragment.placed
-            and same_line(self.cells[0], fragment)
+            and same_line(first, fragment)
             and all(
                 fragment.left >= cell.right - 0.35 * cell.height
                 or fragment.right <= cell.left + 0.35 * cell.height

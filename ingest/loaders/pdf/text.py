@@ -270,7 +270,7 @@ def _fragments_of(
         or shared_gutter
         or _has_leader(line.text)
         or excess > 1.2 * height + 0.06 * (right - left)
-        or (_NUMERIC_END.search(line.text) is not None and excess > 0)
+        or (excess > (0 if count < 70 else height) and _NUMERIC_END.search(line.text) is not None)
     )
     if plain or not (line.text.isascii() or _RIGHT_TO_LEFT.search(line.text) is None):
         return [
