@@ -1,0 +1,1 @@
+"""One loader per format, and the registry that finds them."""

@@ -1,0 +1,87 @@
+"""What loaders share: normalising text, and making sections out of headings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ingest.document import Document, Section
+
+_CONTROLS = {
+    code: " " for code in (*range(32), *range(127, 160)) if code not in (0x09, 0x0A, 0x0D, 0x85)
+}
+_CONTROLS[0x85] = "\n"
+_UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def normalise_plain(text: str) -> str:
+    r"""Normalise decoded plain text so that offsets in the file stay what they are.
+
+    ``\r\n`` and ``\r`` become ``\n``; every control character becomes one space and every lone
+    surrogate one U+FFFD. Nothing else changes.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if _UNSAFE.search(text) is None:
+        return text
+    text = text.translate(_CONTROLS)
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def sections_from_headings(
+    headings: Iterable[tuple[int, int, str]], *, end: int
+) -> tuple[Section, ...]:
+    """Make sections from headings given as (start, level, title), in order of start.
+
+    Each section runs to the next heading of any level, the last to ``end``. Levels are as the
+    source has them; a path holds only headings of lower level than the one before.
+    """
+    found = [(start, level, " ".join(title.split())) for start, level, title in headings]
+    sections: list[Section] = []
+    above: list[tuple[int, str]] = []
+    for position, (start, level, title) in enumerate(found):
+        while above and above[-1][0] >= level:
+            above.pop()
+        above.append((level, title))
+        stop = found[position + 1][0] if position + 1 < len(found) else end
+        path = tuple(name for _, name in above if name)
+        sections.append(Section(path, level, start, stop))
+    return tuple(sections)
+
+
+def faults(document: Document) -> list[str]:
+    """Return how a document breaks the promises of :class:`~ingest.document.Document`, if it does.
+
+    For tests of loaders: blocks and sections in order and in range, blocks apart from each other
+    and over all that is not white space, pages numbered from 1 and in order.
+    """
+    problems: list[str] = []
+    length = len(document.text)
+    position = 0
+    for block in document.blocks:
+        if not position <= block.start < block.end <= length:
+            problems.append(f"block out of order or range: {block!r}")
+        elif document.text[position : block.start].strip():
+            problems.append(f"text before {block!r} is in no block")
+        if block.header_end is not None and not block.start < block.header_end <= block.end:
+            problems.append(f"header outside its table: {block!r}")
+        position = block.end
+    if document.text[position:].strip():
+        problems.append("text after the last block is in no block")
+    problems += _disorder(document.sections, length)
+    position = 0
+    for number, page in enumerate(document.pages, start=1):
+        if page.number != number or not position <= page.start <= page.end <= length:
+            problems.append(f"page out of order or range: {page!r}")
+        position = page.end
+    return problems
+
+
+def _disorder(sections: Sequence[Section], length: int) -> list[str]:
+    problems: list[str] = []
+    position = 0
+    for section in sections:
+        if not position <= section.start <= section.end <= length or not section.path:
+            problems.append(f"section out of order or range: {section!r}")
+        position = section.end
+    return problems
