@@ -11,7 +11,7 @@ import itertools
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
@@ -59,6 +59,10 @@ class Interrupted(click.ClickException):
     """The user stopped the command; the message says what is kept."""
 
     exit_code = EXIT_INTERRUPTED
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say it on stderr; to stop is no error."""
+        click.echo(self.message, file=file, err=file is None)
 
 
 class ReaderGoneError(Exception):

@@ -158,9 +158,13 @@ def _print_report(report: IngestReport, common: Common) -> None:
     if any("encrypted" in item.reason for item in report.failed):
         out.print("Encrypted files open with --password or RAGKIT_PASSWORD.", style="faint")
     if report.failed:
-        out.print(f"See the failures again with: {common.hint('ls --failed')}", style="faint")
+        out.print(
+            f"See the failures again with: {common.hint('ls --failed')}",
+            style="faint",
+            soft_wrap=True,
+        )
     if report.added and report.chunks:
-        out.print(f'Now ask: {common.hint("ask")} "your question"', style="good")
+        out.print(f'Now ask: {common.hint("ask")} "your question"', style="good", soft_wrap=True)
 
 
 def _print_plan(report: IngestReport) -> None:

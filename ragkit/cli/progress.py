@@ -15,6 +15,7 @@ from ragkit.events import Event, Notice, Progress, Stage
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import ProgressColumn, TaskID
+    from rich.table import Column
 
 _LABELS: dict[Stage, str] = {
     "scan": "Looking for files",
@@ -109,16 +110,22 @@ def _make_bars() -> Bars:
 
     columns: list[ProgressColumn] = [
         SpinnerColumn(finished_text="✓"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        _counts_column(),
-        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-        TextColumn("{task.fields[detail]}", style="faint", table_column=Column(no_wrap=True)),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=16),
+        _counts_column(Column(no_wrap=True)),
+        TimeRemainingColumn(
+            compact=True, elapsed_when_finished=True, table_column=Column(no_wrap=True)
+        ),
+        TextColumn(
+            "{task.fields[detail]}",
+            style="faint",
+            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+        ),
     ]
-    return Bars(*columns, console=console(sys.stderr), transient=True)
+    return Bars(*columns, console=console(sys.stderr), transient=True, expand=True)
 
 
-def _counts_column() -> ProgressColumn:
+def _counts_column(table_column: Column) -> ProgressColumn:
     from rich.progress import ProgressColumn, Task
     from rich.text import Text
 
@@ -133,8 +140,10 @@ def _counts_column() -> ProgressColumn:
             rate = f" ({speed:,.0f}/s)" if speed and speed >= 1 else ""
             return Text(f"{done} {task.fields['unit']}{rate}")
 
-    return CountsColumn()
+    return CountsColumn(table_column)
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= _DETAIL_WIDTH else "…" + text[1 - _DETAIL_WIDTH :]
+def _shorten(path: str) -> str:
+    """Return the file's name, for there is no room for more; its end tells most."""
+    name = path.rpartition("/")[2]
+    return name if len(name) <= _DETAIL_WIDTH else "…" + name[1 - _DETAIL_WIDTH :]

@@ -63,6 +63,8 @@ def _print_status(status: Status, common: Common) -> None:
     for name, value in rows:
         out.print(Text(f"{name:16}", style="faint") + Text(printable(value)))
     if not status.documents:
-        out.print(f"Empty. Begin with: {common.hint('ingest FOLDER')}", style="faint")
+        out.print(
+            f"Empty. Begin with: {common.hint('ingest FOLDER')}", style="faint", soft_wrap=True
+        )
     elif status.failures:
-        out.print(f"Failed files: {common.hint('ls --failed')}", style="faint")
+        out.print(f"Failed files: {common.hint('ls --failed')}", style="faint", soft_wrap=True)

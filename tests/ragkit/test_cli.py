@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -590,6 +591,52 @@ def test_a_reader_that_goes_away_is_no_error(base: Path) -> None:
     assert done.returncode == 141
 
 
+SLOW = """
+import sys, time
+import ragkit.embed
+from ragkit.testing import HashEmbedder
+
+class Slow(HashEmbedder):
+    def embed(self, texts, *, kind):
+        print("embedding", file=sys.stderr, flush=True)
+        time.sleep(60)
+
+if "--slow" in sys.argv:
+    sys.argv.remove("--slow")
+    HashEmbedder = Slow
+ragkit.embed.load_embedder = lambda *names, **options: HashEmbedder()
+if __name__ == "__main__":
+    from ragkit.cli import main
+    main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_ctrl_c_keeps_what_was_read_and_the_next_run_goes_on(folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "slow.py"
+    script.write_text(SLOW, encoding="utf-8")
+    command = [sys.executable, str(script), "ingest", str(folder), "--kb", str(tmp_path / "kb")]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    process = subprocess.Popen(
+        [*command, "--slow"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "embedding\n"
+    os.killpg(process.pid, signal.SIGINT)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "(0 with vectors) are kept; run the same command again to go on." in messages
+    assert messages.startswith("Stopped. 2 documents with")
+    done = subprocess.run([*command, "--json"], capture_output=True, env=environment, check=True)
+    report = json.loads(done.stdout)
+    assert (report["added"], report["same"]) == ([], 2)
+    assert report["vectors"] == report["chunks"] > 0
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script(run: Run, shell: str) -> None:
     result = run("completion", shell)
@@ -679,8 +726,11 @@ def test_ingest_at_a_terminal_shows_progress_and_clears_it(
     terminal: Callable[..., str], folder: Path, tmp_path: Path
 ) -> None:
     shown = terminal("ingest", folder, "--kb", tmp_path / "kb")
-    assert "Reading" in shown
-    assert "2 added" in shown.splitlines()[-3]
+    bars, cleared, summary = shown.rpartition("\x1b[2K")
+    assert "Reading" in bars
+    assert "2/2 files" in bars
+    assert cleared
+    assert summary.strip().startswith("2 added, 0 unchanged in")
 
 
 def test_rm_asks_at_a_terminal(terminal: Callable[..., str], own_base: Path) -> None:
