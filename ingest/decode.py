@@ -73,11 +73,11 @@ def decode(data: bytes, *, declared: str | None = None) -> Decoded:
         return Decoded(text, "utf-8", "utf-8")
     problem = ""
     if declared:
-        encoding = _python_name(declared)
-        if encoding is None:
+        named = _python_name(declared)
+        if named is None:
             problem = f"declares the unknown encoding {declared!r}; "
-        elif (text := _try(data, encoding)) is not None:
-            return Decoded(text, encoding, "declared")
+        elif (text := _try(data, named)) is not None:
+            return Decoded(text, named, "declared")
         else:
             problem = f"declares {declared!r} but is not; "
     detected = _detect(data)

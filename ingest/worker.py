@@ -47,8 +47,6 @@ def _reply(request: dict[str, Any]) -> dict[str, Any]:
         return {"error": type(error).__name__, "reason": str(error)}
     except MemoryError:
         return {"error": "TooLargeError", "reason": "needs more memory than one file may use"}
-    except RecursionError:
-        return {"error": "WrongFormatError", "reason": "nested too deeply to be read"}
     except Exception as error:  # a parser may raise anything on hostile input
         reason = f"could not be parsed: {type(error).__name__}: {error}"
         return {"error": "WrongFormatError", "reason": reason[:500]}

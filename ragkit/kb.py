@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from ragkit.errors import NotFoundError, UsageError
 from ragkit.events import Listener, ignore
@@ -202,7 +202,8 @@ class KnowledgeBase:
         store = self._store()
         with store.writing("rm"):
             doomed: dict[str, int] = {}
-            for name in map(os.fspath, names):
+            for path in names:
+                name = os.fspath(path)
                 where = parse_where({"path": name})
                 matches = store.documents(where)
                 if not matches:
@@ -456,10 +457,10 @@ class KnowledgeBase:
             return self._loaded_embedder
 
     def _load_embedder(self, wanted: str | Embedder | None, listener: Listener) -> Embedder:
-        from ragkit.embed import DEFAULT_EMBEDDER, load_embedder
-
         if wanted is not None and not isinstance(wanted, str):
             return wanted
+        from ragkit.embed import DEFAULT_EMBEDDER, load_embedder
+
         return load_embedder(wanted or DEFAULT_EMBEDDER, listener=listener)
 
     def _chat_model(self, model: str | ChatModel) -> ChatModel | None:
@@ -486,7 +487,7 @@ def _put_trace(
     body = {
         "question": question,
         "answer": asdict(answer),
-        "searches": [cast("dict[str, Any]", asdict(result)) for result in found],
+        "searches": [asdict(result) for result in found],
     }
     text = json.dumps(body, ensure_ascii=False)
     store.put_trace(answer.trace, "ask", started, answer.seconds, text)

@@ -63,7 +63,7 @@ def _find_blocks(text: str, body: int) -> tuple[tuple[Block, ...], list[tuple[in
     headings: list[tuple[int, int, str]] = []
     if body and text[:body].strip():
         marks[0] = ("code", None)
-    _mark(parser.parse(text[body:]), lines, marks, headings, text)
+    _mark(parser.parse(text[body:]), lines, marks, headings)
     return _blocks_from_marks(text, body, marks), headings
 
 
@@ -72,7 +72,6 @@ def _mark(
     lines: Sequence[int],
     marks: dict[int, tuple[BlockKind, int | None]],
     headings: list[tuple[int, int, str]],
-    text: str,
 ) -> None:
     """Note where each block begins, as a line's offset, and what it is."""
     in_table = False
@@ -110,7 +109,7 @@ def _blocks_from_marks(
     text: str, body: int, marks: dict[int, tuple[BlockKind, int | None]]
 ) -> tuple[Block, ...]:
     """Cut the text at the marks, so that the blocks cover all that is not white space."""
-    marks.setdefault(0 if not body else body, ("paragraph", None))
+    marks.setdefault(body, ("paragraph", None))
     starts = sorted(start for start in marks if start < len(text))
     blocks: list[Block] = []
     for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):

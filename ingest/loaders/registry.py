@@ -31,7 +31,12 @@ DEFAULT_MAX_BYTES = 256 << 20
 _PDF_MAGIC = b"%PDF-"
 _SNIFFED = 1 << 16
 _BINARY_SUFFIXES = frozenset(
-    [".7z", ".avi", ".avif", ".bin", ".bmp", ".bz2", ".class", ".db", ".dll", ".dmg", ".doc", ".docx", ".ds_store", ".eot", ".epub", ".exe", ".flac", ".gif", ".gz", ".heic", ".ico", ".iso", ".jar", ".jpeg", ".jpg", ".m4a", ".mkv", ".mov", ".mp3", ".mp4", ".o", ".odp", ".ods", ".odt", ".ogg", ".otf", ".parquet", ".png", ".ppt", ".pptx", ".psd", ".pyc", ".rar", ".so", ".sqlite", ".sqlite3", ".tar", ".tif", ".tiff", ".ttf", ".wasm", ".wav", ".webm", ".webp", ".woff", ".woff2", ".xls", ".xlsx", ".xz", ".zip", ".zst"]
+    """
+    .7z .avi .avif .bin .bmp .bz2 .class .db .dll .dmg .doc .docx .ds_store .eot .epub .exe .flac
+    .gif .gz .heic .ico .iso .jar .jpeg .jpg .m4a .mkv .mov .mp3 .mp4 .o .odp .ods .odt .ogg .otf
+    .parquet .png .ppt .pptx .psd .pyc .rar .so .sqlite .sqlite3 .tar .tif .tiff .ttf .wasm .wav
+    .webm .webp .woff .woff2 .xls .xlsx .xz .zip .zst
+    """.split()  # noqa: SIM905 a list of strings would be unreadable
 )
 
 
@@ -145,6 +150,8 @@ def load_bytes(path: Path, data: bytes, *, password: str | None = None) -> Docum
         document = _resolve(spec)(Source(path, data, password))
     except (LoadError, MemoryError):
         raise
+    except RecursionError as error:
+        raise WrongFormatError("nested too deeply to be read") from error
     except Exception as error:  # a parser or a plug-in may raise anything on damaged input
         raise WrongFormatError(
             f"the {spec.format} loader failed: {type(error).__name__}: {error}"

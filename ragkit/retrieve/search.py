@@ -132,9 +132,11 @@ def _similarities(
 ) -> dict[int, float]:
     if not chunk_ids:
         return {}
+    import numpy as np
+
     vectors = store.vectors_of(chunk_ids)
     cosines = vectors @ vector
-    present = vectors.any(axis=1)
+    present = np.any(vectors, axis=1).tolist()
     return {
         chunk_id: float(cosine)
         for chunk_id, cosine, has_vector in zip(chunk_ids, cosines, present, strict=True)
