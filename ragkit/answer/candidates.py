@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ingest.document import Block
+from ingest.document import Block, BlockKind
 from ingest.sentences import sentence_spans
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ _BEYOND = 400
 _CAPTION = 160
 _SHORT = 12
 
-_PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:\n[^\S\n]*\S.*)*")
+_LINE = re.compile(r".*\S.*")
+_HEADING = re.compile(r"\s{0,3}#{1,6}\s")
 _ITEM_MARK = re.compile(r"(?:[-*+•‣◦▪–·]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])[^\S\n]+")
 _SEPARATOR_ROW = re.compile(r"[\s|:+=-]*\Z")
 _ENDED = re.compile(r"[.!。！…][\"'”’»)*_`\]]*(?:\s?\[\d+\])*\Z")
@@ -82,7 +83,7 @@ def candidates_of(
     Args:
         hits: Passages, best first.
         document_of: Gives their documents, whose structure tells sentences from headings and
-            table rows; without a document its passage is taken for paragraphs.
+            table rows; without a document it is guessed from the passage.
     """
     found: list[Candidate] = []
     seen: set[tuple[str, int, int]] = set()
@@ -122,10 +123,7 @@ class _Cutter:
             self._pages = document.pages
         else:
             self._text, self._offset, self._pages = hit.text, hit.start, ()
-            self._blocks = [
-                Block("paragraph", match.start(), match.end())
-                for match in _PARAGRAPH.finditer(hit.text)
-            ]
+            self._blocks = _guessed_blocks(hit.text)
         self._start = hit.start - self._offset
         self._end = hit.end - self._offset
         self._heading = readable(hit.heading.rsplit(" > ", 1)[-1])
@@ -159,7 +157,7 @@ class _Cutter:
         if kind == "item" and end - start <= _WHOLE:
             spans = [(start, end)]
         context = lead_in
-        for span_start, span_end in _joined(self._text, spans):
+        for span_start, span_end in _joined(spans):
             text = self._text[span_start:span_end].strip()
             if _ASKED.search(text):
                 yield from self._candidate(span_start, span_end, "question", context)
@@ -248,7 +246,32 @@ class _Cutter:
         return self._text[block.start : block.end]
 
 
-def _joined(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _guessed_blocks(text: str) -> list[Block]:
+    """Tell headings, table rows, list items and paragraphs by how their lines look."""
+    blocks: list[Block] = []
+    for match in _LINE.finditer(text):
+        line = match.group()
+        kind: BlockKind = "paragraph"
+        if _HEADING.match(line):
+            kind = "heading"
+        elif line.lstrip().startswith("|") or " | " in line:
+            kind = "table"
+        elif _ITEM_MARK.match(line.lstrip()):
+            kind = "list_item"
+        last = blocks[-1] if blocks else None
+        goes_on = last is not None and last.end + 1 == match.start()
+        if (
+            last is not None
+            and goes_on
+            and (kind == last.kind == "table" or (kind == "paragraph" and last.kind != "heading"))
+        ):
+            blocks[-1] = Block(last.kind, last.start, match.end())
+        else:
+            blocks.append(Block(kind, match.start(), match.end()))
+    return blocks
+
+
+def _joined(spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Join a very short sentence ("No.") with the one that follows it."""
     start: int | None = None
     for number, (span_start, span_end) in enumerate(spans):

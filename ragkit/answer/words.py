@@ -9,6 +9,10 @@ from collections.abc import Set as AbstractSet
 
 _WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+# Scripts written without spaces: there, pairs of characters stand for words.
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
+)
 
 # Words that say how a thing is asked or said rather than what it is about.
 _FUNCTION_WORDS = frozenset(
@@ -24,6 +28,18 @@ _FUNCTION_WORDS = frozenset(
         them then there these they this those through to too under until up us use used very want
         was we were what when where whether which while who whom whose why will with without would
         you your yours
+        aber als am an auch auf aus bei bekomme bekommt bis damit das dass dem den der des die dies
+        diese dieser du durch ein eine einem einen einer er es euch für gibt habe haben hat hoch ich
+        ihr im ist kann können man mein meine meinem meinen meiner mich mir mit muss müssen nach
+        nicht noch nur oder sein sich sie sind so um und uns unser viel viele vom von vor wann war
+        was welche welchem welchen welcher welches wenn wer werden wie wird wir wo zu zum zur
+        à au aux avec ce ces cette combien comment dans de des du elle elles en est et eu fait faire
+        il ils je la le les leur lui ma mais mes mon ne nos notre nous on ont où ou par pas pour
+        pourquoi qu quand que quel quelle quelles quels qui sa sans se ses son sont sur ta tu un une
+        vos votre vous
+        al como con cual cuando cuándo cuánto cuántos cómo del desde dónde el ella es esta este está
+        están hay la las lo los más mi para pero por porque qué quién se ser si sin su sus también
+        tengo tiene una unas uno unos y ya
         """,
     )
 )
@@ -66,10 +82,22 @@ def terms(text: str) -> set[str]:
     for word in words(text):
         if word in _FUNCTION_WORDS:
             continue
+        if _UNSPACED.search(word):
+            found.update(_pairs(word))
+            continue
         found.add(stem(word))
         if not word.isalpha():
             parts = [part for part in re.split(r"[.,'’_-]", word) if len(part) > 1]
             found.update(stem(part) for part in parts if part not in _FUNCTION_WORDS)
+    return found
+
+
+def _pairs(word: str) -> set[str]:
+    """Pairs of neighbouring characters of an unspaced script; what else is in the word whole."""
+    found = {part for part in _UNSPACED.split(word) if part}
+    for match in _UNSPACED.finditer(word):
+        run = match.group()
+        found.update(run[i : i + 2] for i in range(max(1, len(run) - 1)))
     return found
 
 

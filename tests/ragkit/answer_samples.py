@@ -1,0 +1,123 @@
+"""A few documents, cut into passages by the real loader and chunker, for the tests of answers."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest.chunker import ChunkerOptions, chunk_document
+from ingest.loaders.markdown import load_markdown
+from ingest.loaders.registry import Source
+from ragkit.answer import answer_stream
+from ragkit.results import Answer, Hit, SearchResult, Sources, TextDelta
+from ragkit.testing import HashEmbedder
+
+if TYPE_CHECKING:
+    from ingest.document import Document
+
+WARRANTY = """\
+# Volto X warranty
+
+## Period
+
+How long is the warranty? The warranty of the Volto X lasts 24 months from the date of purchase.
+It does not cover batteries. Dr. Elke Brandt handles all claims.
+
+Covered separately:
+
+- Batteries: 12 months
+- Chargers: 6 months, but only if they were bought with the device
+
+## Prices
+
+| Plan | Price | Users |
+|---|---|---|
+| Basic | $9 | 1 |
+| Pro | $49 | 10 |
+
+## Reset
+
+To reset the device:
+
+1. Hold the power button for ten seconds.
+2. Release it when the lamp turns blue.
+3. Wait until the lamp goes out.
+"""
+
+TRAVEL = """\
+# Travel policy
+
+Hotels are paid up to €190 per night in London and up to €150 elsewhere. Breakfast is included
+in these limits. The policy was approved on 3 March 2024 by the management board.
+
+Flights in business class need the approval of the managing director, because they cost four times
+as much as the train.
+"""
+
+
+class Words:
+    """A tokenizer for which every word is a token."""
+
+    def token_starts(self, text: str) -> Sequence[int]:
+        return [match.start() for match in re.finditer(r"\S+", text)]
+
+
+class Library:
+    """Documents in memory, searched by the number of shared words."""
+
+    def __init__(self, **texts: str) -> None:
+        self.documents: dict[str, Document] = {}
+        self.hits: list[Hit] = []
+        for name, text in (texts or {"warranty": WARRANTY, "travel": TRAVEL}).items():
+            path = f"{name}.md"
+            document = load_markdown(Source(Path(path), text.encode()))
+            self.documents[path] = document
+            options = ChunkerOptions(target_tokens=60, max_tokens=120)
+            for chunk in chunk_document(document, tokenizer=Words(), options=options, name=path):
+                heading = " > ".join(chunk.heading)
+                self.hits.append(
+                    Hit(path, chunk.page, chunk.start, chunk.end, chunk.text, 0.5, heading)
+                )
+
+    def retrieve(self, question: str, k: int = 8) -> SearchResult:
+        asked = set(re.findall(r"\w+", question.casefold()))
+
+        def score(hit: Hit) -> float:
+            found = set(re.findall(r"\w+", f"{hit.heading} {hit.text}".casefold()))
+            return len(asked & found) / max(1, len(asked))
+
+        ranked = sorted(self.hits, key=score, reverse=True)[:k]
+        return SearchResult(
+            tuple(Hit(h.path, h.page, h.start, h.end, h.text, score(h), h.heading) for h in ranked)
+        )
+
+    def stream(self, question: str, **options: object) -> list[Sources | TextDelta | Answer]:
+        embedder = options.pop("embedder", None) or HashEmbedder()
+        return list(
+            answer_stream(
+                question,
+                retrieve=self.retrieve,
+                embedder=lambda: embedder,
+                document_of=self.documents.get,
+                **options,  # type: ignore[arg-type]
+            )
+        )
+
+    def ask(self, question: str, **options: object) -> Answer:
+        answer = self.stream(question, **options)[-1]
+        assert isinstance(answer, Answer)
+        self.check(answer)
+        return answer
+
+    def check(self, answer: Answer) -> None:
+        """What holds for every answer: verbatim quotes, numbered in order, all of them used."""
+        for citation in answer.citations:
+            text = self.documents[citation.path].text
+            assert text[citation.start : citation.end] == citation.quote
+        numbers = [citation.n for citation in answer.citations]
+        assert numbers == list(range(1, len(numbers) + 1))
+        used = [int(n) for n in re.findall(r"\[(\d+)\]", answer.text)]
+        assert list(dict.fromkeys(used)) == numbers
+        assert answer.refused == (answer.reason is not None)
+        if answer.refused:
+            assert answer.citations == ()
