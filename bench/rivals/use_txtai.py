@@ -1,0 +1,71 @@
+"""txtai as its own RAG application sets it up: paragraphs, stored content, hybrid search.
+
+Text comes through ``Segmentation(paragraphs=True)``, the base of ``Textractor``. ``Textractor``
+itself reads PDF through an Apache Tika server or Docling, which fetch programs or models at run
+time; here pypdf hands it the text page by page.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness import TEXT_SUFFIXES, Passage, Search, files_of, model_folder, relative, run
+
+
+class Txtai:
+    """Hybrid search: dense and BM25, with txtai's own weights."""
+
+    packages = ("txtai", "transformers", "torch", "faiss-cpu", "pypdf")
+
+    modules = ("txtai", "txtai.pipeline.data.segmentation")
+
+    def prepare(self) -> None:
+        """Nothing."""
+
+    def ingest(self, folder: Path, workdir: Path) -> int:
+        """Segment, index, save."""
+        from pypdf import PdfReader
+        from txtai import Embeddings
+        from txtai.pipeline.data.segmentation import Segmentation
+
+        segment = Segmentation(paragraphs=True)
+        texts: list[str] = []
+        places: list[tuple[str, int | None]] = []
+        for path in files_of(folder):
+            pages: list[tuple[int | None, str]]
+            if path.suffix == ".pdf":
+                pages = [(n, p.extract_text()) for n, p in enumerate(PdfReader(path).pages, 1)]
+            elif path.suffix in TEXT_SUFFIXES:
+                pages = [(None, path.read_text(encoding="utf-8"))]
+            else:
+                continue
+            for page, text in pages:
+                for paragraph in segment(text):
+                    texts.append(paragraph)
+                    places.append((relative(path, folder), page))
+        embeddings = Embeddings(path=model_folder(), content=True, hybrid=True)
+        embeddings.index(enumerate(texts))
+        embeddings.save(str(workdir / "index"))
+        (workdir / "places.json").write_text(json.dumps(places), encoding="utf-8")
+        return len(texts)
+
+    def open(self, workdir: Path) -> Search:
+        """Load the saved index; a passage's place is looked up by its number."""
+        from txtai import Embeddings
+
+        embeddings = Embeddings()
+        embeddings.load(str(workdir / "index"))
+        places = json.loads((workdir / "places.json").read_text(encoding="utf-8"))
+
+        def search(question: str, k: int) -> list[Passage]:
+            return [
+                Passage(*places[int(found["id"])], text=found["text"])
+                for found in embeddings.search(question, k)
+            ]
+
+        return search
+
+
+if __name__ == "__main__":
+    run(Txtai())
