@@ -41,6 +41,8 @@ class CitedText:
         self._pending = ""
         self._space = ""
         self._sentence = ""
+        self._claim = ""
+        self._marked = 0
         self._sources: list[int] = []
         self._shown: list[int] = []
         self._removed = False
@@ -119,7 +121,12 @@ class CitedText:
 
     def _mark(self, numbers: Sequence[int]) -> None:
         """Replace a marker by the numbers of the quotes that its sources hold."""
-        claim = self._sentence
+        # A second citation in a sentence is for what was said since the first.
+        if len(self._sentence) > self._marked:
+            since = self._sentence[self._marked :]
+            self._claim = since if len(words.terms(since)) > 1 else self._sentence
+            self._marked = len(self._sentence)
+        shown = len(self._pieces)
         for number in numbers:
             if not 1 <= number <= self._count:
                 self.invented.append(number)
@@ -127,12 +134,10 @@ class CitedText:
             source = number - 1
             if source not in self._sources:
                 self._sources.append(source)
-            best = self._evidence.best(claim, [source])
-            if best is None:
-                continue
-            self._cite(best.candidate)
-        if not self._shown:
-            self._removed = True
+            best = self._evidence.best(self._claim, [source])
+            if best is not None:
+                self._cite(best.candidate)
+        self._removed = len(self._pieces) == shown
 
     def _cite(self, candidate: Candidate) -> None:
         place = (candidate.path, candidate.start, candidate.end)
@@ -160,7 +165,8 @@ class CitedText:
             is_claim = not claim.endswith((":", "?"))
             if is_claim and not (self._sources and self._evidence.supports(claim, self._sources)):
                 self.unsupported.append(claim)
-        self._sentence = ""
+        self._sentence = self._claim = ""
+        self._marked = 0
         self._sources = []
         self._shown = []
 
