@@ -39,7 +39,14 @@ _BROWSER_NAMES = {
     "unicode": "utf-16-le",
     "utf-16": "utf-16-le",
 }
+# Wide encodings are told by their zero bytes, UTF-7 and EBCDIC are not found in the wild.
+_NOT_GUESSED = [
+    *("utf_7", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"),
+    *("cp037", "cp273", "cp424", "cp500", "cp875", "cp1026", "cp1140"),
+]
+
 _SAMPLE = 1 << 16
+_FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +153,9 @@ def _is_escaped_japanese(data: bytes) -> bool:
 
 
 def _detect(data: bytes) -> str | None:
+    # A few accents prove nothing; of all that they could be, the Western encoding is commonest.
+    if len(data) < _SAMPLE and sum(byte > 127 for byte in data) < _FEW and _try(data, "cp1252"):
+        return "cp1252"
     from charset_normalizer import from_bytes
 
     if len(data) <= 2 * _SAMPLE:
@@ -153,5 +163,5 @@ def _detect(data: bytes) -> str | None:
     else:  # the head may be boilerplate in ASCII: look where the other bytes are, too
         first = next((at for at, byte in enumerate(data) if byte > 127), 0)
         sample = data[:_SAMPLE] + data[first : first + _SAMPLE]
-    best = from_bytes(sample).best()
+    best = from_bytes(sample, cp_exclusion=_NOT_GUESSED).best()
     return best.encoding.replace("_", "-") if best is not None else None

@@ -84,7 +84,7 @@ def survey(store: Store | None, target: Target) -> Survey:
     try:
         if target.kind == "file":
             return _survey_file(store, roots, target)
-        outer = _enclosing(roots, target.path)
+        outer = _enclosing(store, roots, target.path)
         if outer is not None and outer.folder != target.path:
             prefix = target.path.relative_to(outer.folder).as_posix() + "/"
             listing = _below(list_folder(outer.folder, skip=skip), prefix)
@@ -100,7 +100,7 @@ def survey(store: Store | None, target: Target) -> Survey:
 
 
 def _survey_file(store: Store | None, roots: Sequence[Root], target: Target) -> Survey:
-    root = _enclosing(roots, target.path) or next(
+    root = _enclosing(store, roots, target.path) or next(
         (root for root in roots if root.folder == target.path.parent), None
     )
     folder = root.folder if root is not None else target.path.parent
@@ -159,9 +159,11 @@ def _survey_folder(
     )
 
 
-def _enclosing(roots: Sequence[Root], path: Path) -> Root | None:
+def _enclosing(store: Store | None, roots: Sequence[Root], path: Path) -> Root | None:
+    """Return the nearest ingested folder around ``path`` that still holds something."""
     around = [root for root in roots if root.kind == "folder" and path.is_relative_to(root.folder)]
-    return max(around, key=lambda root: len(root.folder.parts), default=None)
+    around.sort(key=lambda root: len(root.folder.parts), reverse=True)
+    return next((root for root in around if store is not None and store.files(root.id)), None)
 
 
 def _below(listing: Listing, prefix: str) -> Listing:
