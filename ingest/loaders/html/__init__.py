@@ -1,0 +1,5 @@
+"""Loading HTML files: :func:`load_html`."""
+
+from ingest.loaders.html.loader import load_html
+
+__all__ = ["load_html"]
