@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shlex
 import sys
@@ -54,9 +55,12 @@ class Common:
 
     def hint(self, command: str) -> str:
         """Return a command line to suggest, with ``--kb`` when it is not the default."""
+        from subprocess import list2cmdline
+
         name, _, rest = command.partition(" ")
         directory = str(self.directory)
-        where = "" if directory == DEFAULT_DIRECTORY else f" --kb {shlex.quote(directory)}"
+        quoted = list2cmdline([directory]) if os.name == "nt" else shlex.quote(directory)
+        where = "" if directory == DEFAULT_DIRECTORY else f" --kb {quoted}"
         return f"ragkit {name}{where}{' ' + rest if rest else ''}"
 
 

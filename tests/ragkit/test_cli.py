@@ -617,17 +617,17 @@ def test_ctrl_c_keeps_what_was_read_and_the_next_run_goes_on(folder: Path, tmp_p
     script.write_text(SLOW, encoding="utf-8")
     command = [sys.executable, str(script), "ingest", str(folder), "--kb", str(tmp_path / "kb")]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*command, "--slow"],
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
         start_new_session=True,
-    )
-    assert process.stderr is not None
-    assert process.stderr.readline() == "embedding\n"
-    os.killpg(process.pid, signal.SIGINT)
-    _, messages = process.communicate(timeout=60)
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "embedding\n"
+        os.killpg(process.pid, signal.SIGINT)
+        messages = process.stderr.read()
     assert process.returncode == 130
     assert "(0 with vectors) are kept; run the same command again to go on." in messages
     assert messages.startswith("Stopped. 2 documents with")
