@@ -19,8 +19,9 @@ _UNSPACED = re.compile(
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
     "])"
 )
-# A run of letters and digits with a digit in it, perhaps joined by punctuation: 12.5, X-200
-_CODE = re.compile(r"(?<![^\W_])(?=[^\s\d]*\d)[^\W_]+(?:[-./:,+][^\W_]+)*")
+# Runs of letters and digits, perhaps joined by punctuation: 12.5, X-200, word
+_JOINED = re.compile(r"[^\W_]+(?:[-./:,+][^\W_]+)*")
+_DIGIT = re.compile(r"\d")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _JOINERS = re.compile(r"[-./:,+]")
 
@@ -40,10 +41,12 @@ def codes(text: str) -> list[str]:
     words like others, and left out.
     """
     found: list[str] = []
-    for match in _CODE.finditer(text):
-        code = match[0].casefold()
-        if len(code) > _LONGEST_TERM:
+    if not _DIGIT.search(text):
+        return found
+    for run in _JOINED.findall(text):
+        if len(run) > _LONGEST_TERM or not _DIGIT.search(run):
             continue
+        code = run.casefold()
         if any(character.isalpha() for character in code):
             found.append(_JOINERS.sub("", code))
         elif _THOUSANDS.fullmatch(code):

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragkit.errors import CorruptError
-from ragkit.store import changes, dense_file, lexical, queries, vectors
+from ragkit.store import changes, dense_file, lexical_index, queries, vectors
 from ragkit.store.dense import DENSE_FOLDER
+from ragkit.store.lexical import LEXICAL_FOLDER
 from ragkit.store.records import Check, Counts
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def examine(directory: Path, database: Database) -> list[Check]:
         ("vectors", lambda: _vectors(database)),
         ("totals", lambda: _totals(database)),
         ("dense view", lambda: _dense(directory / DENSE_FOLDER, database)),
-        ("lexical view", lambda: _lexical(directory / lexical.LEXICAL_FOLDER, database)),
+        ("lexical view", lambda: _lexical(directory / LEXICAL_FOLDER, database)),
         ("permissions", lambda: _permissions(directory, database)),
         ("disk", lambda: _disk(directory, database)),
     ]
@@ -223,15 +224,20 @@ def _dense(folder: Path, database: Database) -> Iterator[Check]:
 
 
 def _lexical(folder: Path, database: Database) -> Iterator[Check]:
-    opened = lexical.open_folder(folder, database.base)
+    opened = lexical_index.open_folder(folder, database.base)
     with database.snapshot() as connection:
         total = queries.counts(connection).chunks
         past = changes.since(connection, opened.sequence, ("chunks", "words")) if opened else None
+    damaged = lexical_index.damaged_files(folder, thorough=True)
+    if damaged:
+        message = f"{len(damaged)} files of the word index are damaged, such as {damaged[0]!r}"
+        yield Check("lexical view", "fail", message, _REBUILD)
+        return
+    if opened is None and total == 0:
+        yield Check("lexical view", "ok", "there is none, and no passage to put in it")
+        return
     if opened is None:
-        status = "ok" if total == 0 else "warn"
-        remedy = "" if total == 0 else _CATCH_UP
-        message = "there is no usable word index"
-        yield Check("lexical view", "ok" if status == "ok" else "warn", message, remedy)
+        yield Check("lexical view", "warn", "there is no usable word index", _CATCH_UP)
         return
     held = opened.index.searcher().num_docs - 1  # one entry holds the state
     if past is None:

@@ -18,7 +18,7 @@ from ragkit.store import (
     vectors,
 )
 from ragkit.store.dense import DenseView
-from ragkit.store.lexical import LexicalView
+from ragkit.store.lexical import DamagedIndexError, LexicalView
 from ragkit.store.lock import WriterLock
 from ragkit.store.records import (
     Check,
@@ -352,7 +352,12 @@ class Store:
         """
         self._check_fork()
         self._catch_up()
-        return self._lexical.search(query, k, document_ids=document_ids)
+        try:
+            return self._lexical.search(query, k, document_ids=document_ids)
+        except DamagedIndexError:
+            self._lexical.discard()
+            self._catch_up()
+            return self._lexical.search(query, k, document_ids=document_ids)
 
     def view_lag(self) -> ViewLag:
         """Return how many changed chunks a search would not show as they are now."""
