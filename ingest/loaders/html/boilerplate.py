@@ -2,75 +2,143 @@
 
 from __future__ import annotations
 
-from ingest.loaders.html.elements import Node, descendants, measure, prune, words
+from ingest.loaders.html.elements import (
+    HEADING_TAGS,
+    Node,
+    ancestors,
+    descendants,
+    measure,
+    prune,
+    words,
+)
 
-_CHROME_TAGS = words("nav footer menu dialog button search")
+_CHROME_TAGS = words("button dialog footer menu nav search")
 _CHROME_ROLES = words(
-    "navigation banner contentinfo search menu menubar toolbar dialog alertdialog complementary tablist tooltip"
+    """
+    alertdialog banner complementary contentinfo dialog menu menubar navigation search tablist
+    toolbar tooltip
+    """
 )
 # Words of class names and ids that say what an element is for.
 _CHROME_WORDS = words(
-    "nav navbar navigation navigations menu menus submenu breadcrumb breadcrumbs footer sidebar cookie cookies consent gdpr masthead topbar toolbar pagination pager skiplink offcanvas cookiebar cookiebanner subnav topnav sitenav"
+    """
+    breadcrumb breadcrumbs consent cookie cookiebanner cookiebar cookies footer gdpr masthead menu
+    menus nav navbar navigation offcanvas pager pagination sidebar sitenav skiplink submenu subnav
+    toolbar topbar topnav
+    """
 )
+_COMMENT_WORDS = words("comment comments commentlist commenting disqus respond")
 _AROUND_WORDS = words(
-    "ad ads advert adverts advertisement advertising adsense adslot sponsor sponsored promo promos promotion related recommended recommendation recommendations comment comments commentlist disqus share shares sharing sharebar social newsletter subscribe subscription signup popup modal overlay trending popular tags tag byline bylines author meta metadata dateline timestamp pubdate respond reply login register widget teaser teasers rail"
+    """
+    ad ads adsense adslot advert advertisement advertising adverts byline bylines dateline login
+    meta metadata modal newsletter overlay popular popup promo promos promotion pubdate
+    recommendation recommendations recommended register related reply share sharebar shares sharing
+    signup social sponsor sponsored subscribe subscription tags teaser teasers timestamp trending
+    widget
+    """
 )
+_CONTENT_SUBJECTS = words("article blog content entry news page post story")
+_CONTENT_PARTS = words("body bodytext content copy main text")
+_CONTENT_WHOLES = words("articlebody articlecontent articletext bodycopy entrycontent postcontent")
+_SINGLE_TAGS = words("blockquote ol p pre table ul")
+_LEAST_PROSE = 140
 
 
-def find_main(root: Node) -> Node:
-    """Take away what surrounds the main text, and return the element that holds it."""
+def find_main(root: Node, title: str = "") -> Node:
+    """Take away what surrounds the main text, and return the element that holds it.
+
+    ``title`` is the page's title; the heading that repeats it is never taken for chrome.
+    """
     measure(root)
-    _remove_chrome(root)
+    anchors = _anchors(root, title)
+    _remove(root, anchors)
     measure(root)
-    main = _choose(root)
-    _remove_around(main)
-    measure(main)
-    return main
+    return _choose(root)
 
 
-def _remove_chrome(root: Node) -> None:
-    limit = root.prose // 2
-    dropped: set[Node] = set()
+def _anchors(root: Node, title: str) -> set[Node]:
+    """Return the elements around the page's own heading."""
+    wanted = "".join(title.casefold().split())
     for node in descendants(root):
-        if node.name in ("html", "body") or node.prose > limit:
+        if node.name not in ("h1", "h2") or not wanted:
             continue
-        inside_heading = node.parent is not None and node.parent.name[:1] == "h"
-        if (
-            (node.name in _CHROME_TAGS and not inside_heading)
-            or node.attributes.get("role", "") in _CHROME_ROLES
+        text = "".join("".join(_strings(node)).casefold().split())
+        if len(text) > 10 and (text in wanted or wanted in text):
+            return {node, *ancestors(node)}
+    return set()
+
+
+def _strings(node: Node) -> list[str]:
+    return [
+        child for below in descendants(node) for child in below.children if isinstance(child, str)
+    ]
+
+
+def _remove(root: Node, anchors: set[Node]) -> None:
+    dropped: set[Node] = set()
+    left = root.prose
+    for node in descendants(root):
+        if node in anchors or node.name in ("html", "body") or node.name in HEADING_TAGS:
+            continue
+        if node.parent in dropped:
+            dropped.add(node)
+            continue
+        if not _COMMENT_WORDS.isdisjoint(node.words):
+            limit = left - _LEAST_PROSE
+        elif (
+            (node.name in _CHROME_TAGS and not _in_heading(node))
+            or node.attributes.get("role", "").lower() in _CHROME_ROLES
             or not _CHROME_WORDS.isdisjoint(node.words)
         ):
+            limit = root.prose // 2
+        elif node.name == "aside" or not _AROUND_WORDS.isdisjoint(node.words):
+            limit = root.prose // 3
+        else:
+            continue
+        if node.prose <= limit:
             dropped.add(node)
+            left -= node.prose
     prune(root, dropped)
 
 
-def _remove_around(main: Node) -> None:
-    limit = main.prose // 3
-    dropped: set[Node] = set()
-    for node in descendants(main):
-        if node is main or node.prose > limit:
-            continue
-        if not _AROUND_WORDS.isdisjoint(node.words) or node.name == "aside":
-            dropped.add(node)
-    prune(main, dropped)
+def _in_heading(node: Node) -> bool:
+    return node.parent is not None and node.parent.name in HEADING_TAGS
 
 
 def _choose(root: Node) -> Node:
-    named = [
-        node
-        for node in descendants(root)
-        if node.attributes.get("itemprop", "").lower() == "articlebody"
-        or node.name in ("article", "main")
-        or node.attributes.get("role") in ("main", "article")
-    ]
-    start = root
-    for node in named:
-        if node.prose > root.prose * 0.5:
-            start = node
+    nodes = descendants(root)
+    for is_candidate in (_is_body, _is_named, _is_article):
+        candidates = [node for node in nodes if is_candidate(node)]
+        best = max(candidates, key=lambda node: node.prose, default=None)
+        if best is not None and best.prose >= max(_LEAST_PROSE, 0.25 * root.prose):
+            return _descend(best, 0.9)
+    return _descend(root, 0.8)
+
+
+def _is_body(node: Node) -> bool:
+    return node.attributes.get("itemprop", "").lower() == "articlebody"
+
+
+def _is_named(node: Node) -> bool:
+    if node.name in ("html", "body"):
+        return False
+    return not _CONTENT_WHOLES.isdisjoint(node.words) or (
+        not _CONTENT_SUBJECTS.isdisjoint(node.words)
+        and not _CONTENT_PARTS.isdisjoint(node.words)
+        and len(node.words & (_CONTENT_SUBJECTS | _CONTENT_PARTS)) >= 2
+    )
+
+
+def _is_article(node: Node) -> bool:
+    return node.name in ("article", "main") or node.attributes.get("role") in ("main", "article")
+
+
+def _descend(start: Node, share: float) -> Node:
+    """Go down as long as one child holds most of the running text."""
     while True:
         best = max(start.elements(), key=lambda child: child.prose, default=None)
-        if best is None or best.prose < 0.8 * start.prose or best.prose == 0:
+        if best is None or best.prose == 0 or best.prose < share * start.prose:
             return start
-        if best.name in ("p", "li", "ul", "ol", "table", "blockquote", "pre"):
+        if best.name in _SINGLE_TAGS:
             return start
         start = best

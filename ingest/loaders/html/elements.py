@@ -140,6 +140,14 @@ def descendants(root: Node) -> list[Node]:
     return found
 
 
+def ancestors(node: Node) -> Iterator[Node]:
+    """Yield the elements around one, the nearest first."""
+    above = node.parent
+    while above is not None:
+        yield above
+        above = above.parent
+
+
 def prune(root: Node, dropped: set[Node]) -> None:
     """Take elements, and all in them, out of the tree below ``root``."""
     stack = [root]

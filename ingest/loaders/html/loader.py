@@ -34,7 +34,7 @@ def load_html(source: Source) -> Document:
     # A line feed in front keeps Beautiful Soup from taking a bare address for a mistake.
     soup = BeautifulSoup("\n" + page, "lxml", multi_valued_attributes=None)
     facts = read_facts(soup)
-    written = write_blocks(find_main(build(soup)))
+    written = write_blocks(find_main(build(soup), facts.title or ""))
     text = written.text
     return Document(
         text=text,
