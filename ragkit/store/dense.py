@@ -7,8 +7,8 @@ change to a large base costs little, and no search misses or repeats anything.
 
 Up to :data:`FLAT_LIMIT` vectors all are compared (a scalar quantizer that keeps the stored
 float16 values as they are: exact, and half the size). Above, an inverted file looks at the
-nearest of its lists only, as many as were measured to find what the exact search finds. A search
-with a filter always looks at all lists, and is exact.
+nearest of its lists only, as many as were measured to find what the exact search finds; with a
+filter that leaves less than half of the vectors it looks at all lists, and is exact.
 """
 
 from __future__ import annotations
@@ -310,7 +310,10 @@ def _search_file(
         options["sel"] = faiss.IDSelectorBitmap(bits)
     parameters: Any = None
     if note.kind == "ivf":
-        probes = note.lists if allowed is not None else note.probes
+        probes = note.probes
+        if allowed is not None:
+            left = sum(last - first + 1 for first, last in allowed)
+            probes = note.lists if 2 * left < note.count else min(note.lists, 2 * probes)
         parameters = faiss.SearchParametersIVF(nprobe=probes, **options)
     elif options:
         parameters = faiss.SearchParameters(**options)

