@@ -135,6 +135,8 @@ def _similarities(
     import numpy as np
 
     vectors = store.vectors_of(chunk_ids)
+    if vectors.shape[1] != vector.shape[0]:  # no passage has a vector yet
+        return {}
     cosines = vectors @ vector
     present = np.any(vectors, axis=1).tolist()
     return {
