@@ -123,6 +123,8 @@ def _what_is_kept(common: Common) -> str:
             status = kb.status()
     except Exception:  # nothing may hide that it was stopped; there may be no base yet
         return message
+    if not status.documents:
+        return "Stopped. No file was read yet."
     return (
         f"Stopped. {plural(status.documents, 'document')} with"
         f" {plural(status.chunks, 'passage')} ({status.vectors:,} with vectors) are kept;"
