@@ -1,4 +1,12 @@
-"""The folder in which compiled models are kept, one for each user."""
+"""The folder in which compiled models are kept, one for each user.
+
+A compiled model is a folder in it, named by a hash of the weights, of the settings and of the
+compiler's version. Its manifest says which form was kept and why:
+
+- ``int8``: the quantised graph, if its vectors are close enough to the original's;
+- ``float32``: the exact graph, if they are not, or if the original could not be run to compare;
+- ``none``: neither agrees with the original, which must then run itself.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +14,33 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
-from ragkit.embed.model_folder import sha256_of
+from ragkit.embed.model_folder import ModelFolder, sha256_of
+
+Form = Literal["int8", "float32", "none"]
+
+# Raise it whenever the graph or its weights come out differently.
+COMPILER_VERSION = 1
+
+MANIFEST_FILE = "manifest.json"
+MODEL_FILE = "model.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A compiled model in the cache; ``reason`` says why it is not int8, if it is not."""
+
+    folder: Path
+    form: Form
+    reason: str = ""
+
+    @property
+    def file(self) -> Path:
+        """The ONNX model; there is none in the form ``none``."""
+        return self.folder / MODEL_FILE
 
 
 def cache_directory(chosen: Path | None = None) -> Path:
@@ -48,6 +78,40 @@ def cached_sha256(path: Path, cache: Path) -> str:
     return digest
 
 
+def compiled_folder(model: ModelFolder, weights_sha256: str, cache: Path) -> Path:
+    """Return where this model's compiled form is, or will be, kept."""
+    settings = asdict(model)
+    del settings["path"]
+    key = json.dumps([COMPILER_VERSION, weights_sha256, settings], sort_keys=True)
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return cache / "models" / f"bert-{digest}"
+
+
+def find_compiled(folder: Path) -> Compiled | None:
+    """Return the compiled model in ``folder``, or None where it is missing or damaged.
+
+    The model's file is hashed only when its time stamp is not the recorded one.
+    """
+    manifest = read_note(folder / MANIFEST_FILE)
+    form = manifest.get("form")
+    if form == "none":
+        return Compiled(folder, "none", str(manifest.get("reason", "")))
+    if form not in ("int8", "float32"):
+        return None
+    file = folder / MODEL_FILE
+    try:
+        state = file.stat()
+        intact = state.st_size == manifest.get("size") and (
+            state.st_mtime_ns == manifest.get("mtime_ns")
+            or sha256_of(file) == manifest.get("sha256")
+        )
+    except OSError:
+        return None
+    if not intact:
+        return None
+    return Compiled(folder, cast("Form", form), str(manifest.get("reason", "")))
+
+
 def read_note(path: Path) -> dict[str, Any]:
     """Read a small JSON object; an empty one where it is missing or damaged."""
     try:
@@ -63,6 +127,8 @@ def write_note(path: Path, value: dict[str, Any]) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    import tempfile
+
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         # ASCII, for a path may hold what is no character at all.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ragkit.embed.cache import Compiled
     from ragkit.embed.model_folder import ModelFolder
-    from ragkit.embed.onnx_compile import Compiled
     from ragkit.embed.protocol import ModelFingerprint, TextKind
 
 
@@ -122,7 +121,7 @@ class CompiledEmbedder:
             return self._on_gpu
 
     def _open_compiled(self) -> Encoder:
-        from ragkit.embed.onnx_compile import compiled_folder, find_compiled
+        from ragkit.embed.cache import compiled_folder, find_compiled
 
         folder = compiled_folder(self._model, self._weights_sha256, self._cache)
         found = find_compiled(folder)
@@ -142,6 +141,8 @@ class CompiledEmbedder:
                     "model is prepared for this run only; set RAGKIT_CACHE to a folder that can."
                 )
             )
+        import tempfile
+
         try:
             with tempfile.TemporaryDirectory(prefix="ragkit-model-") as temporary:
                 return self._encoder(self._compile(Path(temporary, folder.name)))

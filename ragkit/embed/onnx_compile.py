@@ -1,25 +1,26 @@
 """Compiling a sentence encoder to ONNX, once for each user, and checking it against the original.
 
-A compiled model is a folder of the cache, named by a hash of the weights, of the settings and of
-the compiler's version. Its manifest says which form was kept and why:
-
-- ``int8``: the quantised graph, if its vectors are close enough to the original's;
-- ``float32``: the exact graph, if they are not, or if the original could not be run to compare;
-- ``none``: neither agrees with the original, which must then run itself.
+None of this is imported once there is a compiled model in the cache.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 from ragkit.embed.bert_graph import Precision, build_graph
-from ragkit.embed.cache import read_note, write_note
+from ragkit.embed.cache import (
+    COMPILER_VERSION,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    Compiled,
+    Form,
+    find_compiled,
+    write_note,
+)
 from ragkit.embed.model_folder import ModelFolder, NotCompilableError, sha256_of
 from ragkit.embed.onnx_runtime import OnnxEncoder
 from ragkit.embed.reference import (
@@ -37,17 +38,10 @@ if TYPE_CHECKING:
 
     from ragkit.embed.tokenizer import FastTokenizer
 
-Form = Literal["int8", "float32", "none"]
-
-# Raise it whenever the graph or its weights come out differently.
-COMPILER_VERSION = 1
-
 # Mean cosine to the original's vectors over the reference passages.
 _LEAST_INT8 = 0.99
 _LEAST_FLOAT32 = 0.999
 
-_MANIFEST = "manifest.json"
-_MODEL = "model.onnx"
 _STEPS = 3
 
 
@@ -57,54 +51,6 @@ class Agreement:
 
     mean: float
     least: float
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A compiled model in the cache; ``reason`` says why it is not int8, if it is not."""
-
-    folder: Path
-    form: Form
-    reason: str = ""
-
-    @property
-    def file(self) -> Path:
-        """The ONNX model; there is none in the form ``none``."""
-        return self.folder / _MODEL
-
-
-def compiled_folder(model: ModelFolder, weights_sha256: str, cache: Path) -> Path:
-    """Return where this model's compiled form is, or will be, kept."""
-    settings = asdict(model)
-    del settings["path"]
-    key = json.dumps([COMPILER_VERSION, weights_sha256, settings], sort_keys=True)
-    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-    return cache / "models" / f"bert-{digest}"
-
-
-def find_compiled(folder: Path) -> Compiled | None:
-    """Return the compiled model in ``folder``, or None where it is missing or damaged.
-
-    The model's file is hashed only when its time stamp is not the recorded one.
-    """
-    manifest = read_note(folder / _MANIFEST)
-    form = manifest.get("form")
-    if form == "none":
-        return Compiled(folder, "none", str(manifest.get("reason", "")))
-    if form not in ("int8", "float32"):
-        return None
-    file = folder / _MODEL
-    try:
-        state = file.stat()
-        intact = state.st_size == manifest.get("size") and (
-            state.st_mtime_ns == manifest.get("mtime_ns")
-            or sha256_of(file) == manifest.get("sha256")
-        )
-    except OSError:
-        return None
-    if not intact:
-        return None
-    return Compiled(folder, cast("Form", form), str(manifest.get("reason", "")))
 
 
 def compile_model(
@@ -164,12 +110,12 @@ def _compile(
         result = work / "result"
         result.mkdir()
         if form != "none":
-            file = (work / f"{form}.onnx").replace(result / _MODEL)
+            file = (work / f"{form}.onnx").replace(result / MODEL_FILE)
             state = file.stat()
             manifest["size"] = state.st_size
             manifest["mtime_ns"] = state.st_mtime_ns
             manifest["sha256"] = sha256_of(file)
-        write_note(result / _MANIFEST, manifest)
+        write_note(result / MANIFEST_FILE, manifest)
         if folder.exists():
             shutil.rmtree(folder)
         result.rename(folder)

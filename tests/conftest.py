@@ -1,0 +1,23 @@
+"""What every test runs under: no model hub, no keys, and a cache of the run's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The default model is compiled once in a run, shared by its workers, and never left over."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAGKIT_CACHE", str(shared / "ragkit-cache"))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("TRANSFORMERS_OFFLINE", "1")
+        patch.setenv("RAGKIT_DEVICE", "cpu")
+        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "RAGKIT_KB", "RAGKIT_THREADS"):
+            patch.delenv(name, raising=False)
+        yield
