@@ -79,13 +79,12 @@ def markdown(results: dict[str, Any]) -> str:
     """The table that people read."""
     names = list(results["toolkits"])
     machine = results["machine"]
-    kind = (
-        "Small run: shows that it works, too little data to compare" if results["small"] else "Run"
-    )
+    small = ["A small run: it shows that everything works; it is too little data to compare.", ""]
     changed = " with uncommitted changes" if results["uncommitted_changes"] else ""
     head = [
-        f"# {kind} of {results['date'][:10]}",
+        f"# Comparison of {results['date'][:10]}",
         "",
+        *(small if results["small"] else []),
         f"Commit {results['commit'][:10] or 'unknown'}{changed}; {machine['cpu']}, "
         f"{machine['cores']} cores, {(machine['memory_bytes'] or 0) / 2**30:.0f} GiB, "
         f"{machine['system']}; load {machine['load_at_start'] or 0:.1f} at the start.",

@@ -3,58 +3,82 @@
 from __future__ import annotations
 
 import codecs
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-How = Literal["bom", "utf-8", "declared", "detected", "replaced"]
+How = Literal["bom", "utf-8", "declared", "detected"]
 
-_BOMS = (
+_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# What browsers take these names to mean: https://encoding.spec.whatwg.org/#names-and-labels
-_BROWSER_NAMES = {
-    "ascii": "cp1252",
-    "us-ascii": "cp1252",
-    "iso-8859-1": "cp1252",
-    "iso8859-1": "cp1252",
-    "latin-1": "cp1252",
-    "latin1": "cp1252",
-    "iso-8859-9": "cp1254",
-    "iso-8859-11": "cp874",
-    "tis-620": "cp874",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "shift_jis": "cp932",
-    "shift-jis": "cp932",
-    "ks_c_5601-1987": "cp949",
-    "euc-kr": "cp949",
-    "x-sjis": "cp932",
-    "windows-31j": "cp932",
-    "x-mac-cyrillic": "mac-cyrillic",
-    "macintosh": "mac-roman",
+# An encoding, by Python's name, and those that hold all of it and are what is meant by its name
+# in practice: https://encoding.spec.whatwg.org/#names-and-labels
+_SUPERSETS: Final = {
+    "ascii": ("cp1252",),
+    "iso8859-1": ("cp1252",),
+    "iso8859-9": ("cp1254",),
+    "iso8859-11": ("cp874",),
+    "tis-620": ("cp874",),
+    "gb2312": ("gb18030",),
+    "gbk": ("gb18030",),
+    "shift_jis": ("cp932", "shift_jis_2004"),
+    "euc_jp": ("euc_jp", "euc_jis_2004"),
+    "euc_kr": ("cp949",),
+    "big5": ("cp950", "big5hkscs"),
+}
+_OTHER_NAMES: Final = {
+    "sjis": "shift_jis",
+    "mac-roman": "mac_roman",
+    "iso-8859-8-i": "iso8859-8",
+    "iso-8859-8-e": "iso8859-8",
+    "windows-874": "cp874",
+    "dos-874": "cp874",
     "unicode": "utf-16-le",
     "utf-16": "utf-16-le",
+    "utf-32": "utf-32-le",
 }
-# Wide encodings are told by their zero bytes, UTF-7 and EBCDIC are not found in the wild.
-_NOT_GUESSED = [
-    *("utf_7", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"),
-    *("cp037", "cp273", "cp424", "cp500", "cp875", "cp1026", "cp1140"),
-]
-
-_SAMPLE = 1 << 16
-_FEW = 8
+# Python has them among the text encodings, but no file is stored in them: they are escapes.
+_NOT_OF_FILES: Final = frozenset(
+    [
+        "idna",
+        "mbcs",
+        "oem",
+        "palmos",
+        "punycode",
+        "raw-unicode-escape",
+        "undefined",
+        "unicode-escape",
+        "utf-7",
+    ]
+)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
+_HIGH: Final = bytes(range(128, 256))
+_FOREIGN_WORD: Final = re.compile(rb"(?:\A|[\x00-\x2f])[\x80-\xff]")
+_BETWEEN_WORDS: Final = re.compile(rb"[\x00-\x2f]")
+_WINDOW: Final = 1 << 16
+_LINE: Final = 1000
+# With fewer characters than this to go by, only the common encodings are likely enough to guess.
+_FEW: Final = 5
+_ERRORS_IN_UTF8: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Decoded text without a byte-order mark.
+    """Decoded text, without a byte-order mark and without lone surrogates.
 
-    ``how`` says what decided on ``encoding``; ``warning`` is one sentence for the user where the
-    choice is a guess or characters were lost, else ``None``.
+    Attributes:
+        text: The text; what could not be decoded is U+FFFD in it, never left out.
+        encoding: Python's name of the encoding.
+        how: What decided on it. UTF-8 needs no decision: other text is hardly ever valid UTF-8.
+        warning: One sentence for the user if the encoding is a guess, is not the declared one, or
+            bytes could not be decoded.
     """
 
     text: str
@@ -66,75 +90,161 @@ class Decoded:
 def decode(data: bytes, *, declared: str | None = None) -> Decoded:
     """Decode by byte-order mark, else as UTF-8, else as declared, else as detected.
 
-    UTF-8 goes before what is declared because text in another encoding is practically never valid
-    UTF-8, while declarations are often wrong. Nothing is ever dropped: where no encoding fits, the
-    bytes that do not become U+FFFD and the warning counts them.
+    UTF-8 goes before what is declared because declarations are often wrong, and valid UTF-8 is
+    hardly ever anything else. Text that is UTF-8 but for a few bytes counts as UTF-8.
+
+    Args:
+        data: The whole file.
+        declared: What the file says itself, such as an HTML page's ``charset``.
     """
-    for mark, encoding in _BOMS:
+    for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return _strict_or_replaced(data[len(mark) :], encoding, "bom")
+            return _decoded_or_replaced(data[len(mark) :], encoding, "bom")
     wide = _wide_encoding(data)
     if wide is not None and (text := _try(data, wide)) is not None:
         return Decoded(text, wide, "detected")
-    if (text := _try(data, "utf-8")) is not None and not _is_escaped_japanese(data):
-        return Decoded(text, "utf-8", "utf-8")
-    problem = ""
-    if declared:
-        named = _python_name(declared)
-        if named is None:
-            problem = f"declares the unknown encoding {declared!r}; "
-        elif (text := _try(data, named)) is not None:
-            return Decoded(text, named, "declared")
-        else:
-            problem = f"declares {declared!r} but is not; "
-    detected = _detect(data)
-    if detected is not None and (text := _try(data, detected)) is not None:
-        return Decoded(text, detected, "detected", f"{problem}decoded as {detected}")
-    fallback = _python_name(declared) if declared else None
-    decoded = _strict_or_replaced(data, detected or fallback or "cp1252", "detected")
-    return Decoded(
-        decoded.text,
-        decoded.encoding,
-        decoded.how,
-        problem + (decoded.warning or "decoded") or None,
+    if (text := _try(data, "utf-8")) is not None:
+        return _seven_bit(data) or Decoded(text, "utf-8", "utf-8")
+    if (mostly := _mostly_utf8(data)) is not None:
+        return mostly
+    complaint = ""
+    if declared is not None:
+        name = python_name(declared)
+        for encoding in _widened(name) if name else ():
+            if (text := _try(data, encoding)) is not None:
+                return Decoded(text, encoding, "declared")
+        complaint = f"it declares the encoding {declared!r}, "
+        complaint += "but is not in it; " if name else "which is not known; "
+    return _detected(data, complaint)
+
+
+def python_name(label: str) -> str | None:
+    """Return Python's name for an encoding as files name it, or ``None`` if there is none."""
+    cleaned = label.strip().strip("\"'").lower().removeprefix("x-")
+    cleaned = _OTHER_NAMES.get(cleaned, cleaned)
+    if len(cleaned) > 40 or not cleaned.isascii() or "\0" in cleaned:
+        return None
+    try:
+        found = codecs.lookup(cleaned)
+    except LookupError:
+        return None
+    # Python also has codecs that turn bytes into bytes, such as "base64".
+    if not found._is_text_encoding or found.name.replace("_", "-") in _NOT_OF_FILES:
+        return None
+    return found.name
+
+
+def _detected(data: bytes, complaint: str) -> Decoded:
+    guesses = list(_guesses(data))
+    for encoding in guesses:
+        if (text := _try(data, encoding)) is not None:
+            warning = f"{complaint}the encoding {encoding} is a guess"
+            return Decoded(text, encoding, "detected", warning)
+    decoded = _decoded_or_replaced(data, guesses[0] if guesses else "cp1252", "detected")
+    return Decoded(decoded.text, decoded.encoding, "detected", complaint + (decoded.warning or ""))
+
+
+def _guesses(data: bytes) -> Iterator[str]:
+    """Yield encodings that the data may be in, the likeliest first."""
+    from chardet import EncodingEra, detect_all
+
+    sample = _sample(data)
+    few = len(sample) - len(sample.translate(None, _HIGH)) < _FEW
+    results = detect_all(
+        sample,
+        encoding_era=EncodingEra.MODERN_WEB if few else EncodingEra.ALL,
+        max_bytes=len(sample) or 1,
+        prefer_superset=False,
+        ignore_threshold=True,
     )
+    for result in results[:6]:
+        name = python_name(result["encoding"] or "")
+        if name is not None:
+            yield from _widened(name)
 
 
-def _strict_or_replaced(data: bytes, encoding: str, how: How) -> Decoded:
-    text = _try(data, encoding)
-    if text is not None:
+def _sample(data: bytes) -> bytes:
+    """Return the lines of a long file that are not plain ASCII, from its head and its middle."""
+    if len(data) <= _WINDOW or b"\0" in data[:_WINDOW]:
+        return data[: 2 * _WINDOW]
+    parts: list[bytes] = []
+    position = 0
+    for begin, budget in ((0, _WINDOW), (len(data) // 2, 2 * _WINDOW)):
+        position = max(position, begin)
+        while budget > 0 and (found := _FOREIGN_WORD.search(data, position)):
+            start = data.rfind(b"\n", max(position, found.start() - _LINE), found.end()) + 1
+            start = start or found.start()
+            # No character may be cut in two: no multi-byte encoding has these bytes inside one.
+            stop = _BETWEEN_WORDS.search(data, found.end() + _LINE)
+            end = data.find(b"\n", found.end(), found.end() + _LINE) + 1
+            end = end or min(stop.end() if stop else len(data), start + _WINDOW)
+            parts.append(data[start:end])
+            position = end
+            budget -= end - start
+    return b"".join(parts)
+
+
+def _widened(name: str) -> tuple[str, ...]:
+    return _SUPERSETS.get(name, (name,))
+
+
+def _decoded_or_replaced(data: bytes, encoding: str, how: How) -> Decoded:
+    if (text := _try(data, encoding)) is not None:
         return Decoded(text, encoding, how)
-    text = data.decode(encoding, errors="replace")
-    lost = text.count("\ufffd")
-    warning = f"decoded as {encoding}; {lost:,} places could not be read and became U+FFFD"
-    return Decoded(text, encoding, "replaced", warning)
+    text = _SURROGATE.sub("\ufffd", data.decode(encoding, errors="replace"))
+    return Decoded(text, encoding, how, _loss(text, data, encoding))
+
+
+def _loss(text: str, data: bytes, encoding: str) -> str:
+    lost = max(1, text.count("\ufffd") - _replaced_before(data, encoding))
+    places = "1 place" if lost == 1 else f"{lost:,} places"
+    return f"{places} could not be decoded as {encoding} and became U+FFFD"
+
+
+def _replaced_before(data: bytes, encoding: str) -> int:
+    return data.count("\ufffd".encode()) if encoding == "utf-8" else 0
 
 
 def _try(data: bytes, encoding: str) -> str | None:
     try:
-        return data.decode(encoding)
-    except (UnicodeDecodeError, LookupError):
+        return _SURROGATE.sub("\ufffd", data.decode(encoding))
+    # Some multi-byte codecs raise other kinds of UnicodeError.
+    except (UnicodeError, LookupError):
         return None
 
 
-def _python_name(label: str) -> str | None:
-    name = label.strip().strip("\"'").lower()
-    name = _BROWSER_NAMES.get(name, name)
-    try:
-        found = codecs.lookup(name)
-    except (LookupError, ValueError):
+def _mostly_utf8(data: bytes) -> Decoded | None:
+    """Decode text that is in UTF-8 but for a few bytes: cut short, or pasted together."""
+    text = data.decode("utf-8", errors="replace")
+    lost = text.count("\ufffd") - _replaced_before(data, "utf-8")
+    good = len(text) - len(data.translate(None, _HIGH)) - lost
+    cut_short = lost == 1 and good >= 2 and text.endswith("\ufffd")
+    if lost > good * _ERRORS_IN_UTF8 and not cut_short:
         return None
-    # Python also lists codecs that are not for text, such as "base64" and "rot13".
-    return found.name if getattr(found, "_is_text_encoding", True) else None
+    return Decoded(text, "utf-8", "utf-8", _loss(text, data, "utf-8"))
+
+
+def _seven_bit(data: bytes) -> Decoded | None:
+    """Recognise East Asian text in seven-bit bytes with escapes, which is valid UTF-8, too."""
+    sample = data[:_WINDOW]
+    for escapes, encoding in (
+        ((b"\x1b$)C",), "iso2022_kr"),
+        ((b"\x1b$@", b"\x1b$B", b"\x1b(J", b"\x1b$(D"), "iso2022_jp_2"),
+    ):
+        if any(escape in sample for escape in escapes) and not _NOT_ASCII.search(data):
+            text = _try(data, encoding)
+            if text is not None and not text.isascii():
+                return Decoded(text, encoding, "detected")
+    return None
 
 
 def _wide_encoding(data: bytes) -> str | None:
     """Recognise UTF-16 and UTF-32 without a mark by where their zero bytes stand."""
-    sample = data[: _SAMPLE & ~3]
+    sample = data[:_WINDOW]
+    sample = sample[: len(sample) & ~3]
     if len(sample) < 4 or b"\0" not in sample:
         return None
-    length = len(sample)
-    zeros = [sample[offset::4].count(0) * 4 / length for offset in range(4)]
+    zeros = [sample[offset::4].count(0) * 4 / len(sample) for offset in range(4)]
     if len(data) % 4 == 0 and zeros[0] > 0.95 and zeros[1] > 0.8 and zeros[3] < 0.1:
         return "utf-32-be"
     if len(data) % 4 == 0 and zeros[3] > 0.95 and zeros[2] > 0.8 and zeros[0] < 0.1:
@@ -146,22 +256,3 @@ def _wide_encoding(data: bytes) -> str | None:
         if odd > 0.3 and even < 0.05:
             return "utf-16-le"
     return None
-
-
-def _is_escaped_japanese(data: bytes) -> bool:
-    return b"\x1b$" in data[:_SAMPLE]  # ISO-2022-JP is seven-bit and so also valid UTF-8
-
-
-def _detect(data: bytes) -> str | None:
-    # A few accents prove nothing; of all that they could be, the Western encoding is commonest.
-    if len(data) < _SAMPLE and sum(byte > 127 for byte in data) < _FEW and _try(data, "cp1252"):
-        return "cp1252"
-    from charset_normalizer import from_bytes
-
-    if len(data) <= 2 * _SAMPLE:
-        sample = data
-    else:  # the head may be boilerplate in ASCII: look where the other bytes are, too
-        first = next((at for at, byte in enumerate(data) if byte > 127), 0)
-        sample = data[:_SAMPLE] + data[first : first + _SAMPLE]
-    best = from_bytes(sample, cp_exclusion=_NOT_GUESSED).best()
-    return best.encoding.replace("_", "-") if best is not None else None

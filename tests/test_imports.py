@@ -77,10 +77,7 @@ def test_ragkit_imports_run_one_way() -> None:
 @pytest.mark.parametrize("package", ["ragkit", "ingest", "ragkit.cli"])
 def test_importing_loads_nothing_heavy(package: str) -> None:
     heavy = "torch faiss onnxruntime openai tantivy sentence_transformers numpy rich pypdf bs4"
-    code = (
-        f"import sys, {package}\n"
-        f"print(sorted(set(sys.modules) & set({heavy.split()!r})))"
-    )
+    code = f"import sys, {package}\nprint(sorted(set(sys.modules) & set({heavy.split()!r})))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
     )

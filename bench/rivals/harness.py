@@ -49,8 +49,8 @@ class Toolkit(Protocol):
     packages: tuple[str, ...]
     modules: tuple[str, ...]
 
-    def prepare(self) -> None:
-        """Whatever is done once per machine, not per knowledge base."""
+    def prepare(self) -> float:
+        """Do what is done once per machine, not per knowledge base; returns its seconds."""
 
     def ingest(self, folder: Path, workdir: Path) -> int:
         """Index a folder, keep the index in ``workdir``; returns the number of passages."""
@@ -98,7 +98,7 @@ def run(toolkit: Toolkit) -> None:
     options = parser.parse_args()
     answer = {
         "versions": lambda: versions(toolkit),
-        "prepare": lambda: timed_prepare(toolkit),
+        "prepare": lambda: {"seconds": toolkit.prepare()},
         "ingest": lambda: timed_ingest(toolkit, options.folder, options.workdir),
         "search": lambda: timed_search(toolkit, options),
         "once": lambda: search_once(toolkit, options.workdir, options.question),
@@ -108,15 +108,18 @@ def run(toolkit: Toolkit) -> None:
 
 def versions(toolkit: Toolkit) -> dict[str, str]:
     """Python and the packages that matter."""
-    found = {name: importlib.metadata.version(name) for name in toolkit.packages}
-    return {"python": platform.python_version(), **found}
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in toolkit.packages},
+    }
 
 
-def timed_prepare(toolkit: Toolkit) -> dict[str, float]:
-    """Time of the one-off preparation."""
-    begin = time.perf_counter()
-    toolkit.prepare()
-    return {"seconds": time.perf_counter() - begin}
+def version(package: str) -> str:
+    """A package's version; one that is run from its source tree tells it itself."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return str(importlib.import_module(package).__version__)
 
 
 def load(toolkit: Toolkit) -> None:

@@ -34,8 +34,9 @@ class Haystack:
         "haystack_integrations.components.embedders.sentence_transformers",
     )
 
-    def prepare(self) -> None:
-        """Nothing."""
+    def prepare(self) -> float:
+        """Nothing to do."""
+        return 0.0
 
     def ingest(self, folder: Path, workdir: Path) -> int:
         """Convert, clean, split, embed, write, save."""

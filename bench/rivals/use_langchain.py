@@ -32,8 +32,9 @@ class LangChain:
         "langchain_text_splitters",
     )
 
-    def prepare(self) -> None:
-        """Nothing."""
+    def prepare(self) -> float:
+        """Nothing to do."""
+        return 0.0
 
     def _embeddings(self):
         from langchain_huggingface import HuggingFaceEmbeddings

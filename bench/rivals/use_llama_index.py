@@ -26,8 +26,9 @@ class LlamaIndex:
 
     modules = ("llama_index.core", "llama_index.embeddings.huggingface")
 
-    def prepare(self) -> None:
-        """Nothing."""
+    def prepare(self) -> float:
+        """Nothing to do."""
+        return 0.0
 
     def _embedding(self):
         from llama_index.embeddings.huggingface import HuggingFaceEmbedding

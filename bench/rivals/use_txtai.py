@@ -20,8 +20,9 @@ class Txtai:
 
     modules = ("txtai", "txtai.pipeline.data.segmentation")
 
-    def prepare(self) -> None:
-        """Nothing."""
+    def prepare(self) -> float:
+        """Nothing to do."""
+        return 0.0
 
     def ingest(self, folder: Path, workdir: Path) -> int:
         """Segment, index, save."""

@@ -13,7 +13,7 @@ import pytest
 from ingest.errors import LoadError, TooLargeError, UnreadableError, WrongFormatError
 from ingest.isolate import Loaded, LoaderPool, LoadLimits, LoadRequest
 
-PLUG_IN = '''
+PLUG_IN = """
 import os, sys, time
 from ingest import Document, LoaderSpec
 
@@ -36,7 +36,7 @@ def load_evil(source):
     return Document(text=deed, format="evil")
 
 SPEC = LoaderSpec("evil", (".evil",), load_evil)
-'''
+"""
 
 
 @pytest.fixture
