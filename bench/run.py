@@ -80,10 +80,11 @@ class ShareScore:
             return self._sources[key]
 
         gold = query["relevant"]
-        return {
+        shares = {
             f"gold share in {budget:,} characters": scoring.gold_share(hits, gold, budget, source)
             for budget in (2000, 6000)
         }
+        return shares | {"returned text found again": scoring.found_again(hits[:10], source)}
 
 
 def score_documents(

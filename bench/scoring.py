@@ -61,6 +61,29 @@ class SourceText:
         return self._offsets[at], self._offsets[at + len(wanted) - 1] + 1
 
 
+def spans_of(hit: Hit, text: str, source: Callable[[str], SourceText]) -> list[tuple[int, int]]:
+    """Where the first part of a passage, ``text``, stands: as the toolkit says, else as found."""
+    if hit["start"] is not None:
+        return [(hit["start"], hit["start"] + len(text))]
+    return source(hit["path"]).locate(text)
+
+
+def found_again(hits: Sequence[Hit], source: Callable[[str], SourceText]) -> float:
+    """Share of the returned characters that stand where they were said or found to stand.
+
+    A check of the measurement itself: what is not found again cannot be credited.
+    """
+    returned = found = 0
+    for hit in hits:
+        text = source(hit["path"]).text
+        returned += len("".join(hit["text"].split()))
+        wanted = "".join(hit["text"].split())
+        for start, end in spans_of(hit, hit["text"], source):
+            piece = "".join(text[start:end].split())
+            found += len(piece) if piece in wanted else 0
+    return min(1.0, found / returned) if returned else 0.0
+
+
 def gold_share(
     hits: Sequence[Hit],
     relevant: Sequence[Place],
@@ -77,11 +100,7 @@ def gold_share(
     for hit in hits:
         text = hit["text"][:left]
         left -= len(text)
-        if hit["start"] is not None:
-            spans = [(hit["start"], hit["start"] + len(text))]
-        else:
-            spans = source(hit["path"]).locate(text)
-        for start, end in spans:
+        for start, end in spans_of(hit, text, source):
             got.update((hit["path"], i) for i in range(start, end))
         if left <= 0:
             break

@@ -77,6 +77,14 @@ def test_passages_are_found_again_whatever_their_white_space() -> None:
     assert source.locate("  ") == []
 
 
+def test_the_measurement_tells_how_much_it_could_place() -> None:
+    source = scoring.SourceText("one two three four")
+    assert scoring.found_again([hit(text="two  three")], lambda _: source) == 1.0
+    assert scoring.found_again([hit(text="five six")], lambda _: source) == 0.0
+    assert scoring.found_again([hit(text="two", start=4)], lambda _: source) == 1.0
+    assert scoring.found_again([hit(text="two", start=0)], lambda _: source) == 0.0
+
+
 def run(code: str, timeout: float = 30) -> object:
     return process.run([sys.executable, "-c", code], environment={}, timeout=timeout)
 
