@@ -60,12 +60,12 @@ _NOT_OF_FILES: Final = frozenset(
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _HIGH: Final = bytes(range(128, 256))
-_FOREIGN_WORD: Final = re.compile(rb"(?:\A|[\x00-\x2f])[\x80-\xff]")
+_SPOT: Final = re.compile(rb"(?s:.?[\x80-\xff].?)")
 _BETWEEN_WORDS: Final = re.compile(rb"[\x00-\x2f]")
 _WINDOW: Final = 1 << 16
 _LINE: Final = 1000
-# With fewer characters than this to go by, only the common encodings are likely enough to guess.
-_FEW: Final = 5
+# With fewer different places than this to go by, only the common encodings are likely enough to guess.
+_FEW: Final = 4
 _ERRORS_IN_UTF8: Final = 0.05
 
 
@@ -149,7 +149,7 @@ def _guesses(data: bytes) -> Iterator[str]:
     from chardet import EncodingEra, detect_all
 
     sample = _sample(data)
-    few = len(sample) - len(sample.translate(None, _HIGH)) < _FEW
+    few = _says_little(sample)
     results = detect_all(
         sample,
         encoding_era=EncodingEra.MODERN_WEB if few else EncodingEra.ALL,
@@ -164,24 +164,42 @@ def _guesses(data: bytes) -> Iterator[str]:
 
 
 def _sample(data: bytes) -> bytes:
-    """Return the lines of a long file that are not plain ASCII, from its head and its middle."""
-    if len(data) <= _WINDOW or b"\0" in data[:_WINDOW]:
+    """Return what tells most about the encoding: the lines that are not plain ASCII.
+
+    Plain lines around them would outweigh them. Where such lines are very few, those around them
+    are taken, too: the language helps then.
+    """
+    if len(data) <= _LINE or b"\0" in data[:_WINDOW]:
         return data[: 2 * _WINDOW]
-    parts: list[bytes] = []
+    lines = b"".join(_foreign_lines(data))
+    if not _says_little(lines):
+        return lines
+    first = _NOT_ASCII.search(data)
+    around = data.rfind(b"\n", 0, max(0, first.start() - _WINDOW // 2)) + 1 if first else 0
+    return data[around : around + _WINDOW]
+
+
+def _foreign_lines(data: bytes) -> Iterator[bytes]:
+    """Yield lines with bytes that are not ASCII, from the head of a file and from its middle."""
+    # No character may be cut in two: no multi-byte encoding has the bytes between words in one.
     position = 0
-    for begin, budget in ((0, _WINDOW), (len(data) // 2, 2 * _WINDOW)):
-        position = max(position, begin)
-        while budget > 0 and (found := _FOREIGN_WORD.search(data, position)):
-            start = data.rfind(b"\n", max(position, found.start() - _LINE), found.end()) + 1
-            start = start or found.start()
-            # No character may be cut in two: no multi-byte encoding has these bytes inside one.
-            stop = _BETWEEN_WORDS.search(data, found.end() + _LINE)
+    for begin in (0, len(data) // 2):
+        budget = _WINDOW
+        if begin > position and (edge := _BETWEEN_WORDS.search(data, begin)):
+            position = edge.end()
+        while budget > 0 and (found := _NOT_ASCII.search(data, position)):
+            start = max(position, data.rfind(b"\n", position, found.start()) + 1)
+            start = max(start, found.start() - _LINE)
             end = data.find(b"\n", found.end(), found.end() + _LINE) + 1
-            end = end or min(stop.end() if stop else len(data), start + _WINDOW)
-            parts.append(data[start:end])
-            position = end
-            budget -= end - start
-    return b"".join(parts)
+            edge = None if end else _BETWEEN_WORDS.search(data, found.end() + _LINE)
+            position = end or min(edge.end() if edge else len(data), start + _WINDOW)
+            yield data[start:position]
+            budget -= position - start
+
+
+def _says_little(sample: bytes) -> bool:
+    """Whether there are hardly any foreign words in it, or the same few over and over."""
+    return len(set(_SPOT.findall(sample))) < _FEW
 
 
 def _widened(name: str) -> tuple[str, ...]:

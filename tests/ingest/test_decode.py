@@ -160,3 +160,12 @@ def test_coloured_terminal_output_is_not_taken_for_japanese() -> None:
 
 def test_nothing_decodes_to_nothing() -> None:
     assert decode(b"").text == ""
+
+
+@pytest.mark.parametrize("text", [RUSSIAN, GREEK, JAPANESE, "Größe\n"])
+@pytest.mark.parametrize("lines", [30, 300, 3000])
+def test_foreign_lines_among_many_plain_ones(text: str, lines: int) -> None:
+    encoding = {RUSSIAN: "cp1251", GREEK: "cp1253", JAPANESE: "cp932"}.get(text, "cp1252")
+    plain = "plain words only, line after line\n" * lines
+    whole = plain + text + plain
+    assert decode(whole.encode(encoding)).text == whole
