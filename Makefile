@@ -42,7 +42,7 @@ demo: $(VENV)/.installed
 QUESTION ?= How long is the warranty?
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
