@@ -118,7 +118,7 @@ def _write_whole(writer: _Writer, node: Node) -> bool:
         rows, header_rows = table_rows(node)
         header = len("\n".join(rows[:header_rows])) if 0 < header_rows < len(rows) else None
         writer.written.add("table", "\n".join(rows), header=header)
-    elif name == "a" and writer.level and _PERMALINK.match(flat_text(node)):
+    elif name == "a" and writer.level and node.length <= 4 and _PERMALINK.match(flat_text(node)):
         pass  # the mark beside a heading that links to itself
     else:
         return False

@@ -1,4 +1,9 @@
-"""Finding the main text of a page: what to leave out, and where the rest stands."""
+"""Finding the main text of a page: where it stands, and what around it and in it to leave out.
+
+Three things are known of every element: how much running text it holds and how much of its text
+is in links (:func:`~ingest.loaders.html.elements.measure`), what the page's author calls it (its
+tag, role, and the words of its class and id), and whether the page's own heading is in it.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +13,11 @@ from ingest.loaders.html.elements import (
     ancestors,
     descendants,
     measure,
+    peek_text,
     prune,
     words,
 )
+from ingest.loaders.html.inserts import find_inserts
 
 _CHROME_TAGS = words("button dialog footer menu nav search")
 _CHROME_ROLES = words(
@@ -30,13 +37,15 @@ _CHROME_WORDS = words(
 _COMMENT_WORDS = words("comment comments commentlist commenting disqus respond")
 _AROUND_WORDS = words(
     """
-    ad ads adsense adslot advert advertisement advertising adverts byline bylines dateline login
-    meta metadata modal newsletter overlay popular popup promo promos promotion pubdate
-    recommendation recommendations recommended register related reply share sharebar shares sharing
-    signup social sponsor sponsored subscribe subscription tags teaser teasers timestamp trending
+    ad ads adsense adslot advert advertisement advertising adverts byline bylines carousel copyright
+    credit credits dateline flyout galleries gallery hovercard login meta metadata modal newsletter
+    overlay popover popular popup promo promos promotion pubdate recommendation recommendations
+    recommended register related reply rollover share sharebar shares sharing signup slideshow
+    social sponsor sponsored subscribe subscription tags teaser teasers timestamp tooltip trending
     widget
     """
 )
+_NOTE_WORDS = words("admonition callout caution danger hint important info note notice tip warning")
 _CONTENT_SUBJECTS = words("article blog content entry news page post story")
 _CONTENT_PARTS = words("body bodytext content copy main text")
 _CONTENT_WHOLES = words("articlebody articlecontent articletext bodycopy entrycontent postcontent")
@@ -51,30 +60,28 @@ def find_main(root: Node, title: str = "") -> Node:
     """
     measure(root)
     anchors = _anchors(root, title)
-    _remove(root, anchors)
+    prune(root, _chrome(root, anchors))
     measure(root)
-    return _choose(root)
+    main = _choose(root, anchors)
+    prune(main, find_inserts(main))
+    measure(main)
+    return main
 
 
-def _anchors(root: Node, title: str) -> set[Node]:
-    """Return the elements around the page's own heading."""
+def _anchors(root: Node, title: str) -> frozenset[Node]:
+    """Return the page's own heading and the elements around it."""
     wanted = "".join(title.casefold().split())
     for node in descendants(root):
         if node.name not in ("h1", "h2") or not wanted:
             continue
-        text = "".join("".join(_strings(node)).casefold().split())
+        text = "".join(peek_text(node).casefold().split())
         if len(text) > 10 and (text in wanted or wanted in text):
-            return {node, *ancestors(node)}
-    return set()
+            return frozenset([node, *ancestors(node)])
+    return frozenset()
 
 
-def _strings(node: Node) -> list[str]:
-    return [
-        child for below in descendants(node) for child in below.children if isinstance(child, str)
-    ]
-
-
-def _remove(root: Node, anchors: set[Node]) -> None:
+def _chrome(root: Node, anchors: frozenset[Node]) -> set[Node]:
+    """Find what is not content by what it is called, unless it holds too much of the page."""
     dropped: set[Node] = set()
     left = root.prose
     for node in descendants(root):
@@ -91,27 +98,40 @@ def _remove(root: Node, anchors: set[Node]) -> None:
             or not _CHROME_WORDS.isdisjoint(node.words)
         ):
             limit = root.prose // 2
-        elif node.name == "aside" or not _AROUND_WORDS.isdisjoint(node.words):
+        elif _is_around(node):
             limit = root.prose // 3
         else:
             continue
         if node.prose <= limit:
             dropped.add(node)
             left -= node.prose
-    prune(root, dropped)
+    return dropped
 
 
 def _in_heading(node: Node) -> bool:
     return node.parent is not None and node.parent.name in HEADING_TAGS
 
 
-def _choose(root: Node) -> Node:
+def _is_around(node: Node) -> bool:
+    if node.name == "aside":
+        return _NOTE_WORDS.isdisjoint(node.words)
+    if _AROUND_WORDS.isdisjoint(node.words):
+        return False
+    # What is quoted from elsewhere belongs to the text, though its frame may be called "social".
+    return node.name != "blockquote" and not any(
+        child.name == "blockquote" for child in node.elements()
+    )
+
+
+def _choose(root: Node, anchors: frozenset[Node]) -> Node:
     nodes = descendants(root)
     for is_candidate in (_is_body, _is_named, _is_article):
         candidates = [node for node in nodes if is_candidate(node)]
-        best = max(candidates, key=lambda node: node.prose, default=None)
-        if best is not None and best.prose >= max(_LEAST_PROSE, 0.25 * root.prose):
-            return _descend(best, 0.9)
+        below_heading = [node for node in candidates if node in anchors]
+        for group in (below_heading, candidates):
+            best = max(group, key=lambda node: node.prose, default=None)
+            if best is not None and best.prose >= max(_LEAST_PROSE, 0.25 * root.prose):
+                return _descend(best, 0.9)
     return _descend(root, 0.8)
 
 

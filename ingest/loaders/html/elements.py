@@ -42,11 +42,12 @@ _HIDDEN_STYLE = re.compile(
 _HIDDEN_CLASSES = words(
     """
     sr-only visually-hidden visuallyhidden screen-reader-text screenreader-only screen-reader-only
-    show-for-sr hidden-text a11y-hidden
+    show-for-sr hidden-text a11y-hidden off-screen offscreen element-invisible
     """
 )
 _NAME_WORD = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]+")
 _LONGEST_NAMES = 600
+_PEEKED = 100  # whoever looks into every element must not look far into each
 _SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'”’»)\]]*\s*$")
 _SPACES = re.compile(r"\s+")
 _SENTENCE_LENGTH = 20
@@ -146,6 +147,32 @@ def ancestors(node: Node) -> Iterator[Node]:
     while above is not None:
         yield above
         above = above.parent
+
+
+def peek(root: Node) -> Iterator[Node]:
+    """Yield an element and those in it, in order, up to a number: enough to judge it by."""
+    stack = [root]
+    for _ in range(_PEEKED):
+        if not stack:
+            return
+        node = stack.pop()
+        yield node
+        stack.extend(reversed([child for child in node.children if isinstance(child, Node)]))
+
+
+def peek_text(root: Node) -> str:
+    """Return the text in an element on one line, up to a number of elements: not as it is drawn."""
+    pieces: list[str] = []
+    stack: list[Node | str] = [root]
+    for _ in range(_PEEKED):
+        if not stack:
+            break
+        item = stack.pop()
+        if isinstance(item, str):
+            pieces.append(item)
+        else:
+            stack.extend(reversed(item.children))
+    return " ".join(" ".join(pieces).split())
 
 
 def prune(root: Node, dropped: set[Node]) -> None:
