@@ -100,7 +100,7 @@ def decode(data: bytes, *, declared: str | None = None) -> Decoded:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _decoded_or_replaced(data[len(mark) :], encoding, "bom")
-    wide = _wide_encoding(data)
+    wide = wide_encoding(data)
     if wide is not None and (text := _try(data, wide)) is not None:
         return Decoded(text, wide, "detected")
     if (text := _try(data, "utf-8")) is not None:
@@ -132,6 +132,26 @@ def python_name(label: str) -> str | None:
     if not found._is_text_encoding or found.name.replace("_", "-") in _NOT_OF_FILES:
         return None
     return found.name
+
+
+def wide_encoding(data: bytes) -> str | None:
+    """Recognise UTF-16 and UTF-32 without a mark by where their zero bytes stand."""
+    sample = data[:_WINDOW]
+    sample = sample[: len(sample) & ~3]
+    if len(sample) < 4 or b"\0" not in sample:
+        return None
+    zeros = [sample[offset::4].count(0) * 4 / len(sample) for offset in range(4)]
+    if len(data) % 4 == 0 and zeros[0] > 0.95 and zeros[1] > 0.8 and zeros[3] < 0.1:
+        return "utf-32-be"
+    if len(data) % 4 == 0 and zeros[3] > 0.95 and zeros[2] > 0.8 and zeros[0] < 0.1:
+        return "utf-32-le"
+    if len(data) % 2 == 0:
+        even, odd = (zeros[0] + zeros[2]) / 2, (zeros[1] + zeros[3]) / 2
+        if even > 0.3 and odd < 0.05:
+            return "utf-16-be"
+        if odd > 0.3 and even < 0.05:
+            return "utf-16-le"
+    return None
 
 
 def _detected(data: bytes, complaint: str) -> Decoded:
@@ -253,24 +273,4 @@ def _seven_bit(data: bytes) -> Decoded | None:
             text = _try(data, encoding)
             if text is not None and not text.isascii():
                 return Decoded(text, encoding, "detected")
-    return None
-
-
-def _wide_encoding(data: bytes) -> str | None:
-    """Recognise UTF-16 and UTF-32 without a mark by where their zero bytes stand."""
-    sample = data[:_WINDOW]
-    sample = sample[: len(sample) & ~3]
-    if len(sample) < 4 or b"\0" not in sample:
-        return None
-    zeros = [sample[offset::4].count(0) * 4 / len(sample) for offset in range(4)]
-    if len(data) % 4 == 0 and zeros[0] > 0.95 and zeros[1] > 0.8 and zeros[3] < 0.1:
-        return "utf-32-be"
-    if len(data) % 4 == 0 and zeros[3] > 0.95 and zeros[2] > 0.8 and zeros[0] < 0.1:
-        return "utf-32-le"
-    if len(data) % 2 == 0:
-        even, odd = (zeros[0] + zeros[2]) / 2, (zeros[1] + zeros[3]) / 2
-        if even > 0.3 and odd < 0.05:
-            return "utf-16-be"
-        if odd > 0.3 and even < 0.05:
-            return "utf-16-le"
     return None

@@ -11,6 +11,7 @@ _CONTROLS = {
     code: " " for code in (*range(32), *range(127, 160)) if code not in (0x09, 0x0A, 0x0D, 0x85)
 }
 _CONTROLS[0x85] = "\n"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -25,7 +26,7 @@ def normalise_plain(text: str) -> str:
     if _UNSAFE.search(text) is None:
         return text
     text = text.translate(_CONTROLS)
-    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def sections_from_headings(
@@ -57,6 +58,8 @@ def faults(document: Document) -> list[str]:
     """
     problems: list[str] = []
     length = len(document.text)
+    if _SURROGATE.search(document.text):
+        problems.append("a lone surrogate in the text")
     position = 0
     for block in document.blocks:
         if not position <= block.start < block.end <= length:

@@ -1,20 +1,31 @@
 """Which loader takes which file.
 
-Another package adds a format with an entry point in the group ``ingest.loaders`` that names a
-:class:`LoaderSpec`; an application without packaging calls :func:`register`.
+Another package adds a format, or replaces a built-in one, with an entry point in the group
+``ingest.loaders`` that names a :class:`LoaderSpec`::
+
+    # pyproject.toml:  [project.entry-points."ingest.loaders"]
+    #                  epub = "my_package:EPUB"
+    EPUB = LoaderSpec("epub", (".epub",), "my_package.epub:load_epub")
+
+An application without packaging calls :func:`register`. A loader may leave the blocks of its
+document out: they are found as in plain text then.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import re
+import stat
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import cast
 
+from ingest.decode import wide_encoding
 from ingest.document import Document
 from ingest.errors import (
     LoadError,
@@ -24,12 +35,17 @@ from ingest.errors import (
     UnsupportedFormatError,
     WrongFormatError,
 )
+from ingest.structure import faults
 
 ENTRY_POINT_GROUP = "ingest.loaders"
 DEFAULT_MAX_BYTES = 256 << 20
 
 _PDF_MAGIC = b"%PDF-"
+_PDF_HEADER_WITHIN = 1024  # what viewers accept: junk may stand before the header
+_HTML_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE)
 _SNIFFED = 1 << 16
+_CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\f\r\x1b")
+_TEXT_FORMATS = frozenset(["text", "markdown", "html"])
 _BINARY_SUFFIXES = frozenset(
     """
     .7z .avi .avif .bin .bmp .bz2 .class .db .dll .dmg .doc .docx .ds_store .eot .epub .exe .flac
@@ -60,19 +76,30 @@ class LoaderSpec:
         format: Its name, as in :attr:`Document.format`.
         suffixes: File name endings in lower case, with the dot.
         loader: The loader, or where it is: ``"package.module:function"``, imported on first use.
+
+    Raises:
+        ValueError: A suffix is not of that form, or ``loader`` names no function in a module.
     """
 
     format: str
     suffixes: tuple[str, ...]
     loader: Loader | str
 
+    def __post_init__(self) -> None:
+        for suffix in self.suffixes:
+            if not suffix.startswith(".") or suffix != suffix.lower():
+                raise ValueError(f"not a suffix in lower case with its dot: {suffix!r}")
+        if isinstance(self.loader, str) and not all(self.loader.partition(":")):
+            raise ValueError(f"not of the form 'package.module:function': {self.loader!r}")
+
 
 PDF = LoaderSpec("pdf", (".pdf",), "ingest.loaders.pdf:load_pdf")
-HTML = LoaderSpec("html", (".html", ".htm", ".xhtml"), "ingest.loaders.html:load_html")
+HTML = LoaderSpec("html", (".html", ".htm", ".xhtml", ".xht"), "ingest.loaders.html:load_html")
 MARKDOWN = LoaderSpec(
     "markdown", (".md", ".markdown", ".mdown", ".mkd"), "ingest.loaders.markdown:load_markdown"
 )
 TEXT = LoaderSpec("text", (".txt", ".text", ".log", ".rst"), "ingest.loaders.text:load_text")
+_BUILT_IN = (PDF, HTML, MARKDOWN, TEXT)
 
 _registered: dict[str, LoaderSpec] = {}
 
@@ -129,15 +156,24 @@ def read_file(path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
         NoTextError: it is empty.
     """
     try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise TooLargeError(
-                f"it has {size / 1e6:,.0f} MB; files of up to {max_bytes / 1e6:,.0f} MB are read"
-            )
-        data = path.read_bytes()
+        found = path.stat()
+        # A pipe would wait for ever, a device may never end.
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            raise UnreadableError("cannot be read: not a regular file")
+        size = found.st_size
+        data = b""
+        if size <= max_bytes:
+            with path.open("rb") as stream:
+                data = stream.read(max_bytes + 1)  # it may be growing
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UnreadableError(f"cannot be read: {reason}") from error
+    except ValueError as error:  # a name that no file can have
+        raise UnreadableError(f"cannot be read: {error}") from error
+    if max(size, len(data)) > max_bytes:
+        raise TooLargeError(
+            f"it has {_megabytes(size)}; files of up to {_megabytes(max_bytes)} (max_bytes) are read"
+        )
     if not data:
         raise NoTextError("the file is empty")
     return data
@@ -148,6 +184,7 @@ def load_bytes(path: Path, data: bytes, *, password: str | None = None) -> Docum
     spec, warning = _choose(path, data)
     try:
         document = _resolve(spec)(Source(path, data, password))
+        document = document if spec in _BUILT_IN else _checked(document)
     except (LoadError, MemoryError):
         raise
     except RecursionError as error:
@@ -163,36 +200,59 @@ def load_bytes(path: Path, data: bytes, *, password: str | None = None) -> Docum
     return document
 
 
-def _choose(path: Path, data: bytes) -> tuple[LoaderSpec, str | None]:
-    suffix = path.suffix.lower()
-    spec = _by_suffix(suffix)
-    if _PDF_MAGIC in data[:1024] and (spec is None or spec.format in {"pdf", "text"}):
-        named = spec is not None and spec.format == "pdf"
-        return loaders()["pdf"], None if named else f"a PDF in spite of its ending {suffix!r}"
-    if spec is not None and spec.format == "pdf":
-        raise WrongFormatError(f"not a PDF: it begins with {data[:8]!r}")
-    if spec is not None and (spec.format not in {"text", "markdown", "html"} or is_text(data)):
-        return spec, None
-    if spec is None and suffix not in _BINARY_SUFFIXES and is_text(data):
-        return loaders()["text"], None
-    if spec is not None:
-        raise WrongFormatError(f"not text, in spite of its ending {suffix!r}: it holds binary data")
-    raise UnsupportedFormatError(f"no loader for {suffix!r} files")
-
-
 def is_text(data: bytes) -> bool:
     """Whether the first 64 KB look like text in some encoding: hardly any control characters."""
     sample = data[:_SNIFFED]
+    encoding = wide_encoding(sample[: len(sample) & ~3])
     if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return True
-    zeros = sample.count(0)
-    if zeros > len(sample) // 5:  # UTF-16 or UTF-32 of mostly Latin letters
-        return sample[0::2].count(0) * 20 < zeros or sample[1::2].count(0) * 20 < zeros
-    controls = sum(map(sample.count, _CONTROLS))
-    return controls * 50 <= len(sample)
+        encoding = "utf-16"
+    if encoding is not None:
+        text = sample.decode(encoding, errors="replace")
+        controls = sum(character < " " and character not in "\t\n\f\r" for character in text)
+        return (controls + text.count("\ufffd")) * 50 <= len(text)
+    return (len(sample) - len(sample.translate(None, _CONTROLS))) * 50 <= len(sample)
 
 
-_CONTROLS = tuple(bytes([code]) for code in range(32) if code not in b"\t\n\f\r\x1b")
+def _choose(path: Path, data: bytes) -> tuple[LoaderSpec, str | None]:
+    """Return the loader for a file, and a warning if that is not what its name says."""
+    suffix = path.suffix.lower()
+    ending = f"the ending {suffix!r}" if suffix else "a name without an ending"
+    spec = _by_suffix(suffix)
+    if spec is not None and spec.format == "pdf":
+        if _PDF_MAGIC not in data[:_PDF_HEADER_WITHIN]:
+            raise WrongFormatError(f"not a PDF: it begins with {data[:8]!r}")
+        return spec, None
+    if spec is None or spec.format in _TEXT_FORMATS:
+        if data.lstrip()[: len(_PDF_MAGIC)] == _PDF_MAGIC:
+            return loaders()["pdf"], f"a PDF, in spite of {ending}"
+        if not is_text(data):
+            if spec is not None:
+                raise WrongFormatError(f"not text, in spite of {ending}: it holds binary data")
+            raise UnsupportedFormatError(
+                f"no loader for {suffix!r} files" if suffix else "no loader for this kind of file"
+            )
+    if spec is not None:
+        return spec, None
+    if suffix in _BINARY_SUFFIXES:
+        raise UnsupportedFormatError(f"no loader for {suffix!r} files")
+    return loaders()["html" if _HTML_START.match(data) else "text"], None
+
+
+def _checked(document: object) -> Document:
+    """Hold a plug-in's document to what :class:`Document` promises; find its blocks if need be."""
+    if not isinstance(document, Document):
+        raise TypeError(f"it returned {type(document).__name__}, not a Document")
+    if not document.blocks:
+        from ingest.loaders.text import find_blocks
+
+        document = replace(document, blocks=find_blocks(document.text)[0])
+    for fault in faults(document):
+        raise ValueError(fault)
+    return document
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB" if size >= 10e6 else f"{size:,} bytes"
 
 
 def _by_suffix(suffix: str) -> LoaderSpec | None:
@@ -202,13 +262,24 @@ def _by_suffix(suffix: str) -> LoaderSpec | None:
 
 @functools.cache
 def _installed() -> dict[str, LoaderSpec]:
-    found = {spec.format: spec for spec in (PDF, HTML, MARKDOWN, TEXT)}
+    found = {spec.format: spec for spec in _BUILT_IN}
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        if point.name in found:
-            continue  # our own, named there as an example and for tools that list plug-ins
-        spec = cast("LoaderSpec", point.load())
-        found[point.name] = spec
+        # Our own are named there for tools that list plug-ins, and known without being installed.
+        if not point.value.startswith("ingest.loaders.") and (spec := _plug_in(point)):
+            found[spec.format] = spec
     return found
+
+
+def _plug_in(point: EntryPoint) -> LoaderSpec | None:
+    try:
+        spec = point.load()
+    except Exception as error:  # another package's code; the other formats must still load
+        warnings.warn(f"the loader {point.name!r} cannot be imported: {error}", stacklevel=2)
+        return None
+    if not isinstance(spec, LoaderSpec):
+        warnings.warn(f"the loader {point.name!r} is no LoaderSpec: {spec!r}", stacklevel=2)
+        return None
+    return spec
 
 
 def _resolve(spec: LoaderSpec) -> Loader:
