@@ -11,6 +11,7 @@ from ingest.loaders.html.elements import BLOCK_TAGS, HEADING_TAGS, PREFORMATTED_
 from ingest.loaders.html.tables import is_data_table, table_rows
 from ingest.loaders.html.text import flat_text, lines_of, one_space, verbatim
 
+_REPEATED_LENGTH = 60
 _LIST_TAGS = frozenset(["dir", "menu", "ol", "ul"])
 _PERMALINK = re.compile(r"[\s#¶§🔗⚓\ufe0e\ufe0f]*\Z")
 
@@ -23,6 +24,7 @@ class Written:
     length: int = 0
     blocks: list[Block] = field(default_factory=list)
     headings: list[tuple[int, int, str]] = field(default_factory=list)
+    said: set[str] = field(default_factory=set)
 
     @property
     def text(self) -> str:
@@ -31,7 +33,7 @@ class Written:
 
     def add(self, kind: BlockKind, text: str, *, header: int | None = None, level: int = 0) -> None:
         """Append a block; ``header`` is the length of a table's header rows."""
-        if not text.strip():
+        if not text.strip() or self._is_repeated(kind, text):
             return
         if self.parts:
             self.parts.append("\n\n")
@@ -44,6 +46,17 @@ class Written:
         )
         if level:
             self.headings.append((start, level, text))
+
+    def _is_repeated(self, kind: BlockKind, text: str) -> bool:
+        """Whether a text was said below this heading already, as the captions of galleries are."""
+        if kind == "heading":
+            self.said.clear()
+        if kind not in ("paragraph", "list_item") or len(text) < _REPEATED_LENGTH:
+            return False
+        text = text.removeprefix("- ")
+        repeated = text in self.said
+        self.said.add(text)
+        return repeated
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ from ingest.loaders.html.elements import (
     ancestors,
     descendants,
     measure,
-    peek_text,
+    name_words,
+    peek,
     prune,
     words,
 )
@@ -45,10 +46,11 @@ _AROUND_WORDS = words(
     widget
     """
 )
+_OUTSIDE_WORDS = _CHROME_WORDS | _COMMENT_WORDS | _AROUND_WORDS
 _NOTE_WORDS = words("admonition callout caution danger hint important info note notice tip warning")
-_CONTENT_SUBJECTS = words("article blog content entry news page post story")
-_CONTENT_PARTS = words("body bodytext content copy main text")
-_CONTENT_WHOLES = words("articlebody articlecontent articletext bodycopy entrycontent postcontent")
+_BODY_NAMES = words("articlebody articlecontent articletext bodycopy entrycontent postcontent")
+_BODY_SUBJECTS = words("article blog entry news post story")
+_BODY_PARTS = words("body bodytext content copy text")
 _SINGLE_TAGS = words("blockquote ol p pre table ul")
 _LEAST_PROSE = 140
 
@@ -74,7 +76,7 @@ def _anchors(root: Node, title: str) -> frozenset[Node]:
     for node in descendants(root):
         if node.name not in ("h1", "h2") or not wanted:
             continue
-        text = "".join(peek_text(node).casefold().split())
+        text = "".join(node.label.casefold().split())
         if len(text) > 10 and (text in wanted or wanted in text):
             return frozenset([node, *ancestors(node)])
     return frozenset()
@@ -90,15 +92,16 @@ def _chrome(root: Node, anchors: frozenset[Node]) -> set[Node]:
         if node.parent in dropped:
             dropped.add(node)
             continue
-        if not _COMMENT_WORDS.isdisjoint(node.words):
+        names = _names(node)
+        if not _COMMENT_WORDS.isdisjoint(names):
             limit = left - _LEAST_PROSE
         elif (
             (node.name in _CHROME_TAGS and not _in_heading(node))
             or node.attributes.get("role", "").lower() in _CHROME_ROLES
-            or not _CHROME_WORDS.isdisjoint(node.words)
+            or not _CHROME_WORDS.isdisjoint(names)
         ):
             limit = root.prose // 2
-        elif _is_around(node):
+        elif _is_around(node, names):
             limit = root.prose // 3
         else:
             continue
@@ -112,10 +115,28 @@ def _in_heading(node: Node) -> bool:
     return node.parent is not None and node.parent.name in HEADING_TAGS
 
 
-def _is_around(node: Node) -> bool:
+def _names(node: Node) -> frozenset[str]:
+    """Return the words of an element's names, without an id that repeats the heading in it.
+
+    Generators of documentation name a section after its heading: "comments", "menus", "tags".
+    """
+    identifier = node.attributes.get("id")
+    if not identifier or _OUTSIDE_WORDS.isdisjoint(node.words):
+        return node.words
+    heading = next((below for below in peek(node) if below.name in HEADING_TAGS), None)
+    if heading is None or not heading.label or _letters(heading.label) != _letters(identifier):
+        return node.words
+    return name_words({**node.attributes, "id": ""})
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def _is_around(node: Node, names: frozenset[str]) -> bool:
     if node.name == "aside":
-        return _NOTE_WORDS.isdisjoint(node.words)
-    if _AROUND_WORDS.isdisjoint(node.words):
+        return _NOTE_WORDS.isdisjoint(names)
+    if _AROUND_WORDS.isdisjoint(names):
         return False
     # What is quoted from elsewhere belongs to the text, though its frame may be called "social".
     return node.name != "blockquote" and not any(
@@ -124,33 +145,36 @@ def _is_around(node: Node) -> bool:
 
 
 def _choose(root: Node, anchors: frozenset[Node]) -> Node:
+    """Return the element that holds the main text: by name if it can be, else by its share."""
     nodes = descendants(root)
-    for is_candidate in (_is_body, _is_named, _is_article):
+    for is_candidate in (_is_marked_body, _is_named_body, _is_article, _is_named_main):
         candidates = [node for node in nodes if is_candidate(node)]
         below_heading = [node for node in candidates if node in anchors]
-        for group in (below_heading, candidates):
+        for group, share in ((below_heading, 0.1), (candidates, 0.2)):
             best = max(group, key=lambda node: node.prose, default=None)
-            if best is not None and best.prose >= max(_LEAST_PROSE, 0.25 * root.prose):
+            if best is not None and best.prose >= max(_LEAST_PROSE, share * root.prose):
                 return _descend(best, 0.9)
     return _descend(root, 0.8)
 
 
-def _is_body(node: Node) -> bool:
+def _is_marked_body(node: Node) -> bool:
     return node.attributes.get("itemprop", "").lower() == "articlebody"
 
 
-def _is_named(node: Node) -> bool:
-    if node.name in ("html", "body"):
+def _is_named_body(node: Node) -> bool:
+    if node.name not in ("article", "div", "main", "section", "td"):
         return False
-    return not _CONTENT_WHOLES.isdisjoint(node.words) or (
-        not _CONTENT_SUBJECTS.isdisjoint(node.words)
-        and not _CONTENT_PARTS.isdisjoint(node.words)
-        and len(node.words & (_CONTENT_SUBJECTS | _CONTENT_PARTS)) >= 2
+    return not _BODY_NAMES.isdisjoint(node.words) or not (
+        _BODY_SUBJECTS.isdisjoint(node.words) or _BODY_PARTS.isdisjoint(node.words)
     )
 
 
 def _is_article(node: Node) -> bool:
     return node.name in ("article", "main") or node.attributes.get("role") in ("main", "article")
+
+
+def _is_named_main(node: Node) -> bool:
+    return node.name in ("div", "section", "td") and {"main", "content"} <= node.words
 
 
 def _descend(start: Node, share: float) -> Node:

@@ -47,6 +47,7 @@ _HIDDEN_CLASSES = words(
 )
 _NAME_WORD = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]+")
 _LONGEST_NAMES = 600
+LONGEST_LABEL = 300
 _PEEKED = 100  # whoever looks into every element must not look far into each
 _SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'”’»)\]]*\s*$")
 _SPACES = re.compile(r"\s+")
@@ -65,6 +66,7 @@ class Node:
         children: Elements and stretches of text.
         words: Words of its class, id and role, lower case, for guessing what it is.
         length: Characters of text in it, white space collapsed.
+        label: That text on one line if it is short, else empty.
         linked: Those of them in links.
         prose: Those that belong to running text: see :func:`measure`.
         paragraphs: The number of blocks of running text in it.
@@ -76,6 +78,7 @@ class Node:
     children: list[Node | str] = field(default_factory=list)
     words: frozenset[str] = frozenset()
     length: int = 0
+    label: str = ""
     linked: int = 0
     prose: int = 0
     paragraphs: int = 0
@@ -100,7 +103,7 @@ def build(soup: BeautifulSoup) -> Node:
                 attributes = {key: str(value) for key, value in child.attrs.items()}
                 if is_hidden(child.name, attributes):
                     continue
-                below = Node(child.name, attributes, node, words=_name_words(attributes))
+                below = Node(child.name, attributes, node, words=name_words(attributes))
                 node.children.append(below)
                 stack.append((child, below))
             elif type(child) in (NavigableString, CData) and child:
@@ -123,7 +126,8 @@ def is_hidden(name: str, attributes: dict[str, str]) -> bool:
     return classes is not None and not _HIDDEN_CLASSES.isdisjoint(classes.lower().split())
 
 
-def _name_words(attributes: dict[str, str]) -> frozenset[str]:
+def name_words(attributes: dict[str, str]) -> frozenset[str]:
+    """Return the words of an element's class, id and role: ``"navMenu top-bar"`` has four."""
     names = " ".join(attributes[key] for key in ("class", "id", "role") if attributes.get(key))
     if not names:
         return frozenset()
@@ -158,21 +162,6 @@ def peek(root: Node) -> Iterator[Node]:
         node = stack.pop()
         yield node
         stack.extend(reversed([child for child in node.children if isinstance(child, Node)]))
-
-
-def peek_text(root: Node) -> str:
-    """Return the text in an element on one line, up to a number of elements: not as it is drawn."""
-    pieces: list[str] = []
-    stack: list[Node | str] = [root]
-    for _ in range(_PEEKED):
-        if not stack:
-            break
-        item = stack.pop()
-        if isinstance(item, str):
-            pieces.append(item)
-        else:
-            stack.extend(reversed(item.children))
-    return " ".join(" ".join(pieces).split())
 
 
 def prune(root: Node, dropped: set[Node]) -> None:
@@ -235,8 +224,19 @@ def measure(root: Node) -> None:
             block.prose += unlinked
             block.paragraphs += 1
     for node in reversed(nodes):
+        node.label = _label(node)
         if node is not root and node.parent is not None:
             node.parent.length += node.length
             node.parent.linked += node.linked
             node.parent.prose += node.prose
             node.parent.paragraphs += node.paragraphs
+
+
+def _label(node: Node) -> str:
+    if not 0 < node.length <= LONGEST_LABEL:
+        return ""
+    pieces = [
+        " ".join(child.split()) if isinstance(child, str) else child.label
+        for child in node.children
+    ]
+    return " ".join(piece for piece in pieces if piece)

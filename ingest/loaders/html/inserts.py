@@ -12,14 +12,13 @@ from collections import defaultdict
 from ingest.loaders.html.elements import (
     BLOCK_TAGS,
     HEADING_TAGS,
+    LONGEST_LABEL,
     Node,
     descendants,
     peek,
-    peek_text,
 )
 
-_LONGEST_LABEL = 60
-_LONGEST_POINTER = 300
+_LONGEST_TITLE = 60
 _TEASER_PROSE = 300
 # Headings and labels above links to other pages, in the languages the words are common in.
 _LABEL = re.compile(
@@ -69,11 +68,11 @@ def find_inserts(main: Node) -> set[Node]:
 def _is_insert(node: Node, unlinked: int) -> bool:
     if node.name in HEADING_TAGS or node.name in ("table", "tr", "td", "th", "tbody"):
         return False
-    if node.length <= _LONGEST_LABEL and _FURNITURE.match(peek_text(node)):
+    if node.length <= _LONGEST_TITLE and _FURNITURE.match(node.label):
         return True
     if node.linked * 5 < node.length * 4 or node.linked * 4 > unlinked:
-        return node.length <= _LONGEST_POINTER and (
-            node.linked * 3 > node.length and _POINTER.match(peek_text(node)) is not None
+        return node.length <= LONGEST_LABEL and (
+            node.linked * 3 > node.length and _POINTER.match(node.label) is not None
         )
     if node.name in ("ul", "ol"):
         return True
@@ -86,9 +85,9 @@ def _find_below_labels(parent: Node, dropped: set[Node]) -> None:
         if child in dropped:
             continue
         is_label = (
-            0 < child.length <= _LONGEST_LABEL
+            0 < child.length <= _LONGEST_TITLE
             and child.name in BLOCK_TAGS
-            and _LABEL.match(peek_text(child)) is not None
+            and _LABEL.match(child.label) is not None
         )
         if is_label:
             below = True

@@ -6,56 +6,19 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag
 
 _LARGEST_JSON = 1 << 20
+_LONGEST_NAME = 80
 _DATE = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:\.\d+)?\s*(Z|[+-]\d{2}:?\d{2})?)?"
+    r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,]\d+)?\s*(Z|[+-]\d{2}:?\d{2})?)?"
 )
-_SITE_SEPARATOR = re.compile(r"\s+[|–—·•»«:-]+\s+|\s*\|\s*")
-
-
-@dataclass(frozen=True, slots=True)
-class PageFacts:
-    """``title`` without the site's name, and flat metadata."""
-
-    title: str | None
-    metadata: dict[str, str] = field(default_factory=dict)
-
-
-def read_facts(soup: BeautifulSoup) -> PageFacts:
-    """Read what the head and the structured data of a page say."""
-    meta = _meta(soup)
-    linked = _linked_data(soup)
-    metadata: dict[str, str] = {}
-    author = next(
-        (name for name in _authors(soup, meta, linked) if name and "://" not in name), None
-    )
-    if author:
-        metadata["author"] = author
-    for key, names, field_name in (
-        ("created", _CREATED_NAMES, "datePublished"),
-        ("modified", _MODIFIED_NAMES, "dateModified"),
-    ):
-        found = [meta.get(name, "") for name in names]
-        found += [str(item.get(field_name, "")) for item in linked]
-        found += _marked_times(soup, field_name)
-        date = next((iso for text in found if (iso := iso_date(text))), None)
-        if date:
-            metadata[key] = date
-    html = soup.find("html")
-    language = html.get("lang") or html.get("xml:lang") if isinstance(html, Tag) else None
-    language = str(language or meta.get("content-language") or meta.get("og:locale") or "")
-    if re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", language.strip()):
-        metadata["language"] = language.strip().replace("_", "-")
-    description = _line(meta.get("description") or meta.get("og:description") or "")
-    if description:
-        metadata["description"] = description
-    return PageFacts(_title(soup, meta), metadata)
-
-
+_SITE_SEPARATOR = re.compile(r"\s+(?:[|–—·•»«:-]|::)\s+|\s*\|\s*")
+_BY = re.compile(r"\A(?:by|von|par|por|di|автор:?)\s+", re.IGNORECASE)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 _CREATED_NAMES = (
     "article:published_time",
     "datepublished",
@@ -69,8 +32,6 @@ _CREATED_NAMES = (
     "pubdate",
     "og:published_time",
     "citation_publication_date",
-    "sailthru.date",
-    "parsely-pub-date",
 )
 _MODIFIED_NAMES = (
     "article:modified_time",
@@ -79,33 +40,115 @@ _MODIFIED_NAMES = (
     "last-modified",
     "dcterms.modified",
 )
+_AUTHOR_NAMES = ("author", "article:author", "dc.creator", "dcterms.creator", "citation_author")
 
 
-def _meta(soup: BeautifulSoup) -> dict[str, str]:
-    """Return what the meta elements say, by lower-case name; the first one counts."""
-    found: dict[str, str] = {}
-    for tag in soup.find_all("meta"):
-        content = str(tag.get("content") or "").strip()
-        for key in ("property", "name", "itemprop", "http-equiv"):
-            name = str(tag.get(key) or "").strip().lower()
-            if name and content:
-                found.setdefault(name, content)
-    return found
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """``title`` without the site's name, and flat metadata."""
+
+    title: str | None
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
-def _linked_data(soup: BeautifulSoup) -> list[dict[str, Any]]:
-    """Return the JSON-LD objects that have a publication date or an author."""
-    found: list[dict[str, Any]] = []
-    for script in soup.find_all("script", type=re.compile("ld\\+json", re.I)):
-        source = script.string or ""
-        if not source or len(source) > _LARGEST_JSON:
+@dataclass(slots=True)
+class _Found:
+    """The elements of a page that may say something about it, gathered in one pass."""
+
+    language: str = ""
+    title: str = ""
+    meta: dict[str, str] = field(default_factory=dict)
+    linked_data: list[dict[str, Any]] = field(default_factory=list)
+    headings: list[str] = field(default_factory=list)
+    authors: list[str] = field(default_factory=list)
+    times: dict[str, list[str]] = field(default_factory=dict)
+
+
+def read_facts(soup: BeautifulSoup) -> PageFacts:
+    """Read what the head and the structured data of a page say."""
+    found = _gather(soup)
+    meta = found.meta
+    metadata: dict[str, str] = {}
+    named = (_BY.sub("", name) for name in _authors(found))
+    author = next((name for name in named if name and "://" not in name), None)
+    if author:
+        metadata["author"] = author
+    for key, names, property_name in (
+        ("created", _CREATED_NAMES, "datePublished"),
+        ("modified", _MODIFIED_NAMES, "dateModified"),
+    ):
+        dates = [meta.get(name, "") for name in names]
+        dates += [str(item.get(property_name, "")) for item in found.linked_data]
+        dates += found.times.get(property_name.lower(), [])
+        first = next((iso for text in dates if (iso := iso_date(text))), None)
+        if first:
+            metadata[key] = first
+    shown = set(found.times.get("", []))
+    if "created" not in metadata and len(shown) == 1 and (only := iso_date(shown.pop())):
+        metadata["created"] = only
+    language = found.language or meta.get("content-language") or meta.get("og:locale") or ""
+    if _LANGUAGE.fullmatch(language.strip()):
+        metadata["language"] = language.strip().replace("_", "-")
+    description = _line(meta.get("description") or meta.get("og:description") or "")
+    if description:
+        metadata["description"] = description
+    return PageFacts(_title(found), metadata)
+
+
+def _gather(soup: BeautifulSoup) -> _Found:
+    found = _Found()
+    for tag in soup.descendants:
+        if not isinstance(tag, Tag):
             continue
-        try:
-            data = json.loads(source, strict=False)
-        except (ValueError, RecursionError):
-            continue  # structured data is a courtesy; a page with broken data has text all the same
-        found += [item for item in _objects(data) if "datePublished" in item or "author" in item]
+        name = tag.name
+        if name == "meta":
+            _add_meta(found.meta, tag)
+        elif name == "script":
+            if "ld+json" in str(tag.get("type") or "").lower():
+                found.linked_data += _linked_data(tag.string or "")
+        elif name == "html":
+            found.language = found.language or str(tag.get("lang") or tag.get("xml:lang") or "")
+        elif name == "title" and not found.title and tag.find_parent("svg") is None:
+            found.title = _line(tag.get_text(" "))
+        elif name == "h1":
+            if heading := _line(tag.get_text(" ")):
+                found.headings.append(heading)
+        elif tag.attrs:
+            _add_marked(found, tag)
     return found
+
+
+def _add_meta(meta: dict[str, str], tag: Tag) -> None:
+    """Note what a meta element says under its lower-case name; the first of a name counts."""
+    content = str(tag.get("content") or "").strip()
+    for key in ("property", "name", "itemprop", "http-equiv"):
+        name = str(tag.get(key) or "").strip().lower()
+        if name and content:
+            meta.setdefault(name, content)
+
+
+def _add_marked(found: _Found, tag: Tag) -> None:
+    """Note an element that is marked as an author or a time."""
+    marked = str(tag.get("itemprop") or "").lower()
+    if marked == "author" or (tag.name == "a" and tag.get("rel") == "author"):
+        found.authors.append(_line(tag.get_text(" ")[:1000]))
+    elif marked in ("datepublished", "datemodified"):
+        time = tag.get("datetime") or tag.get("content") or tag.get_text(" ")[:100]
+        found.times.setdefault(marked, []).append(str(time))
+    elif tag.name == "time" and tag.get("datetime"):
+        key = "datepublished" if tag.get("pubdate") is not None else ""
+        found.times.setdefault(key, []).append(str(tag["datetime"]))
+
+
+def _linked_data(source: str) -> list[dict[str, Any]]:
+    """Return the objects of a JSON-LD script that have a publication date or an author."""
+    if not source or len(source) > _LARGEST_JSON:
+        return []
+    try:
+        data = json.loads(source, strict=False)
+    except (ValueError, RecursionError):
+        return []  # it is a courtesy: a page whose structured data is broken has its text all the same
+    return [item for item in _objects(data) if "datePublished" in item or "author" in item]
 
 
 def _objects(data: Any) -> Iterator[dict[str, Any]]:
@@ -121,17 +164,13 @@ def _objects(data: Any) -> Iterator[dict[str, Any]]:
             stack.extend(reversed(item))
 
 
-def _authors(
-    soup: BeautifulSoup, meta: dict[str, str], linked: list[dict[str, Any]]
-) -> Iterator[str]:
-    for item in linked:
+def _authors(found: _Found) -> Iterator[str]:
+    for item in found.linked_data:
         yield _names(item.get("author"))
-    for name in ("author", "article:author", "dc.creator", "dcterms.creator", "citation_author"):
-        yield _line(meta.get(name, ""))
-    for tag in (soup.find(rel="author"), soup.find(itemprop="author")):
-        if isinstance(tag, Tag):
-            name = _line(tag.get_text(" "))
-            yield name if len(name) <= 80 else ""
+    for name in _AUTHOR_NAMES:
+        yield _line(found.meta.get(name, ""))
+    for author in found.authors:
+        yield author if len(author) <= _LONGEST_NAME else ""
 
 
 def _names(author: Any) -> str:
@@ -140,52 +179,47 @@ def _names(author: Any) -> str:
     return ", ".join(dict.fromkeys(_line(name) for name in names if isinstance(name, str) and name))
 
 
-def _marked_times(soup: BeautifulSoup, field_name: str) -> list[str]:
-    found = [
-        str(tag.get("datetime") or tag.get("content") or tag.get_text(" "))
-        for tag in soup.find_all(itemprop=field_name)
-    ]
-    if field_name == "datePublished":
-        found += [str(tag.get("datetime") or "") for tag in soup.find_all("time", pubdate=True)]
-    return found
-
-
 def iso_date(text: str) -> str | None:
     """Return a date or time in ISO 8601 if the text begins with one, else ``None``."""
     match = _DATE.match(text.strip())
-    if match is None or not (1 <= int(match[2]) <= 12 and 1 <= int(match[3]) <= 31):
+    if match is None:
         return None
-    date = f"{match[1]}-{match[2]}-{match[3]}"
-    return date + (f"T{match[4]}{match[5] or ''}" if match[4] else "")
+    try:
+        day = date(int(match[1]), int(match[2]), int(match[3])).isoformat()
+    except ValueError:
+        return None
+    return day + (f"T{match[4]}{match[5] or ''}" if match[4] else "")
 
 
 def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _title(soup: BeautifulSoup, meta: dict[str, str]) -> str | None:
-    headings = [_line(tag.get_text(" ")) for tag in soup.find_all("h1")]
-    headings = [heading for heading in headings if heading]
-    full = _line(soup.title.get_text(" ")) if isinstance(soup.title, Tag) else ""
-    shared = _line(meta.get("og:title", ""))
-    for heading in headings:
-        if heading.casefold() in full.casefold() or heading.casefold() in shared.casefold():
-            return heading
-    named = without_site(full, meta.get("og:site_name", "")) or shared
-    return named or (headings[0] if headings else None)
+def _title(found: _Found) -> str | None:
+    """Return the heading that the page's title repeats, else that title, else a heading."""
+    site = found.meta.get("og:site_name", "")
+    trimmed = without_site(found.title, site)
+    shared = without_site(_line(found.meta.get("og:title", "")), site)
+    named = f"{trimmed}\n{shared}".casefold()
+    repeated = [heading for heading in found.headings if heading.casefold() in named]
+    if repeated:
+        return max(repeated, key=len)
+    return trimmed or shared or (found.headings[0] if found.headings else None)
 
 
 def without_site(title: str, site: str) -> str:
-    """Cut the site's name off a page's title: by its name, else after the last separator."""
+    """Cut the site's name off a page's title: by its name, else what the last separator cuts off.
+
+    Without the site's name only a last part of at most four words is cut, and only if more is left.
+    """
     parts = _SITE_SEPARATOR.split(title)
     if len(parts) < 2:
         return title
-    if site and parts[-1].casefold() == site.casefold():
-        cut = title[: title.rindex(parts[-1])]
-    elif site and parts[0].casefold() == site.casefold():
-        return title[len(parts[0]) :].strip(" |–—·•»«:-")
-    elif len(parts[-1].split()) <= 4 and len(title) - len(parts[-1]) > len(parts[-1]):
-        cut = title[: title.rindex(parts[-1])]
-    else:
+    site = site.casefold().strip()
+    if site and parts[0].casefold() == site:
+        return title[len(parts[0]) :].strip(" |–—·•»«:-") or title
+    is_site = bool(site) and parts[-1].casefold() == site
+    is_short = len(parts[-1].split()) <= 4 and len(title) - len(parts[-1]) > len(parts[-1])
+    if not is_site and not is_short:
         return title
-    return cut.strip(" |–—·•»«:-") or title
+    return title[: title.rindex(parts[-1])].strip(" |–—·•»«:-") or title
