@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ingest.loaders.html.elements import (
     HEADING_TAGS,
+    PREFORMATTED_TAGS,
     Node,
     ancestors,
     descendants,
@@ -27,6 +28,8 @@ _CHROME_ROLES = words(
     toolbar tooltip
     """
 )
+# Where such an element is a part of the text: the question of an accordion, who is quoted.
+_OWN_PARTS = {"button": HEADING_TAGS | {"dt"}, "footer": words("blockquote figure")}
 # Words of class names and ids that say what an element is for.
 _CHROME_WORDS = words(
     """
@@ -52,22 +55,57 @@ _BODY_NAMES = words("articlebody articlecontent articletext bodycopy entryconten
 _BODY_SUBJECTS = words("article blog entry news post story")
 _BODY_PARTS = words("body bodytext content copy text")
 _SINGLE_TAGS = words("blockquote ol p pre table ul")
+_PAGE_TAGS = words("body html main")
+_CODE_TAGS = PREFORMATTED_TAGS | {"code"}
+_LINE_NUMBER_WORDS = words("gutter linenodiv lineno linenos linenumber linenumbers")
 _LEAST_PROSE = 140
+_LEAST_SHARE = 0.3  # of the text outside links must be in the main text
+_MOST_CHROME = 0.7  # of the text outside links may be chrome
 
 
 def find_main(root: Node, title: str = "") -> Node:
     """Take away what surrounds the main text, and return the element that holds it.
 
-    ``title`` is the page's title; the heading that repeats it is never taken for chrome.
+    Names mislead now and then: where going by them would lose most of the text, only what the page
+    itself marks as navigation or footer is taken away.
+
+    Args:
+        root: The page; elements are taken out of it.
+        title: The page's title; the heading that repeats it is never taken for chrome.
     """
     measure(root)
     anchors = _anchors(root, title)
-    prune(root, _chrome(root, anchors))
+    chrome = _chrome(root, anchors)
+    if _unlinked_in(root, chrome) > _MOST_CHROME * _unlinked(root):
+        chrome = {node for node in chrome if _is_marked_chrome(node)}
+    prune(root, chrome)
     measure(root)
     main = _choose(root, anchors)
+    if _unlinked(main) < _LEAST_SHARE * _unlinked(root):
+        main = root
     prune(main, find_inserts(main))
     measure(main)
     return main
+
+
+def _unlinked(node: Node) -> int:
+    return node.length - node.linked
+
+
+def _unlinked_in(root: Node, dropped: set[Node]) -> int:
+    """Return how much text outside links would go with some elements, comments not counted."""
+    comments = {node for node in dropped if not _COMMENT_WORDS.isdisjoint(node.words)}
+    lost = 0
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node in comments:
+            continue
+        if node in dropped:
+            lost += _unlinked(node)
+        else:
+            stack.extend(node.elements())
+    return lost
 
 
 def _anchors(root: Node, title: str) -> frozenset[Node]:
@@ -85,34 +123,44 @@ def _anchors(root: Node, title: str) -> frozenset[Node]:
 def _chrome(root: Node, anchors: frozenset[Node]) -> set[Node]:
     """Find what is not content by what it is called, unless it holds too much of the page."""
     dropped: set[Node] = set()
+    code: set[Node] = set()
     left = root.prose
     for node in descendants(root):
-        if node in anchors or node.name in ("html", "body") or node.name in HEADING_TAGS:
-            continue
-        if node.parent in dropped:
-            dropped.add(node)
-            continue
-        names = _names(node)
-        if not _COMMENT_WORDS.isdisjoint(names):
-            limit = left - _LEAST_PROSE
-        elif (
-            (node.name in _CHROME_TAGS and not _in_heading(node))
-            or node.attributes.get("role", "").lower() in _CHROME_ROLES
-            or not _CHROME_WORDS.isdisjoint(names)
+        if node.parent in dropped or (
+            not _LINE_NUMBER_WORDS.isdisjoint(node.words) and node.name not in PREFORMATTED_TAGS
         ):
-            limit = root.prose // 2
-        elif _is_around(node, names):
-            limit = root.prose // 3
-        else:
-            continue
-        if node.prose <= limit:
+            dropped.add(node)
+        elif node.parent in code or node.name in _CODE_TAGS:
+            code.add(node)  # highlighters call parts of programs "comment", "tag", "meta"
+        elif (
+            node not in anchors
+            and node.name not in _PAGE_TAGS
+            and node.name not in HEADING_TAGS
+            and node.prose <= _chrome_limit(node, root.prose, left)
+        ):
             dropped.add(node)
             left -= node.prose
     return dropped
 
 
-def _in_heading(node: Node) -> bool:
-    return node.parent is not None and node.parent.name in HEADING_TAGS
+def _chrome_limit(node: Node, prose: int, left: int) -> int:
+    """Return how much running text an element may hold to be dropped; -1 if it is to stay."""
+    names = _names(node)
+    if not _COMMENT_WORDS.isdisjoint(names):
+        return left - _LEAST_PROSE
+    if _is_marked_chrome(node) or not _CHROME_WORDS.isdisjoint(names):
+        return prose // 2
+    return prose // 3 if _is_around(node, names) else -1
+
+
+def _is_marked_chrome(node: Node) -> bool:
+    if node.attributes.get("role", "").lower() in _CHROME_ROLES:
+        return True
+    if node.name == "header":
+        return all(above.name in ("body", "div", "form", "html") for above in ancestors(node))
+    return node.name in _CHROME_TAGS and not (
+        node.parent is not None and node.parent.name in _OWN_PARTS.get(node.name, ())
+    )
 
 
 def _names(node: Node) -> frozenset[str]:

@@ -91,8 +91,9 @@ class Node:
 
 
 def build(soup: BeautifulSoup) -> Node:
-    """Copy what can be seen of a parsed page."""
+    """Copy what can be seen of a parsed page, at once or by opening a panel."""
     root = Node("html", {}, None)
+    opened = _opened_by_controls(soup)
     stack: list[tuple[Tag, Node]] = [(soup, root)]
     while stack:
         tag, node = stack.pop()
@@ -101,7 +102,7 @@ def build(soup: BeautifulSoup) -> Node:
                 if child.name in _UNSEEN_TAGS:
                     continue
                 attributes = {key: str(value) for key, value in child.attrs.items()}
-                if is_hidden(child.name, attributes):
+                if is_hidden(child.name, attributes) and attributes.get("id") not in opened:
                     continue
                 below = Node(child.name, attributes, node, words=name_words(attributes))
                 node.children.append(below)
@@ -109,6 +110,17 @@ def build(soup: BeautifulSoup) -> Node:
             elif type(child) in (NavigableString, CData) and child:
                 node.children.append(str(child))
     return root
+
+
+def _opened_by_controls(soup: BeautifulSoup) -> set[str]:
+    """Return the ids of what tabs and buttons of accordions show."""
+    opened: set[str] = set()
+    for tag in soup.descendants:
+        if not isinstance(tag, Tag) or "aria-controls" not in tag.attrs:
+            continue
+        if tag.get("role") == "tab" or "aria-expanded" in tag.attrs:
+            opened.update(str(tag["aria-controls"]).split())
+    return opened
 
 
 def is_hidden(name: str, attributes: dict[str, str]) -> bool:
@@ -181,7 +193,6 @@ class _Run:
 
     length: int = 0
     linked: int = 0
-    last: str = ""
 
 
 def measure(root: Node) -> None:
@@ -209,27 +220,32 @@ def measure(root: Node) -> None:
             length = len(text) if len(text) < 40 else len(_SPACES.sub(" ", text))
             run = runs.setdefault(block, _Run())
             run.length += length
-            run.last = text
             node.length += length
             if linked:
                 node.linked += length
                 run.linked += length
-    for block, run in runs.items():
-        if block.name in HEADING_TAGS or run.linked * 2 > run.length:
-            continue
-        unlinked = run.length - run.linked
-        if unlinked >= _PROSE_LENGTH or (
-            unlinked >= _SENTENCE_LENGTH and _SENTENCE_END.search(run.last[-20:])
-        ):
-            block.prose += unlinked
-            block.paragraphs += 1
     for node in reversed(nodes):
         node.label = _label(node)
         if node is not root and node.parent is not None:
             node.parent.length += node.length
             node.parent.linked += node.linked
+    for block, run in runs.items():
+        if _is_prose(block, run):
+            block.prose += run.length - run.linked
+            block.paragraphs += 1
+    for node in reversed(nodes):
+        if node is not root and node.parent is not None:
             node.parent.prose += node.prose
             node.parent.paragraphs += node.paragraphs
+
+
+def _is_prose(block: Node, run: _Run) -> bool:
+    if block.name in HEADING_TAGS or run.linked * 2 > run.length:
+        return False
+    unlinked = run.length - run.linked
+    return unlinked >= _PROSE_LENGTH or (
+        unlinked >= _SENTENCE_LENGTH and _SENTENCE_END.search(block.label[-20:]) is not None
+    )
 
 
 def _label(node: Node) -> str:

@@ -16,10 +16,12 @@ from ingest.loaders.html.elements import (
     Node,
     descendants,
     peek,
+    words,
 )
 
 _LONGEST_TITLE = 60
 _TEASER_PROSE = 300
+_CONTENT_TAGS = words("blockquote dl pre table")
 # Headings and labels above links to other pages, in the languages the words are common in.
 _LABEL = re.compile(
     r"""\W*(?:
@@ -80,27 +82,48 @@ def _is_insert(node: Node, unlinked: int) -> bool:
 
 
 def _find_below_labels(parent: Node, dropped: set[Node]) -> None:
-    below = False
+    """Find labels such as "Related", with what is below them up to the next running text.
+
+    A label directly above running text is a heading like any other, and stays.
+    """
+    label: Node | None = None
+    below: list[Node] = []
     for child in parent.elements():
-        if child in dropped:
+        if child in dropped or not child.length:
             continue
-        is_label = (
-            0 < child.length <= _LONGEST_TITLE
-            and child.name in BLOCK_TAGS
-            and _LABEL.match(child.label) is not None
-        )
-        if is_label:
-            below = True
-            dropped.add(child)
-        elif below:
-            if (
-                (child.name in HEADING_TAGS and child.linked * 2 < child.length)
-                or (child.prose >= _TEASER_PROSE and child.linked * 3 < child.length)
-                or (child.name == "p" and child.prose and child.linked * 2 < child.length)
-            ):
-                below = False
-            else:
-                dropped.add(child)
+        if _is_label(child):
+            if label is not None:
+                dropped.update((label, *below))
+            label, below = child, []
+        elif label is not None:
+            if not _ends_label(child):
+                below.append(child)
+                continue
+            if below:
+                dropped.update((label, *below))
+            label, below = None, []
+    if label is not None:
+        dropped.update((label, *below))
+
+
+def _is_label(node: Node) -> bool:
+    return (
+        node.length <= _LONGEST_TITLE
+        and node.name in BLOCK_TAGS
+        and node.name != "h1"
+        and _LABEL.match(node.label) is not None
+    )
+
+
+def _ends_label(node: Node) -> bool:
+    """Whether an element below a label is content again: a heading, or running text."""
+    if node.name in HEADING_TAGS:
+        return node.linked * 2 < node.length
+    if node.name == "p":
+        return node.prose > 0 and node.linked * 2 < node.length
+    if node.name in _CONTENT_TAGS:
+        return node.linked * 2 < node.length
+    return node.prose >= _TEASER_PROSE and node.linked * 3 < node.length
 
 
 def _find_teasers(parent: Node, dropped: set[Node]) -> None:

@@ -35,6 +35,8 @@ def load_html(source: Source) -> Document:
     soup = BeautifulSoup("\n" + page, "lxml", multi_valued_attributes=None)
     facts = read_facts(soup)
     written = write_blocks(find_main(build(soup), facts.title or ""))
+    if not written.blocks:  # a page of nothing but links, say: then they are its text
+        written = write_blocks(build(soup))
     text = written.text
     return Document(
         text=text,

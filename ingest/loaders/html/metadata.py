@@ -7,12 +7,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag
 
 _LARGEST_JSON = 1 << 20
 _LONGEST_NAME = 80
+_MOST_HEADINGS = 20
+_MOST_STRINGS = 50
+_PERMALINKS = " #¶§🔗"  # marks beside headings that link to themselves
 _DATE = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,]\d+)?\s*(Z|[+-]\d{2}:?\d{2})?)?"
 )
@@ -108,11 +112,12 @@ def _gather(soup: BeautifulSoup) -> _Found:
                 found.linked_data += _linked_data(tag.string or "")
         elif name == "html":
             found.language = found.language or str(tag.get("lang") or tag.get("xml:lang") or "")
-        elif name == "title" and not found.title and tag.find_parent("svg") is None:
-            found.title = _line(tag.get_text(" "))
+        elif name == "title":
+            if not found.title and tag.parent is not None and tag.parent.name != "svg":
+                found.title = _text(tag)
         elif name == "h1":
-            if heading := _line(tag.get_text(" ")):
-                found.headings.append(heading)
+            if len(found.headings) < _MOST_HEADINGS:
+                found.headings.append(_text(tag))
         elif tag.attrs:
             _add_marked(found, tag)
     return found
@@ -131,10 +136,12 @@ def _add_marked(found: _Found, tag: Tag) -> None:
     """Note an element that is marked as an author or a time."""
     marked = str(tag.get("itemprop") or "").lower()
     if marked == "author" or (tag.name == "a" and tag.get("rel") == "author"):
-        found.authors.append(_line(tag.get_text(" ")[:1000]))
+        if len(found.authors) < _MOST_HEADINGS:
+            found.authors.append(_text(tag))
     elif marked in ("datepublished", "datemodified"):
-        time = tag.get("datetime") or tag.get("content") or tag.get_text(" ")[:100]
-        found.times.setdefault(marked, []).append(str(time))
+        times = found.times.setdefault(marked, [])
+        if len(times) < _MOST_HEADINGS:
+            times.append(str(tag.get("datetime") or tag.get("content") or _text(tag)))
     elif tag.name == "time" and tag.get("datetime"):
         key = "datepublished" if tag.get("pubdate") is not None else ""
         found.times.setdefault(key, []).append(str(tag["datetime"]))
@@ -191,6 +198,11 @@ def iso_date(text: str) -> str | None:
     return day + (f"T{match[4]}{match[5] or ''}" if match[4] else "")
 
 
+def _text(tag: Tag) -> str:
+    """Return the text in an element on one line, as far as a title or a name may go."""
+    return _line(" ".join(islice(tag.strings, _MOST_STRINGS))).strip(_PERMALINKS)
+
+
 def _line(text: str) -> str:
     return " ".join(text.split())
 
@@ -201,10 +213,11 @@ def _title(found: _Found) -> str | None:
     trimmed = without_site(found.title, site)
     shared = without_site(_line(found.meta.get("og:title", "")), site)
     named = f"{trimmed}\n{shared}".casefold()
-    repeated = [heading for heading in found.headings if heading.casefold() in named]
+    headings = [heading for heading in found.headings if heading]
+    repeated = [heading for heading in headings if heading.casefold() in named]
     if repeated:
         return max(repeated, key=len)
-    return trimmed or shared or (found.headings[0] if found.headings else None)
+    return trimmed or shared or (headings[0] if headings else None)
 
 
 def without_site(title: str, site: str) -> str:

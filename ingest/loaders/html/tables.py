@@ -13,6 +13,7 @@ _PLACED_TAGS = HEADING_TAGS | PREFORMATTED_TAGS | {"article", "section", "form",
 _LONGEST_CELL = 1000
 _LONGEST_REPEATED = 80
 _MOST_REPEATED = 20
+_WIDEST_CELL = 20
 
 
 def is_data_table(table: Node) -> bool:
@@ -68,6 +69,7 @@ def table_rows(table: Node) -> tuple[list[str], int]:
             if rows > 1 and len(text) <= _LONGEST_REPEATED and len(spanning) < _MOST_REPEATED:
                 spanning[len(texts)] = (text, rows - 1)
             texts.append(text)
+            texts += [""] * (min(_span(cell, "colspan"), _WIDEST_CELL) - 1)
         _repeat_spanning(texts, spanning)
         while texts and not texts[-1]:
             texts.pop()
