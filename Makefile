@@ -39,7 +39,7 @@ demo: $(VENV)/.installed
 	@echo "  $(RAGKIT) ingest ~/Documents --kb mine   your own folder"
 	@echo "  $(RAGKIT) --help"
 
-QUESTION ?= How long is the warranty?
+QUESTION ?= How long is the Heron CV-300 under warranty?
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n auto $(ARGS)

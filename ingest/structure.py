@@ -34,19 +34,21 @@ def sections_from_headings(
 ) -> tuple[Section, ...]:
     """Make sections from headings given as (start, level, title), in order of start.
 
-    Each section runs to the next heading of any level, the last to ``end``. Levels are as the
-    source has them; a path holds only headings of lower level than the one before.
+    Each section runs to the next heading of any level, the last to ``end``. A heading stands
+    below those before it that have a lower level; levels that the source leaves out do not count.
+    Headings without a title begin no section.
     """
-    found = [(start, level, " ".join(title.split())) for start, level, title in headings]
+    titled = [(start, level, " ".join(title.split())) for start, level, title in headings]
+    found = [heading for heading in titled if heading[2]]
+    stops = [start for start, _, _ in found[1:]] + [end]
     sections: list[Section] = []
     above: list[tuple[int, str]] = []
-    for position, (start, level, title) in enumerate(found):
+    for (start, level, title), stop in zip(found, stops, strict=False):
         while above and above[-1][0] >= level:
             above.pop()
         above.append((level, title))
-        stop = found[position + 1][0] if position + 1 < len(found) else end
-        path = tuple(name for _, name in above if name)
-        sections.append(Section(path, level, start, stop))
+        path = tuple(name for _, name in above)
+        sections.append(Section(path, len(path), start, stop))
     return tuple(sections)
 
 

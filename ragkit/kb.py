@@ -21,6 +21,7 @@ from ragkit.results import Answer, Hit, IngestReport, SearchResult, Sources, Tex
 from ragkit.retrieve.filters import WhereMapping, parse_where
 
 if TYPE_CHECKING:
+    from ingest.document import Document
     from ragkit.chat import Chat
     from ragkit.embed.protocol import Embedder
     from ragkit.ingestion import Password
@@ -327,6 +328,7 @@ class KnowledgeBase:
             embedder=self._embedder,
             model=chat_model,
             history=history or (),
+            document_of=self._document_of,
             trace=trace,
         )
         for event in events:
@@ -443,6 +445,11 @@ class KnowledgeBase:
                 self._opened = Store.open(self._directory, create=True)
             return self._opened
 
+    def _document_of(self, path: str) -> Document | None:
+        documents = self._store().documents(parse_where({"path": path}))
+        small = [d for d in documents if d.path == path and d.characters <= _READ_CHARACTERS]
+        return self._store().document(small[0].id) if small else None
+
     def _embedder(self, listener: Listener | None = None) -> Embedder:
         from ragkit.fingerprint import bind_embedder
 
@@ -479,6 +486,8 @@ class KnowledgeBase:
 
 
 _ANSWER_HITS = 12
+# A longer document is not read for its structure when answering; its passages speak for it.
+_READ_CHARACTERS = 2_000_000
 
 
 def _put_trace(

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ingest.decode import decode
 from ingest.document import Block, BlockKind, Document
 from ingest.structure import normalise_plain, sections_from_headings
 
 if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
     from ingest.loaders.registry import Source
 
-_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-_FRONT_MATTER_FIELD = re.compile(r"([A-Za-z_][\w-]{0,40})[ \t]*:[ \t]+(\S.*)")
-_MAX_NESTING = 20
+_FRONT_MATTER: Final = re.compile(
+    r"(?P<fence>---|\+\+\+)[ \t]*\n(?P<body>(?s:.*?\n)??)(?:(?P=fence)|\.\.\.)[ \t]*(?:\n|\Z)"
+)
+_FIELD: Final = re.compile(r"(?P<key>[A-Za-z_][\w-]{0,40})[ \t]*[:=][ \t]*(?P<value>[^\s\[{].*)")
+_LONGEST_FRONT_MATTER: Final = 1 << 16
+_CREATED: Final = ("date", "created", "published")
+# Deeper lists and quotes are left in the block they stand in; nesting costs the parser time.
+_MAX_NESTING: Final = 20
+_LONGEST_TITLE: Final = 1000
+
+
+class _Mark(NamedTuple):
+    """What begins at a place in the text; a table's header rows end at ``header_end``."""
+
+    kind: BlockKind
+    header_end: int | None = None
 
 
 def load_markdown(source: Source) -> Document:
@@ -25,12 +39,9 @@ def load_markdown(source: Source) -> Document:
     decoded = decode(source.data)
     text = normalise_plain(decoded.text)
     metadata, body = _front_matter(text)
-    blocks, headings = _find_blocks(text, body)
-    title = metadata.pop("title", None)
-    if title is None and headings and sum(level == 1 for _, level, _ in headings) == 1:
-        title = next(name for _, level, name in headings if level == 1) or None
-    if "date" in metadata and "created" not in metadata:
-        metadata["created"] = metadata.pop("date")
+    marks, headings = _find_marks(text, body)
+    blocks = _blocks_between(text, marks)
+    title = metadata.pop("title", None) or _title(headings, blocks, body)
     return Document(
         text=text,
         format="markdown",
@@ -44,73 +55,78 @@ def load_markdown(source: Source) -> Document:
 
 
 def _front_matter(text: str) -> tuple[dict[str, str], int]:
-    match = _FRONT_MATTER.match(text)
-    if match is None or not match.group(1):
+    """Return the plain fields of a YAML or TOML head, and where the text proper begins."""
+    match = _FRONT_MATTER.match(text, 0, _LONGEST_FRONT_MATTER)
+    if match is None:
         return {}, 0
-    fields = (_FRONT_MATTER_FIELD.match(line) for line in match.group(1).splitlines())
-    metadata = {field[1].lower(): field[2].strip().strip("\"'") for field in fields if field}
-    return (metadata, match.end()) if metadata else ({}, 0)
+    metadata: dict[str, str] = {}
+    for line in match["body"].splitlines():
+        if (field := _FIELD.match(line)) and (value := field["value"].strip().strip("\"'").strip()):
+            metadata.setdefault(field["key"].lower(), value)
+    if not metadata:
+        return {}, 0
+    for name in _CREATED:
+        if name in metadata:
+            metadata["created"] = metadata.pop(name)
+            break
+    return metadata, match.end()
 
 
-def _find_blocks(text: str, body: int) -> tuple[tuple[Block, ...], list[tuple[int, int, str]]]:
+def _title(
+    headings: Sequence[tuple[int, int, str]], blocks: Sequence[Block], body: int
+) -> str | None:
+    """Return the heading that is the document's title: the only one of level 1, or the first."""
+    highest = [heading for heading in headings if heading[1] == 1]
+    if not highest:
+        return None
+    start, _, title = highest[0]
+    first = next((block.start for block in blocks if block.start >= body), 0)
+    return title if len(highest) == 1 or first >= start else None
+
+
+def _find_marks(text: str, body: int) -> tuple[dict[int, _Mark], list[tuple[int, int, str]]]:
+    """Return what begins where, and the headings as (start, level, title)."""
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING}).enable("table")
-    # Only the block structure is wanted; reading the emphasis of a long text takes its time.
+    # Only the blocks are wanted; to read the emphasis and links of a long text takes much longer.
     parser.core.ruler.disable(["inline", "text_join"])
-    lines = _line_starts(text, body)
-    marks: dict[int, tuple[BlockKind, int | None]] = {}
+    environment: dict[str, Any] = {}
+    tokens = parser.parse(text[body:], environment)
+    # What comes before the first mark, such as a link's definition, is a paragraph.
+    marks = {body: _Mark("paragraph")}
+    if body:
+        marks[0] = _Mark("code")
     headings: list[tuple[int, int, str]] = []
-    if body and text[:body].strip():
-        marks[0] = ("code", None)
-    _mark(parser.parse(text[body:]), lines, marks, headings)
-    return _blocks_from_marks(text, body, marks), headings
-
-
-def _mark(
-    tokens: Sequence[Token],
-    lines: Sequence[int],
-    marks: dict[int, tuple[BlockKind, int | None]],
-    headings: list[tuple[int, int, str]],
-) -> None:
-    """Note where each block begins, as a line's offset, and what it is."""
-    in_table = False
+    lines = _line_starts(text, body)
     for position, token in enumerate(tokens):
         if token.map is None:
-            in_table = in_table and token.type != "table_close"
             continue
-        start = lines[token.map[0]]
-        end = lines[min(token.map[1], len(lines) - 1)]
-        match token.type:
-            case "heading_open":
-                marks[start] = ("heading", None)
-                name = plain_inline(tokens[position + 1].content)
-                headings.append((start, int(token.tag[1]), name))
-            case "table_open":
-                in_table = True
-                header_end = lines[min(token.map[0] + 2, len(lines) - 1)]
-                marks[start] = ("table", header_end)
-            case "fence" | "code_block":
-                marks[start] = ("code", None)
-            case "list_item_open":
-                marks[start] = ("list_item", None)
-            case "paragraph_open" | "html_block" | "hr":
-                if not in_table:
-                    marks.setdefault(start, ("paragraph", None))
-            case _:
-                continue
-        # What follows a block without a blank line between, such as a paragraph after a table
-        # or a fence, begins a block of its own; the next token says which, if it has a map.
-        if token.type in {"heading_open", "table_open", "fence", "code_block", "html_block"}:
-            marks.setdefault(end, ("paragraph", None))
+        start, end = (lines[min(line, len(lines) - 1)] for line in token.map)
+        if token.type == "heading_open":
+            title = _plain(parser, tokens[position + 1].content, environment)
+            marks[start] = _Mark("heading" if title else "paragraph")
+            headings.append((start, int(token.tag[1]), title))
+        elif token.type == "table_open":
+            header_end = lines[min(token.map[0] + 2, len(lines) - 1)]
+            marks[start] = _Mark("table", header_end if header_end < end else None)
+        elif token.type in ("fence", "code_block"):
+            marks[start] = _Mark("code")
+        elif token.type == "list_item_open":
+            marks[start] = _Mark("list_item")
+        elif token.type in ("paragraph_open", "html_block", "hr"):
+            marks.setdefault(start, _Mark("paragraph"))
+            continue
+        else:
+            continue
+        if token.type != "list_item_open":
+            marks.setdefault(end, _Mark("paragraph"))
+    return marks, headings
 
 
-def _blocks_from_marks(
-    text: str, body: int, marks: dict[int, tuple[BlockKind, int | None]]
-) -> tuple[Block, ...]:
+def _blocks_between(text: str, marks: dict[int, _Mark]) -> tuple[Block, ...]:
     """Cut the text at the marks, so that the blocks cover all that is not white space."""
-    marks.setdefault(body, ("paragraph", None))
-    starts = sorted(start for start in marks if start < len(text))
+    starts = sorted(marks)
     blocks: list[Block] = []
     for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
         content = text[start:stop]
@@ -121,20 +137,28 @@ def _blocks_from_marks(
         end = first + len(stripped)
         kind, header_end = marks[start]
         if header_end is not None:
-            header_end = min(end, first + len(text[first:header_end].rstrip()))
+            header_end = min(end, start + len(text[start:header_end].rstrip()))
         blocks.append(Block(kind, first, end, header_end))
     return tuple(blocks)
 
 
-def plain_inline(source: str) -> str:
-    """Return a heading's source without its inline markup: emphasis, links, code, images."""
-    text = re.sub(r"!?\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])?", r"\1", source)
-    text = re.sub(r"`+([^`]+)`+", r"\1", text)
-    text = re.sub(r"(\*\*|__|\*|~~)(?=\S)(.+?)(?<=\S)\1", r"\2", text)
-    text = re.sub(r"(?<!\w)_(?=\S)(.+?)(?<=\S)_(?!\w)", r"\1", text)
-    text = re.sub(r"<[^<>]*>", "", text)
-    text = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)
-    return " ".join(text.split())
+def _plain(parser: MarkdownIt, source: str, environment: dict[str, Any]) -> str:
+    """Return a heading without its markup, on one line."""
+    if len(source) <= _LONGEST_TITLE:
+        tokens: list[Token] = []
+        parser.inline.parse(source, parser, environment, tokens)
+        source = "".join(_texts(tokens))
+    return " ".join(source.split())
+
+
+def _texts(tokens: Sequence[Token]) -> Iterator[str]:
+    for token in tokens:
+        if token.type in ("softbreak", "hardbreak"):
+            yield " "
+        elif token.type == "image":
+            yield from _texts(token.children or ())
+        elif token.type != "html_inline":
+            yield token.content
 
 
 def _line_starts(text: str, body: int) -> list[int]:

@@ -1,10 +1,11 @@
-"""Plain text: paragraphs, list items and underlined headings, at the offsets of the file."""
+"""Plain text: paragraphs, list items and certain headings, at the offsets of the file."""
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ingest.decode import decode
 from ingest.document import Block, Document
@@ -13,9 +14,27 @@ from ingest.structure import normalise_plain, sections_from_headings
 if TYPE_CHECKING:
     from ingest.loaders.registry import Source
 
-_LIST_ITEM = re.compile(r"[ \t]{0,12}(?:[-*•‣◦–]|\(?\d{1,3}[.)]|\(?[a-z][.)])[ \t]+\S")
-_UNDERLINE = re.compile(r"(=+|-+|~+)[ \t]*\Z")
-_TITLE_LENGTH = 120
+# Lines up to a blank one, without the white space around them.
+_PARAGRAPH: Final = re.compile(r"\S(?:.*\S)?(?:[^\S\n]*\n.*\S)*")
+_ITEM: Final = r"(?:[-*•‣◦–]|\(?\d{1,3}[.)]|\(?[a-z][.)])[ \t]+\S"
+_ITEM_HERE: Final = re.compile(_ITEM)
+_ITEM_LINES: Final = re.compile(rf"\n[ \t]{{0,12}}(?={_ITEM})")
+_UNDERLINED: Final = re.compile(
+    r"(?P<title>[^\n]{1,120})\n[ \t]*(?P<rule>={3,}|-{3,}|~{3,})[ \t]*(?:\n|\Z)"
+)
+_UNDERLINE_LEVELS: Final = {"=": 1, "-": 2, "~": 3}
+_NUMBERED: Final = re.compile(
+    r"(?P<number>\d{1,2}(?:\.\d{1,2}){0,3})[.)]?[ \t]+(?P<name>\S.{1,79})"
+)
+_LETTERS_IN_NAME: Final = 4
+
+
+class Heading(NamedTuple):
+    """A heading in plain text; ``level`` is 1 for the outermost."""
+
+    start: int
+    level: int
+    title: str
 
 
 def load_text(source: Source) -> Document:
@@ -23,10 +42,11 @@ def load_text(source: Source) -> Document:
     decoded = decode(source.data)
     text = normalise_plain(decoded.text)
     blocks, headings = find_blocks(text)
+    begins_with_one = bool(headings) and headings[0].start == blocks[0].start
     return Document(
         text=text,
         format="text",
-        title=headings[0][2] if headings and headings[0][0] == blocks[0].start else None,
+        title=headings[0].title if begins_with_one and headings[0].level == 1 else None,
         sections=sections_from_headings(headings, end=len(text)),
         blocks=blocks,
         warnings=(decoded.warning,) if decoded.warning else (),
@@ -34,68 +54,77 @@ def load_text(source: Source) -> Document:
     )
 
 
-def find_blocks(text: str) -> tuple[tuple[Block, ...], list[tuple[int, int, str]]]:
-    """Find the blocks of plain text, and its headings as (start, level, title).
+def find_blocks(text: str) -> tuple[tuple[Block, ...], list[Heading]]:
+    """Find the blocks of plain text, and its headings in order.
 
-    Blank lines part paragraphs. A line underlined with ``=``, ``-`` or ``~`` at least half its
-    length is a heading; that is the only sign taken, for a wrong heading misleads every passage
-    below it.
+    Blank lines part paragraphs. Few signs are taken for a heading, for a wrong one misleads every
+    passage below it: a line underlined at about its length, and lines in capitals with numbers
+    that count up.
     """
     blocks: list[Block] = []
-    headings: list[tuple[int, int, str]] = []
-    for lines in _paragraphs(text):
-        if len(lines) >= 2 and (level := _heading_level(text, lines[0], lines[1])):
-            (start, stop), (_, end) = lines[0], lines[1]
-            blocks.append(Block("heading", start, end))
-            headings.append((start, level, text[start:stop].strip()))
-            lines = lines[2:]
-        blocks += _split_items(text, lines)
+    headings: list[Heading] = []
+    numbered: list[int] = []
+    for match in _PARAGRAPH.finditer(text):
+        start, end = match.span()
+        underlined = _UNDERLINED.match(text, start, end)
+        if underlined and (title := _underlined_title(underlined)):
+            rule_end = underlined.end("rule")
+            level = _UNDERLINE_LEVELS[underlined["rule"][0]]
+            headings.append(Heading(start, level, title))
+            blocks.append(Block("heading", start, rule_end))
+            rest = _PARAGRAPH.search(text, rule_end, end)
+            if rest is None:
+                continue
+            start = rest.start()
+        if "0" <= text[start] <= "9" and _is_numbered_heading(text, start, end):
+            numbered.append(len(blocks))
+        blocks += _items(text, start, end)
+    for index in _counting_up(text, blocks, numbered):
+        start, end = blocks[index].start, blocks[index].end
+        blocks[index] = Block("heading", start, end)
+        title = text[start:end]
+        headings.append(Heading(start, _numbers(title).count(".") + 1, title))
+    headings.sort()
     return tuple(blocks), headings
 
 
-def _paragraphs(text: str) -> Iterator[list[tuple[int, int]]]:
-    """Yield the non-blank lines between blank ones as spans without surrounding white space."""
-    lines: list[tuple[int, int]] = []
-    position = 0
-    length = len(text)
-    while position < length:
-        newline = text.find("\n", position)
-        stop = length if newline < 0 else newline
-        line = text[position:stop]
-        stripped = line.strip()
-        if stripped:
-            start = position + line.index(stripped[0])
-            lines.append((start, start + len(stripped)))
-        elif lines:
-            yield lines
-            lines = []
-        position = stop + 1
-    if lines:
-        yield lines
+def _underlined_title(match: re.Match[str]) -> str | None:
+    title = match["title"].strip()
+    fits = len(title) <= 2 * len(match["rule"])
+    return title if fits and any(map(str.isalnum, title)) else None
 
 
-def _heading_level(text: str, title: tuple[int, int], below: tuple[int, int]) -> int:
-    length = title[1] - title[0]
-    rule = text[below[0] : below[1]]
-    if not 0 < length <= _TITLE_LENGTH or not _UNDERLINE.match(rule) or len(rule) * 2 < length:
-        return 0
-    if len(rule) < 3 or not any(character.isalnum() for character in text[title[0] : title[1]]):
-        return 0
-    return {"=": 1, "-": 2, "~": 3}[rule[0]]
-
-
-def _split_items(text: str, lines: list[tuple[int, int]]) -> Iterator[Block]:
+def _items(text: str, start: int, end: int) -> Iterator[Block]:
     """Part a paragraph where list items begin; lines after an item belong to it."""
-    start: int | None = None
-    kind: str = "paragraph"
-    end = 0
-    for line_start, line_end in lines:
-        if _LIST_ITEM.match(text, line_start, line_end):
-            if start is not None:
-                yield Block("list_item" if kind == "list_item" else "paragraph", start, end)
-            start, kind = line_start, "list_item"
-        elif start is None:
-            start, kind = line_start, "paragraph"
-        end = line_end
-    if start is not None:
-        yield Block("list_item" if kind == "list_item" else "paragraph", start, end)
+    is_item = _ITEM_HERE.match(text, start, end) is not None
+    for match in _ITEM_LINES.finditer(text, start, end):
+        stop = start + len(text[start : match.start()].rstrip())
+        yield Block("list_item" if is_item else "paragraph", start, stop)
+        start, is_item = match.end(), True
+    yield Block("list_item" if is_item else "paragraph", start, end)
+
+
+def _is_numbered_heading(text: str, start: int, end: int) -> bool:
+    """Whether a paragraph is one line in capitals with a number before it."""
+    if end - start > 100 or not (match := _NUMBERED.fullmatch(text, start, end)):
+        return False
+    name = match["name"]
+    letters = sum(map(str.isalpha, name))
+    return name.isupper() and letters >= _LETTERS_IN_NAME and name[-1] not in ".:;,!?"
+
+
+def _counting_up(text: str, blocks: Sequence[Block], indices: Sequence[int]) -> Sequence[int]:
+    """Return the numbered lines if they are headings: they count up, and most have text below."""
+    numbers = [
+        tuple(map(int, _numbers(text[blocks[index].start : blocks[index].end]).split(".")))
+        for index in indices
+    ]
+    taken = set(indices)
+    below = sum(index + 1 < len(blocks) and index + 1 not in taken for index in indices)
+    rising = all(one < next_one for one, next_one in itertools.pairwise(numbers))
+    return indices if len(indices) >= 2 and rising and 2 * below > len(indices) else ()
+
+
+def _numbers(line: str) -> str:
+    match = _NUMBERED.match(line)
+    return match["number"] if match else ""

@@ -163,7 +163,7 @@ class _Cutter:
                 yield from self._candidate(span_start, span_end, "question", context)
                 context = text
                 continue
-            whole = kind == "item" or _ENDED.search(text) or len(spans) > 1
+            whole = kind == "item" or _ENDED.search(text)
             yield from self._candidate(span_start, span_end, kind if whole else "fragment", context)
 
     def _rows(self, block: Block, caption: str) -> Iterator[Candidate]:

@@ -21,10 +21,10 @@ MAX_CHARACTERS = 450
 
 # The best sentence stands alone when the next is this much worse; others join it when they are
 # not worse than this share of it and not a repetition.
-_CLEAR_LEAD = 0.25
-_JOIN_SHARE = 0.6
+_CLEAR_LEAD = 0.7
+_JOIN_SHARE = 0.5
 _SAME = 0.9
-_DIVERSITY = 0.3
+_DIVERSITY = 0.6
 
 _REFERS_BACK = re.compile(
     r"(?:it|its|this|that|these|those|they|their|them|he|she|his|her|such|both|otherwise|however|"
@@ -75,17 +75,22 @@ def choose(ranking: Ranking) -> list[Candidate]:
     length = len(best.candidate.shown)
     rest = list(ranking.scored[1:])
     while rest and len(picked) < MAX_SENTENCES:
-        entry = max(rest, key=lambda other: other.score - _DIVERSITY * _overlap(other, picked))
+        entry = max(rest, key=lambda other: _worth(other, picked))
         rest.remove(entry)
         if len(picked) == 1 and best.fit >= 0.5 and best.score - entry.score > _CLEAR_LEAD:
             break
-        if entry.score < _JOIN_SHARE * best.score:
-            continue
+        if _worth(entry, picked) < _JOIN_SHARE * best.score:
+            break
         if length + len(entry.candidate.shown) > MAX_CHARACTERS or _overlap(entry, picked) > _SAME:
             continue
         picked.append(entry)
         length += len(entry.candidate.shown)
     return [entry.candidate for entry in picked]
+
+
+def _worth(entry: Scored, picked: Sequence[Scored]) -> float:
+    """The score, less for what has been said."""
+    return entry.score - _DIVERSITY * _overlap(entry, picked)
 
 
 def _overlap(entry: Scored, picked: Iterable[Scored]) -> float:
