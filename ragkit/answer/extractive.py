@@ -21,10 +21,10 @@ MAX_CHARACTERS = 450
 
 # The best sentence stands alone when the next is this much worse; others join it when they are
 # not worse than this share of it and not a repetition.
-_CLEAR_LEAD = 0.7
-_JOIN_SHARE = 0.5
+_CLEAR_LEAD = 0.35
+_JOIN_SHARE = 0.7
 _SAME = 0.9
-_DIVERSITY = 0.6
+_DIVERSITY = 0.3
 
 _REFERS_BACK = re.compile(
     r"(?:it|its|this|that|these|those|they|their|them|he|she|his|her|such|both|otherwise|however|"
