@@ -25,7 +25,17 @@ class WrongFormatError(LoadError):
 
 
 class EncryptedError(LoadError):
-    """The file needs a password, or the given one does not open it."""
+    """The file needs a password, or the given one does not open it.
+
+    The message always begins with :attr:`PREFIX`, so that a stored reason can be told apart.
+    """
+
+    PREFIX = "encrypted"
+
+    def __init__(self, message: str) -> None:
+        """Begin the message with :attr:`PREFIX`."""
+        begins = message.startswith(self.PREFIX)
+        super().__init__(message if begins else f"{self.PREFIX}: {message}")
 
 
 class NoTextError(LoadError):

@@ -45,6 +45,7 @@ def bind_embedder(store: Store, embedder: Embedder) -> None:
     """
     stored = _stored(store)
     if not stored:
+        store.use_vectors_of(json.dumps(describe(embedder)["embedding"], sort_keys=True))
         write(store, embedder)
         return
     now = describe(embedder)["embedding"]

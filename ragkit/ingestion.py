@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ingest.errors import EncryptedError, LoadError, UnreadableError, UnsupportedFormatError
@@ -116,6 +116,8 @@ def ingest(
     with store.writing("ingest"):
         for target in targets:
             look = _look(store, target, listener)
+            if options.password is not None:
+                look = _with_encrypted_tried_again(look)
             tally.count_unchanged(look)
             root_id = store.root(look.folder, kind=look.kind).id
             _apply_cheap_changes(store, root_id, look, tally)
@@ -152,6 +154,18 @@ def _look(store: Store | None, target: Target, listener: Listener) -> Survey:
     look = survey(store, target)
     listener(Progress("scan", look.found, look.found, "files", str(target.path)))
     return look
+
+
+def _with_encrypted_tried_again(look: Survey) -> Survey:
+    """Plan to load again what could not be loaded for want of a password."""
+    again = [
+        file
+        for file in look.plan.still_failing
+        if (look.known[file.relative_path].failure or "").startswith(EncryptedError.PREFIX)
+    ]
+    failing = tuple(file for file in look.plan.still_failing if file not in again)
+    plan = replace(look.plan, change=(*look.plan.change, *again), still_failing=failing)
+    return replace(look, plan=plan)
 
 
 def _apply_cheap_changes(store: Store, root_id: int, look: Survey, tally: _Tally) -> None:
@@ -264,7 +278,7 @@ def _load(
 def _ask_and_load(pool: LoaderPool, file: FoundFile, password: Password) -> Loaded | LoadError:
     from ingest.isolate import LoadRequest
 
-    outcome: Loaded | LoadError = EncryptedError("it is encrypted and no password was given")
+    outcome: Loaded | LoadError = EncryptedError("encrypted, and no password was given")
     for _attempt in range(3):
         given = password(file.relative_path) if callable(password) else None
         if not given:

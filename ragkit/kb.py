@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import threading
@@ -15,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ragkit.errors import NotFoundError, UsageError
+from ragkit.errors import EmbeddingError, NotFoundError, UsageError
 from ragkit.events import Listener, ignore
 from ragkit.results import Answer, Hit, IngestReport, SearchResult, Sources, TextDelta
 from ragkit.retrieve.filters import WhereMapping, parse_where
@@ -70,6 +69,7 @@ class KnowledgeBase:
         base_url: str | None = None,
         api_key: str | None = None,
         embedder: str | Embedder | None = None,
+        embedder_base_url: str | None = None,
         create: bool = True,
         listener: Listener = ignore,
     ) -> None:
@@ -82,7 +82,9 @@ class KnowledgeBase:
             base_url: Where an OpenAI-compatible ``model`` is served.
             api_key: Its key; default: the environment's, read only for a model named here.
             embedder: The embedding model's name, or an object; default: the one the base was
-                built with, or all-MiniLM-L6-v2 for a new one.
+                built with, or all-MiniLM-L6-v2 for a new one. A model on a server is named anew
+                by everyone who opens the base: what a base says sends nothing anywhere.
+            embedder_base_url: Where an OpenAI-compatible ``embedder`` is served.
             create: Whether to make a base where there is none.
             listener: Called with progress events and notices.
 
@@ -101,6 +103,7 @@ class KnowledgeBase:
         self._api_key = api_key
         self._listener = listener
         self._wanted_embedder = embedder
+        self._embedder_base_url = embedder_base_url
         self._loaded_embedder: Embedder | None = None
         self._chat_models: dict[str, ChatModel] = {}
         self._lock = threading.RLock()
@@ -346,16 +349,22 @@ class KnowledgeBase:
 
     async def asearch(self, question: str, **options: Any) -> list[Hit]:
         """Like :meth:`search`, in a worker thread."""
-        return await asyncio.to_thread(self.search, question, **options)
+        from asyncio import to_thread
+
+        return await to_thread(self.search, question, **options)
 
     async def aask(self, question: str, **options: Any) -> Answer:
         """Like :meth:`ask`, in a worker thread."""
-        return await asyncio.to_thread(self.ask, question, **options)
+        from asyncio import to_thread
+
+        return await to_thread(self.ask, question, **options)
 
     async def astream(self, question: str, **options: Any) -> AsyncIterator[StreamEvent]:
         """Like :meth:`stream`, each step in a worker thread."""
+        from asyncio import to_thread
+
         events = self.stream(question, **options)
-        while (event := await asyncio.to_thread(next, events, None)) is not None:
+        while (event := await to_thread(next, events, None)) is not None:
             yield event
 
     # -- looking at what is there -------------------------------------------------------------
@@ -458,6 +467,7 @@ class KnowledgeBase:
                 wanted = self._wanted_embedder
                 if wanted is None:
                     wanted = self._store().get_setting("embedder")
+                    _refuse_unnamed_server(wanted)
                 embedder = self._load_embedder(wanted, listener or self._listener)
                 bind_embedder(self._store(), embedder)
                 self._loaded_embedder = embedder
@@ -468,7 +478,9 @@ class KnowledgeBase:
             return wanted
         from ragkit.embed import DEFAULT_EMBEDDER, load_embedder
 
-        return load_embedder(wanted or DEFAULT_EMBEDDER, listener=listener)
+        return load_embedder(
+            wanted or DEFAULT_EMBEDDER, base_url=self._embedder_base_url, listener=listener
+        )
 
     def _chat_model(self, model: str | ChatModel) -> ChatModel | None:
         if not isinstance(model, str):
@@ -488,6 +500,15 @@ class KnowledgeBase:
 _ANSWER_HITS = 12
 # A longer document is not read for its structure when answering; its passages speak for it.
 _READ_CHARACTERS = 2_000_000
+
+
+def _refuse_unnamed_server(embedder: str | None) -> None:
+    """Raise where a base, perhaps somebody else's, would have its questions sent to a server."""
+    if embedder is not None and embedder.startswith(("openai:", "ollama:")):
+        raise EmbeddingError(
+            f"the knowledge base was built with {embedder!r}, a model on a server; name it with "
+            "--embedder (in Python: embedder=) to let questions be sent there"
+        )
 
 
 def _put_trace(

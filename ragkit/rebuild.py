@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from ragkit.events import Listener, Progress
@@ -28,7 +29,7 @@ def rebuild(store: Store, embedder: Embedder, listener: Listener) -> None:
 
     wanted = describe(embedder)
     with store.writing("rebuild"):
-        store.use_vectors_of(str(wanted["embedding"]))
+        store.use_vectors_of(json.dumps(wanted["embedding"], sort_keys=True))
         write(store, embedder)
         documents = store.documents()
         listener(Progress("load", 0, len(documents), "documents"))

@@ -9,6 +9,7 @@ from ragkit.cli.common import (
     Command,
     Common,
     common_options,
+    embedder_options,
     model_options,
     open_kb,
     parse_where,
@@ -32,6 +33,7 @@ from ragkit.cli.output import print_json
 @click.argument("question", metavar="QUESTION", nargs=-1, required=True)
 @where_option
 @model_options
+@embedder_options
 @session_option(
     default=None,
     help_text="Conversation to go on with: earlier questions count, and this one is kept.",
@@ -43,6 +45,8 @@ def command(
     conditions: tuple[str, ...],
     model: str,
     base_url: str | None,
+    embedder: str | None,
+    embedder_base_url: str | None,
     session: str | None,
 ) -> None:
     """Answer a question from the documents, citing the exact places.
@@ -52,7 +56,13 @@ def command(
     """
     text = read_question(question)
     where = parse_where(conditions)
-    with open_kb(common, model=model, base_url=base_url) as kb:
+    with open_kb(
+        common,
+        model=model,
+        base_url=base_url,
+        embedder=embedder,
+        embedder_base_url=embedder_base_url,
+    ) as kb:
         asked = kb.chat(session) if session is not None else kb
         if common.as_json:
             print_json(answer_document(asked.ask(text, where=where)))

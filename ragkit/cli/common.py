@@ -110,17 +110,25 @@ def model_options(function: _Function) -> _Function:
     return model(base_url(function))
 
 
-def embedder_option(function: _Function) -> _Function:
-    """Add ``--embedder``."""
-    return click.option(
+def embedder_options(function: _Function) -> _Function:
+    """Add ``--embedder`` and ``--embedder-base-url``."""
+    base_url = click.option(
+        "--embedder-base-url",
+        metavar="URL",
+        envvar="RAGKIT_EMBEDDER_BASE_URL",
+        show_envvar=True,
+        help="Address of the OpenAI-compatible server of --embedder.",
+    )
+    embedder = click.option(
         "--embedder",
         metavar="NAME",
         envvar="RAGKIT_EMBEDDER",
         show_envvar=True,
-        help="Model that turns passages into vectors: any sentence-transformers model or folder,"
+        help="Model that turns text into vectors: any sentence-transformers model or folder,"
         " openai:NAME or ollama:NAME. Default: the one the knowledge base has; for a new one"
         " all-MiniLM-L6-v2, which comes with ragkit.",
-    )(function)
+    )
+    return embedder(base_url(function))
 
 
 def where_option(function: _Function) -> _Function:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ragkit.cli.app import EXIT_FAILURES, Interrupted
-from ragkit.cli.common import Command, Common, common_options, embedder_option, open_kb
+from ragkit.cli.common import Command, Common, common_options, embedder_options, open_kb
 from ragkit.cli.output import (
     can_prompt,
     human_seconds,
@@ -36,7 +36,7 @@ _MOST_WARNINGS = 20
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
 @click.option("--dry-run", is_flag=True, help="Say what would be done and change nothing.")
-@embedder_option
+@embedder_options
 @click.option(
     "--password",
     metavar="TEXT",
@@ -51,6 +51,7 @@ def command(
     paths: tuple[str, ...],
     dry_run: bool,
     embedder: str | None,
+    embedder_base_url: str | None,
     password: str | None,
 ) -> int:
     """Read folders and files into the knowledge base.
@@ -67,6 +68,7 @@ def command(
                 common,
                 create=True,
                 embedder=embedder,
+                embedder_base_url=embedder_base_url,
                 listener=display,
             ) as kb:
                 report = kb.ingest(

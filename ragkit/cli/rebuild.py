@@ -7,7 +7,7 @@ import time
 import click
 
 from ragkit.cli.app import Interrupted
-from ragkit.cli.common import Command, Common, common_options, embedder_option, open_kb
+from ragkit.cli.common import Command, Common, common_options, embedder_options, open_kb
 from ragkit.cli.output import human_seconds, plural, print_json
 from ragkit.cli.progress import ProgressDisplay
 
@@ -20,9 +20,9 @@ from ragkit.cli.progress import ProgressDisplay
         "ragkit rebuild --embedder BAAI/bge-small-en-v1.5",
     ),
 )
-@embedder_option
+@embedder_options
 @common_options
-def command(common: Common, embedder: str | None) -> None:
+def command(common: Common, embedder: str | None, embedder_base_url: str | None) -> None:
     """Make all passages and vectors anew, from the text in the knowledge base.
 
     Needed after a change of the embedding model or of how text is cut into passages. The source
@@ -31,7 +31,7 @@ def command(common: Common, embedder: str | None) -> None:
     started = time.perf_counter()
     with ProgressDisplay() as display:
         try:
-            with open_kb(common, listener=display) as kb:
+            with open_kb(common, embedder_base_url=embedder_base_url, listener=display) as kb:
                 kb.rebuild(embedder=embedder, listener=display)
                 status = kb.status()
         except KeyboardInterrupt:

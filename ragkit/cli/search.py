@@ -10,6 +10,7 @@ from ragkit.cli.common import (
     Command,
     Common,
     common_options,
+    embedder_options,
     open_kb,
     parse_where,
     read_question,
@@ -48,9 +49,16 @@ if TYPE_CHECKING:
     show_default=True,
     help="Search by meaning (dense), by words (lexical), or by both.",
 )
+@embedder_options
 @common_options
 def command(
-    common: Common, question: tuple[str, ...], limit: int, conditions: tuple[str, ...], mode: Mode
+    common: Common,
+    question: tuple[str, ...],
+    limit: int,
+    conditions: tuple[str, ...],
+    mode: Mode,
+    embedder: str | None,
+    embedder_base_url: str | None,
 ) -> None:
     """Find the passages that fit a question, best first.
 
@@ -58,7 +66,7 @@ def command(
     """
     text = read_question(question)
     where = parse_where(conditions)
-    with open_kb(common) as kb:
+    with open_kb(common, embedder=embedder, embedder_base_url=embedder_base_url) as kb:
         result = kb.retrieve(text, k=limit, where=where, mode=mode)
         if common.as_json:
             print_json({"hits": result.hits, "degraded": result.degraded})

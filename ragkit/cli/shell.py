@@ -11,6 +11,7 @@ from ragkit.cli.common import (
     Command,
     Common,
     common_options,
+    embedder_options,
     model_options,
     open_kb,
     parse_where,
@@ -35,12 +36,15 @@ from ragkit.errors import UsageError
 )
 @where_option
 @model_options
+@embedder_options
 @common_options
 def command(
     common: Common,
     conditions: tuple[str, ...],
     model: str,
     base_url: str | None,
+    embedder: str | None,
+    embedder_base_url: str | None,
     session: str,
 ) -> int:
     """Ask questions in an interactive shell that remembers the conversation.
@@ -56,7 +60,13 @@ def command(
     from ragkit.cli.repl import Shell, questions_from
     from ragkit.cli.terminal import console
 
-    with open_kb(common, model=model, base_url=base_url) as kb:
+    with open_kb(
+        common,
+        model=model,
+        base_url=base_url,
+        embedder=embedder,
+        embedder_base_url=embedder_base_url,
+    ) as kb:
         shell = Shell(
             kb,
             console(sys.stderr if common.as_json else None),

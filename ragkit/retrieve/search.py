@@ -80,6 +80,9 @@ def search(
     if mode != "dense":
         found = store.search_lexical(resolved.lexical, candidates, document_ids=documents)
         lexical = {scored.chunk_id: scored.score for scored in found}
+        lag = store.view_lag().lexical
+        if lag:
+            degraded.append(f"{lag:,} changed passages cannot be found by words yet")
         clock.lap("lexical")
     if vector is not None and lexical:
         similarities = _similarities(store, vector, [c for c in lexical if c not in dense])

@@ -202,6 +202,43 @@ def test_an_unreadable_file_keeps_its_last_version(kb: KnowledgeBase, docs: Path
     assert "three years" in kb.text("warranty.md")
 
 
+def encrypted_pdf(path: Path) -> Path:
+    from pypdf import PdfWriter
+    from reportlab.pdfgen.canvas import Canvas
+
+    plain = path.with_suffix(".plain")
+    canvas = Canvas(str(plain))
+    canvas.drawString(72, 720, "The secret ingredient is cardamom.")
+    canvas.save()
+    writer = PdfWriter(clone_from=plain)
+    plain.unlink()
+    writer.encrypt("open sesame", algorithm="AES-256")
+    writer.write(path)
+    os.utime(path, ns=(10**18, 10**18))
+    return path
+
+
+def test_encrypted_files_are_tried_again_once_a_password_is_given(
+    kb: KnowledgeBase, docs: Path
+) -> None:
+    encrypted_pdf(docs / "secret.pdf")
+    report = kb.ingest(docs)
+    assert [(note.path, "password" in note.reason) for note in report.failed] == [
+        ("secret.pdf", True)
+    ]
+    assert [note.path for note in kb.ingest(docs, password="wrong").failed] == ["secret.pdf"]
+    asked: list[str] = []
+
+    def ask(path: str) -> str | None:
+        asked.append(path)
+        return "open sesame" if len(asked) == 2 else "wrong again"
+
+    assert kb.ingest(docs, password=ask).added == ("secret.pdf",)
+    assert asked == ["secret.pdf"] * 2
+    assert kb.ingest(docs).same == 4
+    assert kb.search("cardamom")[0].page == 1
+
+
 def test_single_files_are_added_and_updated(kb: KnowledgeBase, docs: Path) -> None:
     assert kb.ingest(docs / "warranty.md").added == ("warranty.md",)
     assert kb.ingest(docs / "notes/recipe.txt").added == ("recipe.txt",)
