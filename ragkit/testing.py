@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ragkit.embed.protocol import ModelFingerprint, TextKind
-from ragkit.llm.protocol import Delta, Message
+from ragkit.llm.protocol import Delta, Message, ToolCall, ToolSchema
 from ragkit.results import Usage
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 
-Step = str | BaseException | Delta
+Step = str | ToolCall | BaseException | Delta
 
 
 class ScriptedModel:
     """A chat model that replies what it was told to, one reply for each call.
 
-    A reply is a text (sent word by word), an exception (raised instead of replying), or a sequence
-    of pieces sent one by one: texts, exceptions, or :class:`ragkit.llm.Delta` to set a finish
-    reason. Use it as a context manager, so that replies nobody asked for fail the test::
+    A reply is a text (sent word by word), a :class:`ragkit.llm.ToolCall`, an exception (raised
+    instead of replying), or a sequence of pieces sent one by one: texts, tool calls, exceptions, or
+    :class:`ragkit.llm.Delta` to set a finish reason. Use it as a context manager, so that replies nobody asked for fail the test::
 
         with ScriptedModel("The warranty is two years [1].") as model:
             answer = kb.ask("How long is the warranty?", model=model)
@@ -40,12 +40,16 @@ class ScriptedModel:
         *replies: Step | Sequence[Step],
         name: str = "scripted",
         context_window: int = 8_192,
+        native_tools: bool = True,
     ) -> None:
         """Set the replies, in order."""
         self._replies = list(replies)
         self._name = name
         self._context_window = context_window
+        self._native_tools = native_tools
         self.calls: list[tuple[Message, ...]] = []
+        self.tools: list[tuple[ToolSchema, ...]] = []
+        self.schemas: list[Mapping[str, Any] | None] = []
 
     def __enter__(self) -> Self:
         return self
@@ -69,16 +73,30 @@ class ScriptedModel:
         """How many tokens prompt and reply may hold together."""
         return self._context_window
 
+    @property
+    def native_tools(self) -> bool:
+        """Whether it is taken for a model that calls tools by itself."""
+        return self._native_tools
+
     def stream(
-        self, messages: Sequence[Message], *, max_tokens: int, temperature: float = 0.0
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        tools: Sequence[ToolSchema] = (),
+        schema: Mapping[str, Any] | None = None,
+        stop: Sequence[str] = (),
     ) -> Iterator[Delta]:
-        """Send the next reply; ``calls`` keeps the messages.
+        """Send the next reply; ``calls`` keeps the messages, ``tools`` and ``schemas`` the rest.
 
         Raises:
             AssertionError: the script has no further reply.
         """
-        del max_tokens, temperature  # a script has its own length and no chance in it
+        del max_tokens, temperature, stop  # a script has its own length and no chance in it
         self.calls.append(tuple(messages))
+        self.tools.append(tuple(tools))
+        self.schemas.append(schema)
         if len(self.calls) > len(self._replies):
             raise AssertionError(
                 f"the model was asked {len(self.calls)} times, but the script has "
@@ -96,7 +114,7 @@ class ScriptedModel:
 def _pieces(reply: Step | Sequence[Step]) -> Iterable[Step]:
     if isinstance(reply, str):
         return (word for word in reply.replace(" ", "\0 ").split("\0"))
-    if isinstance(reply, BaseException | Delta):
+    if isinstance(reply, BaseException | Delta | ToolCall):
         return (reply,)
     return reply
 
@@ -104,16 +122,24 @@ def _pieces(reply: Step | Sequence[Step]) -> Iterable[Step]:
 def _play(pieces: Iterable[Step], messages: Sequence[Message]) -> Iterator[Delta]:
     finish: FinishReason | None = None
     said = 0
+    called = False
     for piece in pieces:
         if isinstance(piece, BaseException):
             raise piece
+        if isinstance(piece, ToolCall):
+            called = True
+            yield Delta(tool_calls=(piece,))
+            continue
         delta = Delta(text=piece) if isinstance(piece, str) else piece
         finish = delta.finish_reason or finish
         said += len(delta.text.split())
         yield delta
     if finish is None:
         read = sum(len(message.content.split()) for message in messages)
-        yield Delta(finish_reason="stop", usage=Usage(input_tokens=read, output_tokens=said))
+        yield Delta(
+            finish_reason="tool_calls" if called else "stop",
+            usage=Usage(input_tokens=read, output_tokens=said),
+        )
 
 
 class WordTokenizer:

@@ -7,9 +7,31 @@ model file run in this process by llama.cpp. Naming a model sends nothing; askin
 from __future__ import annotations
 
 from ragkit.errors import UsageError
-from ragkit.llm.protocol import ChatModel, Delta, FinishReason, Message, Role
+from ragkit.llm.protocol import (
+    ChatModel,
+    Delta,
+    FinishReason,
+    Message,
+    Reply,
+    Role,
+    ToolCall,
+    ToolSchema,
+    complete,
+)
 
-__all__ = ["MODEL_FORMS", "ChatModel", "Delta", "FinishReason", "Message", "Role", "load_model"]
+__all__ = [
+    "MODEL_FORMS",
+    "ChatModel",
+    "Delta",
+    "FinishReason",
+    "Message",
+    "Reply",
+    "Role",
+    "ToolCall",
+    "ToolSchema",
+    "complete",
+    "load_model",
+]
 
 MODEL_FORMS = "'extractive', 'openai:NAME', 'ollama:NAME' or 'gguf:PATH'"
 DEFAULT_TIMEOUT = 300.0

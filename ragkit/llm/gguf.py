@@ -10,9 +10,9 @@ import importlib.util
 import json
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ragkit.errors import ModelError
@@ -21,7 +21,7 @@ from ragkit.llm.openai_compatible import OpenAICompatible
 if TYPE_CHECKING:
     import xllamacpp
 
-    from ragkit.llm.protocol import Delta, Message
+    from ragkit.llm.protocol import Delta, Message, ToolSchema
 
 # Memory for the context grows with it, so it is not taken as large as the model allows.
 _DEFAULT_WINDOW = 8_192
@@ -81,15 +81,34 @@ class GgufModel:
         """How many tokens prompt and reply may hold together; loads the model to find out."""
         return self._loaded().context_window
 
+    @property
+    def native_tools(self) -> bool:
+        """False: what a small local model writes as a tool call is seldom one."""
+        return False
+
     def stream(
-        self, messages: Sequence[Message], *, max_tokens: int, temperature: float = 0.0
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        tools: Sequence[ToolSchema] = (),
+        schema: Mapping[str, Any] | None = None,
+        stop: Sequence[str] = (),
     ) -> Iterator[Delta]:
         """Reply piece by piece; closing the iterator cancels the call.
 
         Raises:
             ModelError: the model cannot be loaded, or took too long.
         """
-        yield from self._loaded().stream(messages, max_tokens=max_tokens, temperature=temperature)
+        yield from self._loaded().stream(
+            messages,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            tools=tools,
+            schema=schema,
+            stop=stop,
+        )
 
     def close(self) -> None:
         """Free the weights; asking again would load them again."""

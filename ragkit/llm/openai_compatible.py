@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING, Any, cast
 from ragkit.errors import ModelError, UsageError
 from ragkit.llm.deadline import within
 from ragkit.llm.failures import explain
-from ragkit.llm.protocol import Delta, FinishReason, Message
+from ragkit.llm.protocol import (
+    Delta,
+    FinishReason,
+    Message,
+    ToolCall,
+    ToolSchema,
+    message_document,
+)
 from ragkit.results import Usage
 
 if TYPE_CHECKING:
     import openai
     from openai.types.chat import ChatCompletionChunk
+    from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 
 OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_URL = "http://localhost:11434/v1"
@@ -135,8 +143,20 @@ class OpenAICompatible:
         """How many tokens prompt and reply may hold together."""
         return self._context_window
 
+    @property
+    def native_tools(self) -> bool:
+        """Whether the model can be expected to call tools by itself."""
+        return True
+
     def stream(
-        self, messages: Sequence[Message], *, max_tokens: int, temperature: float = 0.0
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        tools: Sequence[ToolSchema] = (),
+        schema: Mapping[str, Any] | None = None,
+        stop: Sequence[str] = (),
     ) -> Iterator[Delta]:
         """Reply piece by piece; closing the iterator cancels the call.
 
@@ -148,13 +168,22 @@ class OpenAICompatible:
         """
         settings: dict[str, Any] = {
             "model": self._model,
-            "messages": [{"role": m.role, "content": m.content} for m in messages],
+            "messages": [message_document(message) for message in messages],
             "stream": True,
             "stream_options": {"include_usage": True},
             "temperature": temperature,
             # OpenAI's newer models know only the longer name, most other servers the shorter.
             ("max_completion_tokens" if self._base_url == OPENAI_URL else "max_tokens"): max_tokens,
         }
+        if tools:
+            settings["tools"] = [_tool_document(tool) for tool in tools]
+        if schema is not None:
+            settings["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": "reply", "schema": dict(schema)},
+            }
+        if stop:
+            settings["stop"] = list(stop)
         client = self._client  # made before the clock starts: importing takes a second
         try:
             yield from within(self._timeout, self._deltas(client, settings))
@@ -193,6 +222,7 @@ class OpenAICompatible:
         usage: Usage | None = None
         broke_off = ModelError(f"{self._name} at {self._base_url} broke off in its reply")
         started = False
+        calls = _ToolCalls()
         try:
             with _open(client, settings) as chunks:
                 for chunk in chunks:
@@ -201,6 +231,8 @@ class OpenAICompatible:
                     for choice in chunk.choices or ():
                         if choice.delta is not None and choice.delta.content:
                             yield Delta(text=choice.delta.content)
+                        if choice.delta is not None:
+                            calls.feed(choice.delta.tool_calls or ())
                         if choice.finish_reason is not None:
                             finish = _finish_reason(choice.finish_reason)
         except openai.OpenAIError as error:
@@ -217,7 +249,39 @@ class OpenAICompatible:
             ) from error
         if finish is None:
             raise broke_off
-        yield Delta(finish_reason=finish, usage=usage)
+        yield Delta(finish_reason=finish, usage=usage, tool_calls=calls.whole())
+
+
+class _ToolCalls:
+    """Puts tool calls together from the fragments that a server streams."""
+
+    def __init__(self) -> None:
+        self._parts: dict[int, list[str]] = {}
+
+    def feed(self, fragments: Sequence[ChoiceDeltaToolCall]) -> None:
+        for fragment in fragments:
+            parts = self._parts.setdefault(fragment.index, ["", "", ""])
+            parts[0] = fragment.id or parts[0]
+            if fragment.function is not None:
+                parts[1] += fragment.function.name or ""
+                parts[2] += fragment.function.arguments or ""
+
+    def whole(self) -> tuple[ToolCall, ...]:
+        return tuple(
+            ToolCall(call_id or f"call_{index}", name, arguments)
+            for index, (call_id, name, arguments) in sorted(self._parts.items())
+        )
+
+
+def _tool_document(tool: ToolSchema) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "function": {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": dict(tool.parameters),
+        },
+    }
 
 
 def _open(client: openai.OpenAI, settings: dict[str, Any]) -> openai.Stream[ChatCompletionChunk]:
@@ -256,6 +320,6 @@ def _usage(chunk: ChatCompletionChunk) -> Usage | None:
 
 
 def _finish_reason(reason: str) -> FinishReason:
-    if reason in ("stop", "length", "content_filter"):
+    if reason in ("stop", "length", "tool_calls", "content_filter"):
         return cast("FinishReason", reason)
     return "other"

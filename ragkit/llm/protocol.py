@@ -1,33 +1,75 @@
-"""What ragkit asks of a language model: one streaming call."""
+"""What ragkit asks of a language model: one streaming call, with tools and schemas if it can."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from ragkit.results import Usage
 
-Role = Literal["system", "user", "assistant"]
-FinishReason = Literal["stop", "length", "content_filter", "other"]
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to have a tool called. ``arguments`` is JSON as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSchema:
+    """What a model is told of a tool; ``parameters`` is a JSON schema of type ``object``."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation with a model."""
+    """One turn of a conversation with a model.
+
+    An assistant's message may carry the ``tool_calls`` it made; a tool's message answers the call
+    whose id is ``tool_call_id``.
+    """
 
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of a model's reply; the last one has a finish reason and the usage."""
+    """A piece of a model's reply; the last one has a finish reason and the usage.
+
+    Tool calls come whole, however the server cut them up.
+    """
 
     text: str = ""
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply."""
+
+    text: str
+    finish_reason: FinishReason
+    usage: Usage
+    tool_calls: tuple[ToolCall, ...] = ()
+
+    def message(self) -> Message:
+        """Return the reply as a turn of the conversation."""
+        return Message("assistant", self.text, tool_calls=self.tool_calls)
 
 
 @runtime_checkable
@@ -35,7 +77,8 @@ class ChatModel(Protocol):
     """A language model that replies to a conversation.
 
     ``name`` is the string the user chose it by (``"openai:NAME"``); ``context_window`` is how
-    many tokens prompt and reply may hold together.
+    many tokens prompt and reply may hold together; ``native_tools`` says whether the model can be
+    expected to call tools by itself (others are asked in the ReAct form).
     """
 
     @property
@@ -44,12 +87,100 @@ class ChatModel(Protocol):
     @property
     def context_window(self) -> int: ...
 
+    @property
+    def native_tools(self) -> bool: ...
+
     def stream(
-        self, messages: Sequence[Message], *, max_tokens: int, temperature: float = 0.0
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        tools: Sequence[ToolSchema] = (),
+        schema: Mapping[str, Any] | None = None,
+        stop: Sequence[str] = (),
     ) -> Iterator[Delta]:
         """Reply piece by piece; closing the iterator cancels the call.
+
+        Args:
+            messages: The conversation, oldest first.
+            max_tokens: Length of the reply at most.
+            temperature: 0 for the likeliest reply; higher for more variety.
+            tools: What the model may call instead of, or besides, replying.
+            schema: JSON schema that the whole reply's text must follow.
+            stop: Texts at whose first appearance the reply ends, without them.
 
         Raises:
             ragkit.errors.ModelError: the model cannot be reached, refused, or broke off.
         """
         ...
+
+
+def complete(
+    model: ChatModel,
+    messages: Sequence[Message],
+    *,
+    max_tokens: int = 1024,
+    temperature: float = 0.0,
+    tools: Sequence[ToolSchema] = (),
+    schema: Mapping[str, Any] | None = None,
+    stop: Sequence[str] = (),
+) -> Reply:
+    """Ask ``model`` and wait for the whole reply; recorded as one span of kind ``model``.
+
+    Raises:
+        ragkit.errors.ModelError: the model cannot be reached, refused, or broke off.
+    """
+    from ragkit.events import span
+    from ragkit.results import Usage
+
+    with span(
+        model.name,
+        "model",
+        inputs={"messages": [message_document(message) for message in messages]},
+        model=model.name,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        tools=[tool.name for tool in tools],
+    ) as step:
+        texts: list[str] = []
+        calls: list[ToolCall] = []
+        finish: FinishReason = "other"
+        usage = Usage()
+        for delta in model.stream(
+            messages,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            tools=tools,
+            schema=schema,
+            stop=stop,
+        ):
+            texts.append(delta.text)
+            calls += delta.tool_calls
+            finish = delta.finish_reason or finish
+            usage = delta.usage or usage
+        reply = Reply("".join(texts), finish, usage, tuple(calls))
+        step.set(
+            outputs={"message": message_document(reply.message())},
+            finish_reason=finish,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+        )
+        return reply
+
+
+def message_document(message: Message) -> dict[str, Any]:
+    """Return a message as JSON-ready data, in the form of the OpenAI chat protocol."""
+    document: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        document["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        document["tool_call_id"] = message.tool_call_id
+    return document

@@ -206,7 +206,12 @@ def test_keys_come_from_the_argument_or_for_openai_the_environment(
 
 @pytest.mark.parametrize(
     ("sent", "told"),
-    [("length", "length"), ("content_filter", "content_filter"), ("tool_calls", "other")],
+    [
+        ("length", "length"),
+        ("content_filter", "content_filter"),
+        ("tool_calls", "tool_calls"),
+        ("eos", "other"),
+    ],
 )
 def test_finish_reasons(server: FakeServer, sent: str, told: str) -> None:
     def cut(handler: Handler) -> None:

@@ -1,4 +1,4 @@
-"""What happens while ragkit works, as typed events handed to whoever listens."""
+"""Progress of long work, as typed events handed to whoever listens."""
 
 from __future__ import annotations
 

@@ -1,0 +1,34 @@
+"""What happens while ragkit works: progress for whoever waits, spans for whoever looks closely."""
+
+from ragkit.events.progress import Event, Listener, Notice, Progress, Stage, ignore
+from ragkit.events.spans import (
+    OpenSpan,
+    Sink,
+    Span,
+    SpanKind,
+    carried,
+    current_trace,
+    isolated,
+    recording,
+    span,
+    tree,
+)
+
+__all__ = [
+    "Event",
+    "Listener",
+    "Notice",
+    "OpenSpan",
+    "Progress",
+    "Sink",
+    "Span",
+    "SpanKind",
+    "Stage",
+    "carried",
+    "current_trace",
+    "ignore",
+    "isolated",
+    "recording",
+    "span",
+    "tree",
+]
