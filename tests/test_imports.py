@@ -16,6 +16,7 @@ LAYERS = [
     {"store"},
     {"retrieve"},
     {"llm"},
+    {"memory"},
     {"answer"},
     {"fingerprint", "targets"},
     {"ingestion"},
