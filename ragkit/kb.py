@@ -5,19 +5,38 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
-import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ragkit.errors import EmbeddingError, NotFoundError, UsageError
-from ragkit.events import Listener, ignore
+from ragkit.events import (
+    Listener,
+    OpenSpan,
+    Sink,
+    SpanKind,
+    current_trace,
+    ignore,
+    isolated,
+    new_trace_id,
+    span,
+)
 from ragkit.results import Answer, Hit, IngestReport, SearchResult, Sources, TextDelta
 from ragkit.retrieve.filters import WhereMapping, parse_where
+from ragkit.tracing import (
+    Trace,
+    TraceLevel,
+    Tracing,
+    find_trace,
+    note_answer,
+    note_search,
+    read_trace,
+    traced,
+)
 
 if TYPE_CHECKING:
     from ingest.document import Document
@@ -27,7 +46,7 @@ if TYPE_CHECKING:
     from ragkit.llm.protocol import ChatModel
     from ragkit.retrieve.search import Mode
     from ragkit.store import Store
-    from ragkit.store.records import Check, SessionInfo, StoredDocument, StoredFailure, StoredTrace
+    from ragkit.store.records import Check, SessionInfo, StoredDocument, StoredFailure
 
 StreamEvent = Sources | TextDelta | Answer
 Turns = Sequence[Mapping[str, str]]
@@ -72,6 +91,8 @@ class KnowledgeBase:
         embedder_base_url: str | None = None,
         create: bool = True,
         listener: Listener = ignore,
+        traces: TraceLevel = "full",
+        sinks: Sequence[Sink] = (),
     ) -> None:
         """Open the knowledge base at ``path``; one that does not exist is made when first needed.
 
@@ -87,6 +108,9 @@ class KnowledgeBase:
             embedder_base_url: Where an OpenAI-compatible ``embedder`` is served.
             create: Whether to make a base where there is none.
             listener: Called with progress events and notices.
+            traces: What is kept of each question: ``"full"``, ``"facts"`` (times, numbers and
+                names, no content) or ``"off"``.
+            sinks: Functions called with each finished :class:`ragkit.events.Span`.
 
         Raises:
             NotFoundError: there is none at ``path`` and ``create`` is false.
@@ -102,6 +126,7 @@ class KnowledgeBase:
         self._base_url = base_url
         self._api_key = api_key
         self._listener = listener
+        self._tracing = Tracing(traces, tuple(sinks))
         self._wanted_embedder = embedder
         self._embedder_base_url = embedder_base_url
         self._loaded_embedder: Embedder | None = None
@@ -273,15 +298,20 @@ class KnowledgeBase:
         """
         from ragkit.retrieve.search import search
 
-        return search(
-            self._store(),
-            question,
-            embedder=self._embedder,
-            k=k,
-            where=parse_where(where),
-            history=history,
-            mode=mode,
-        )
+        with span(
+            "search", "retrieval", inputs={"question": question}, k=k, where=where, mode=mode
+        ) as step:
+            result = search(
+                self._store(),
+                question,
+                embedder=self._embedder,
+                k=k,
+                where=parse_where(where),
+                history=history,
+                mode=mode,
+            )
+            note_search(step, result)
+            return result
 
     # -- asking -------------------------------------------------------------------------------
 
@@ -312,32 +342,58 @@ class KnowledgeBase:
         The final answer's text may differ from the pieces: citations that do not exist are
         removed, the others renumbered.
         """
+        return isolated(self._stream(question, where, history, model or self._model))
+
+    def _stream(
+        self,
+        question: str,
+        where: WhereMapping | None,
+        history: Turns | None,
+        model: str | ChatModel,
+    ) -> Generator[StreamEvent, None, None]:
         from ragkit.answer import answer_stream
 
-        store = self._store()
-        chat_model = self._chat_model(model or self._model)
-        trace = uuid.uuid4().hex[:12]
-        started = time.time()
-        found: list[SearchResult] = []
+        chat_model = self._chat_model(model)
+        trace = current_trace() or new_trace_id()
+        with self._traced("ask", "answer", trace=trace, inputs={"question": question}) as step:
+            for event in answer_stream(
+                question,
+                retrieve=lambda text: self.retrieve(
+                    text, k=_ANSWER_HITS, where=where, history=history
+                ),
+                embedder=self._embedder,
+                model=chat_model,
+                history=history or (),
+                document_of=self._document_of,
+                trace=trace,
+            ):
+                if isinstance(event, Answer):
+                    note_answer(step, event)
+                yield event
 
-        def retrieve(text: str) -> SearchResult:
-            result = self.retrieve(text, k=_ANSWER_HITS, where=where, history=history)
-            found.append(result)
-            return result
+    @contextmanager
+    def recording(self, name: str, *, inputs: Mapping[str, Any] | None = None) -> Iterator[None]:
+        """Keep everything that happens inside as one trace, such as the run of an agent.
 
-        events = answer_stream(
-            question,
-            retrieve=retrieve,
-            embedder=self._embedder,
-            model=chat_model,
-            history=history or (),
-            document_of=self._document_of,
+        Args:
+            name: What is done, for the list of traces.
+            inputs: What went in; ``"question"`` is shown in the list.
+        """
+        with self._traced(name, "agent", trace=new_trace_id(), inputs=dict(inputs or {})):
+            yield
+
+    def _traced(
+        self, name: str, kind: SpanKind, *, trace: str, inputs: dict[str, Any]
+    ) -> AbstractContextManager[OpenSpan]:
+        return traced(
+            self._store(),
+            name,
+            kind,
+            tracing=self._tracing,
             trace=trace,
+            listener=self._listener,
+            inputs=inputs,
         )
-        for event in events:
-            if isinstance(event, Answer):
-                _put_trace(store, event, question, found, started)
-            yield event
 
     def chat(self, session: str = "default", *, model: str | None = None) -> Chat:
         """Open a conversation that is kept in the base under the name ``session``."""
@@ -407,13 +463,17 @@ class KnowledgeBase:
         """List the conversations that are kept in the base."""
         return self._store().sessions()
 
-    def trace(self, trace_id: str) -> StoredTrace | None:
-        """Return what happened when an answer was made, or ``None`` if it is not known."""
-        return self._store().trace(trace_id)
+    def trace(self, trace_id: str) -> Trace | None:
+        """Return what happened for a question, by the trace's id or the beginning of it.
 
-    def traces(self, limit: int = 20) -> list[StoredTrace]:
+        Raises:
+            UsageError: several traces begin like that.
+        """
+        return find_trace(self._store(), trace_id)
+
+    def traces(self, limit: int = 20) -> list[Trace]:
         """List the latest traces, newest first."""
-        return self._store().traces(limit)
+        return [read_trace(stored) for stored in self._store().traces(limit)]
 
     def check(self) -> list[Check]:
         """Check the whole base: the database, the indexes against it, the disk, the model."""
@@ -509,15 +569,3 @@ def _refuse_unnamed_server(embedder: str | None) -> None:
             f"the knowledge base was built with {embedder!r}, a model on a server; name it with "
             "--embedder (in Python: embedder=) to let questions be sent there"
         )
-
-
-def _put_trace(
-    store: Store, answer: Answer, question: str, found: Sequence[SearchResult], started: float
-) -> None:
-    body = {
-        "question": question,
-        "answer": asdict(answer),
-        "searches": [asdict(result) for result in found],
-    }
-    text = json.dumps(body, ensure_ascii=False)
-    store.put_trace(answer.trace, "ask", started, answer.seconds, text)

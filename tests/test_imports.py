@@ -14,6 +14,7 @@ LAYERS = [
     {"errors", "results", "events"},
     {"embed"},
     {"store"},
+    {"tracing"},
     {"retrieve"},
     {"llm"},
     {"memory"},

@@ -1,9 +1,8 @@
-"""What happened when a question was answered: searches, ranks, scores, times."""
+"""What happened when a question was answered: a tree of steps with ranks, scores, times, tokens."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,76 +10,123 @@ from rich.text import Text
 from rich.tree import Tree
 
 from ragkit.cli.output import human_seconds, plural, printable, printable_path
+from ragkit.events import Span, tree
+from ragkit.events.documents import span_document
+from ragkit.tracing import total_usage
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ragkit.store.records import StoredTrace
+    from ragkit.tracing import Trace
 
 _MOST_HITS = 8
-_MOST_QUESTION = 500
+_MOST_CHARACTERS = 500
+_WIDEST = 2_000
+_ORDINARY = {"model", "input_tokens", "output_tokens", "cost", "degraded", "hits"}
 
 
-def trace_document(trace: StoredTrace) -> dict[str, Any]:
-    """Return the JSON form of a trace, with its body."""
-    return {**trace_row(trace), "body": json.loads(trace.body_json)}
+def trace_document(trace: Trace) -> dict[str, Any]:
+    """Return the JSON form of a trace, with its spans."""
+    return {
+        **trace_row(trace),
+        "dropped": trace.dropped,
+        "spans": [span_document(item) for item in trace.spans],
+    }
 
 
-def trace_row(trace: StoredTrace) -> dict[str, Any]:
+def trace_row(trace: Trace) -> dict[str, Any]:
     """Return the JSON form of a trace in a list."""
     return {
         "id": trace.id,
         "kind": trace.kind,
         "started_at": _moment(trace).isoformat(timespec="milliseconds"),
         "seconds": trace.seconds,
-        "question": str(json.loads(trace.body_json).get("question", "")),
+        "question": trace.question,
+        "steps": len(trace.spans),
+        "usage": total_usage(trace.spans),
     }
 
 
-def print_traces(out: Console, traces: Sequence[StoredTrace]) -> None:
+def print_traces(out: Console, traces: Sequence[Trace]) -> None:
     """Print one line for each trace."""
     for trace in traces:
-        row = trace_row(trace)
-        line = Text(trace.id, style="cite")
+        line = Text(trace.id[:12], style="cite")
         line.append(f"  {_moment(trace):%Y-%m-%d %H:%M:%S}  ", style="faint")
-        line.append(f"{trace.kind}  {human_seconds(trace.seconds):>7}  ")
-        line.append(_one_line(row["question"], 60 if out.is_terminal else _MOST_QUESTION))
+        line.append(f"{printable(trace.kind)}  {human_seconds(trace.seconds):>7}  ")
+        line.append(_one_line(trace.question, 60 if out.is_terminal else _MOST_CHARACTERS))
         out.print(line)
 
 
-def print_trace(out: Console, trace: StoredTrace, *, verbose: bool) -> None:
-    """Print a trace as a tree: each search with the time of its stages and its best hits."""
-    body = json.loads(trace.body_json)
-    answer: Mapping[str, Any] = body.get("answer") or {}
-    title = Text(f"{trace.kind} {trace.id}", style="bold")
+def print_trace(out: Console, trace: Trace, *, verbose: bool) -> None:
+    """Print a trace as a tree: each step with its time, what it found, said or failed of."""
+    title = Text(f"{printable(trace.kind)} {trace.id[:12]}", style="bold")
     title.append(f"  {_moment(trace):%Y-%m-%d %H:%M:%S}", style="faint")
     title.append(f"  {human_seconds(trace.seconds)}")
-    tree = Tree(title, guide_style="faint")
-    tree.add(Text(f"question: {_one_line(str(body.get('question', '')), _MOST_QUESTION)}"))
-    searched = 0.0
-    for search in body.get("searches", ()):
-        searched += _add_search(tree, search, most=None if verbose else _MOST_HITS)
+    title.append(f"  {_tokens(total_usage(trace.spans))}", style="faint")
+    drawn = Tree(title, guide_style="faint")
+    if trace.question:
+        drawn.add(Text(f"question: {_one_line(trace.question, _MOST_CHARACTERS)}"))
+    branches = [drawn]
+    for depth, step in tree(trace.spans):
+        if depth:
+            del branches[depth:]
+            branches.append(branches[-1].add(_step_line(step)))
+        else:
+            branches = [drawn]
+        for line in _details(step, verbose=verbose):
+            branches[-1].add(line)
+    if trace.dropped:
+        drawn.add(Text(f"{plural(trace.dropped, 'further step')} not kept", style="warn"))
+    _print_whole(out, drawn)
+    root = tree(trace.spans)[0][1] if trace.spans else None
+    answer = root.outputs.get("answer") if root and isinstance(root.outputs, dict) else None
     if answer:
-        _add_answer(tree, answer, max(0.0, trace.seconds - searched))
-    out.print(tree)
+        _print_whole(out, _answer_tree(answer))
 
 
-def _add_search(tree: Tree, search: Mapping[str, Any], *, most: int | None) -> float:
-    """Add a search to the tree and return its time in seconds."""
-    stages: Mapping[str, float] = search.get("milliseconds") or {}
-    seconds = sum(stages.values()) / 1000
-    hits: Sequence[Mapping[str, Any]] = search.get("hits") or ()
-    branch = tree.add(Text(f"search  {human_seconds(seconds)}  {plural(len(hits), 'passage')}"))
-    if stages:
-        times = ", ".join(f"{stage} {value:.1f} ms" for stage, value in stages.items())
-        branch.add(Text(times, style="faint"))
-    for sentence in search.get("degraded") or ():
-        branch.add(Text(printable(sentence), style="warn"))
+def _print_whole(out: Console, drawn: Tree) -> None:
+    """Print a tree; away from a terminal without wrapping, so that other programs can read it."""
+    if out.is_terminal:
+        out.print(drawn)
+        return
+    out.width = _WIDEST
+    with out.capture() as capture:
+        out.print(drawn)
+    for line in capture.get().splitlines():
+        out.out(line.rstrip())
+
+
+def _step_line(step: Span) -> Text:
+    line = Text(f"{printable(step.name)}  {_duration(step.seconds)}")
+    if step.kind == "model":
+        line.append(f"  {_tokens(total_usage([step]))}", style="faint")
+    facts = [
+        f"{key} {_fact(value)}"
+        for key, value in step.attributes.items()
+        if key not in _ORDINARY and value not in (None, [], {}, "")
+    ]
+    if facts:
+        line.append(f"  {printable(', '.join(facts))}", style="faint")
+    if step.status != "ok":
+        line.append(f"  {step.status}: {printable(step.error or '')}", style="warn")
+    return line
+
+
+def _details(step: Span, *, verbose: bool) -> Iterator[Text]:
+    outputs = step.outputs if isinstance(step.outputs, dict) else {}
+    hits: Sequence[Mapping[str, Any]] = outputs.get("hits") or ()
+    most = len(hits) if verbose else _MOST_HITS
     for number, hit in enumerate(hits[:most], start=1):
-        branch.add(_hit_line(number, hit))
-    if most is not None and len(hits) > most:
-        branch.add(Text(f"and {len(hits) - most} more", style="faint"))
-    return seconds
+        yield _hit_line(number, hit)
+    if len(hits) > most:
+        yield Text(f"and {len(hits) - most} more", style="faint")
+    if step.kind != "answer":
+        for sentence in step.attributes.get("degraded") or ():
+            yield Text(printable(str(sentence)), style="warn")
+    if step.kind in ("tool", "memory") or verbose:
+        for label, content in (("in", step.inputs), ("out", step.outputs)):
+            if content and not hits and step.kind != "answer":
+                yield Text(f"{label}: {_one_line(str(content), _MOST_CHARACTERS)}", style="faint")
 
 
 def _hit_line(number: int, hit: Mapping[str, Any]) -> Text:
@@ -95,29 +141,92 @@ def _hit_line(number: int, hit: Mapping[str, Any]) -> Text:
     return line
 
 
-def _add_answer(tree: Tree, answer: Mapping[str, Any], seconds: float) -> None:
-    branch = tree.add(Text(f"answer  {human_seconds(seconds)}  {answer.get('model', '')}"))
-    usage: Mapping[str, int] = answer.get("usage") or {}
-    if any(usage.values()):
-        branch.add(
-            Text(
-                f"{usage.get('input_tokens', 0):,} tokens read,"
-                f" {usage.get('output_tokens', 0):,} written",
-                style="faint",
-            )
-        )
+def _answer_tree(answer: Mapping[str, Any]) -> Tree:
+    branch = Tree(Text(f"answer  {answer.get('model', '')}", style="bold"), guide_style="faint")
     if answer.get("refused"):
         branch.add(Text(f"refused: {printable(answer.get('reason') or '')}", style="warn"))
     else:
-        branch.add(Text(_one_line(str(answer.get("text", "")), _MOST_QUESTION)))
+        branch.add(Text(_one_line(str(answer.get("text", "")), _MOST_CHARACTERS)))
         branch.add(Text(plural(len(answer.get("citations") or ()), "citation"), style="faint"))
     for sentence in answer.get("unsupported") or ():
         branch.add(Text(f"not supported by the sources: {printable(sentence)}", style="warn"))
     for sentence in answer.get("degraded") or ():
         branch.add(Text(printable(sentence), style="warn"))
+    return branch
 
 
-def _moment(trace: StoredTrace) -> datetime:
+def compare_traces(first: Trace, second: Trace) -> list[dict[str, Any]]:
+    """Set two traces side by side: for each step, by its place in the tree, both times.
+
+    Steps of the same name under the same parent are matched in order; one that only one trace
+    has is there with ``None`` for the other.
+    """
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for side, trace in (("first", first), ("second", second)):
+        names: list[str] = []
+        seen: dict[tuple[str, ...], int] = {}
+        for depth, step in tree(trace.spans):
+            place = (*names[:depth], step.name)
+            seen[place] = seen.get(place, 0) + 1
+            label = step.name if seen[place] == 1 else f"{step.name} #{seen[place]}"
+            names[depth:] = [label]
+            row = rows.setdefault(
+                tuple(names),
+                {"step": label, "depth": depth, "kind": step.kind, "first": None, "second": None},
+            )
+            row[side] = {
+                "seconds": step.seconds,
+                "status": step.status,
+                "input_tokens": step.attributes.get("input_tokens"),
+                "output_tokens": step.attributes.get("output_tokens"),
+            }
+    return [rows[place] for place in sorted(rows, key=lambda place: _order(rows, place))]
+
+
+def _order(rows: Mapping[tuple[str, ...], Any], place: tuple[str, ...]) -> list[int]:
+    order = {known: number for number, known in enumerate(rows)}
+    return [order[place[: depth + 1]] for depth in range(len(place))]
+
+
+def print_comparison(out: Console, first: Trace, second: Trace) -> None:
+    """Print two traces side by side."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("step")
+    for trace in (first, second):
+        table.add_column(trace.id[:12], justify="right")
+    table.add_column("ratio", justify="right")
+    for row in compare_traces(first, second):
+        times = [row[side]["seconds"] if row[side] else 0.0 for side in ("first", "second")]
+        shown = [_duration(seconds) if seconds else "-" for seconds in times]
+        ratio = f"{times[1] / times[0]:.2f}" if all(times) else ""
+        table.add_row("  " * row["depth"] + printable(row["step"]), *shown, ratio)
+    for label, key in (("tokens read", "input_tokens"), ("tokens written", "output_tokens")):
+        totals = [total_usage(trace.spans)[key] for trace in (first, second)]
+        if any(totals):
+            table.add_row(label, *(f"{total:,}" for total in totals), "")
+    out.print(table)
+
+
+def _tokens(usage: Mapping[str, Any]) -> str:
+    if not usage["input_tokens"] and not usage["output_tokens"]:
+        return ""
+    said = f"{usage['input_tokens']:,} tokens read, {usage['output_tokens']:,} written"
+    return said if usage["cost"] is None else f"{said}, {usage['cost']:.4f}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else human_seconds(seconds)
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _moment(trace: Trace) -> datetime:
     return datetime.fromtimestamp(trace.started_at).astimezone()
 
 

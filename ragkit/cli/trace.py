@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from ragkit.cli.common import Command, Common, common_options, open_kb
-from ragkit.cli.output import note, print_json
+from ragkit.cli.output import note, plural, print_json
 from ragkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from ragkit.kb import KnowledgeBase
+    from ragkit.tracing import Trace
+
+_FORMS = (".jsonl", ".html")
 
 
 @click.command(
@@ -14,7 +25,9 @@ from ragkit.errors import UsageError
     cls=Command,
     examples=(
         "ragkit trace",
-        "ragkit trace 3f2a9c0b71de -v",
+        "ragkit trace 3f2a9c0b -v",
+        "ragkit trace 3f2a9c0b --compare 81b04d77",
+        "ragkit trace -n 100 --export traces.html",
     ),
 )
 @click.argument("trace_id", metavar="[ID]", required=False)
@@ -25,35 +38,82 @@ from ragkit.errors import UsageError
     type=click.IntRange(1),
     default=20,
     show_default=True,
-    help="How many to list.",
+    help="How many to list or export.",
+)
+@click.option("--compare", "other_id", metavar="ID", help="Set this trace beside another one.")
+@click.option(
+    "--export",
+    "target",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to FILE: every step as a line of JSON (.jsonl), or a page with timelines to look"
+    " at in a browser (.html).",
 )
 @common_options
-def command(common: Common, trace_id: str | None, limit: int) -> None:
-    """Show what happened for a question: searches, ranks, scores, times and tokens.
+def command(
+    common: Common, trace_id: str | None, limit: int, other_id: str | None, target: Path | None
+) -> None:
+    """Show what happened for a question: every step with times, ranks, scores and tokens.
 
-    Without ID it lists the latest traces. `ragkit ask --json` gives the ID as "trace".
+    Without ID it lists the latest traces. `ragkit ask --json` gives the ID as "trace"; its first
+    digits are enough.
     """
+    if other_id is not None and trace_id is None:
+        raise UsageError("--compare needs two traces: ragkit trace ID --compare ID")
+    if target is not None and target.suffix.lower() not in _FORMS:
+        raise UsageError(f"cannot export to {str(target)!r}: its name must end in .jsonl or .html")
     with open_kb(common) as kb:
-        if trace_id is None:
-            traces = kb.traces(limit)
-        else:
-            trace = kb.trace(trace_id)
-            if trace is None:
-                raise UsageError(f"there is no trace {trace_id!r}; ragkit trace lists them")
-            traces = [trace]
-    from ragkit.cli.explain import print_trace, print_traces, trace_document, trace_row
-
-    if common.as_json:
-        if trace_id is None:
-            print_json({"traces": [trace_row(trace) for trace in traces]})
-        else:
-            print_json(trace_document(traces[0]))
+        traces = kb.traces(limit) if trace_id is None else [_find(kb, trace_id)]
+        other = _find(kb, other_id) if other_id is not None else None
+    if target is not None:
+        _export(common, traces if other is None else [*traces, other], target)
         return
+    from ragkit.cli import explain
     from ragkit.cli.terminal import console
 
-    if trace_id is not None:
-        print_trace(console(), traces[0], verbose=common.verbose)
+    if other is not None:
+        if common.as_json:
+            print_json({"steps": explain.compare_traces(traces[0], other)})
+        else:
+            explain.print_comparison(console(), traces[0], other)
+    elif trace_id is not None:
+        if common.as_json:
+            print_json(explain.trace_document(traces[0]))
+        else:
+            explain.print_trace(console(), traces[0], verbose=common.verbose)
+    elif common.as_json:
+        print_json({"traces": [explain.trace_row(trace) for trace in traces]})
     elif traces:
-        print_traces(console(), traces)
+        explain.print_traces(console(), traces)
     else:
         note(f'No question was asked yet. Ask one: {common.hint("ask")} "your question"')
+
+
+def _find(kb: KnowledgeBase, trace_id: str) -> Trace:
+    trace = kb.trace(trace_id)
+    if trace is None:
+        raise UsageError(f"there is no trace {trace_id!r}; ragkit trace lists them")
+    return trace
+
+
+def _export(common: Common, traces: Sequence[Trace], target: Path) -> None:
+    from ragkit.events.documents import span_document
+
+    if target.suffix.lower() == ".html":
+        from ragkit.cli.trace_page import trace_page
+
+        text = trace_page(traces)
+    else:
+        text = "".join(
+            json.dumps(span_document(item), ensure_ascii=True) + "\n"
+            for trace in traces
+            for item in trace.spans
+        )
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {str(target)!r}: {error.strerror}") from error
+    if common.as_json:
+        print_json({"file": str(target), "traces": len(traces)})
+    else:
+        note(f"{plural(len(traces), 'trace')} written to {target}")

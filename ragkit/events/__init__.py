@@ -1,5 +1,6 @@
 """What happens while ragkit works: progress for whoever waits, spans for whoever looks closely."""
 
+from ragkit.events.documents import JsonLines
 from ragkit.events.progress import Event, Listener, Notice, Progress, Stage, ignore
 from ragkit.events.spans import (
     OpenSpan,
@@ -9,13 +10,16 @@ from ragkit.events.spans import (
     carried,
     current_trace,
     isolated,
+    new_trace_id,
     recording,
     span,
+    stages_done,
     tree,
 )
 
 __all__ = [
     "Event",
+    "JsonLines",
     "Listener",
     "Notice",
     "OpenSpan",
@@ -28,7 +32,9 @@ __all__ = [
     "current_trace",
     "ignore",
     "isolated",
+    "new_trace_id",
     "recording",
     "span",
+    "stages_done",
     "tree",
 ]

@@ -12,7 +12,7 @@ The terms are OpenTelemetry's.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -92,7 +92,7 @@ class OpenSpan:
 
     def __init__(self, trace: str, inputs: Any) -> None:
         """Begin with a new id."""
-        self.id = secrets.token_hex(8)
+        self.id = os.urandom(8).hex()
         self.trace = trace
         self.inputs = inputs
         self.outputs: Any = None
@@ -155,7 +155,7 @@ def span(
         yield _UNRECORDED
         return
     parent = _CURRENT.get()
-    step = OpenSpan(parent.trace if parent else trace or secrets.token_hex(16), inputs)
+    step = OpenSpan(parent.trace if parent else trace or new_trace_id(), inputs)
     step.attributes.update(attributes)
     token = _CURRENT.set(step)
     started_at, started = time.time(), time.perf_counter()
@@ -188,6 +188,32 @@ def span(
             sink(finished)
 
 
+def stages_done(kind: SpanKind, milliseconds: Mapping[str, float]) -> None:
+    """Record stages that ran one after another until just now, as children of the current span.
+
+    Args:
+        kind: What sort of steps they are.
+        milliseconds: Each stage's name and wall time, in their order.
+    """
+    recorder, parent = _RECORDER.get(), _CURRENT.get()
+    if recorder is None or parent is None:
+        return
+    started_at = time.time() - sum(milliseconds.values()) / 1000
+    for name, duration in milliseconds.items():
+        stage = Span(
+            id=os.urandom(8).hex(),
+            trace=parent.trace,
+            parent=parent.id,
+            name=name,
+            kind=kind,
+            started_at=started_at,
+            seconds=duration / 1000,
+        )
+        started_at += stage.seconds
+        for sink in recorder.sinks:
+            sink(stage)
+
+
 @contextmanager
 def recording(*sinks: Sink, content: bool = True) -> Iterator[None]:
     """Hand every span that finishes inside to ``sinks``, children before their parents.
@@ -199,13 +225,21 @@ def recording(*sinks: Sink, content: bool = True) -> Iterator[None]:
     if outer is not None:
         added = tuple(sink for sink in sinks if sink not in outer.sinks)
         recorder = _Recorder((*outer.sinks, *added), content and outer.content)
-    else:
+    elif sinks:
         recorder = _Recorder(sinks, content)
+    else:
+        yield
+        return
     token = _RECORDER.set(recorder)
     try:
         yield
     finally:
         _RECORDER.reset(token)
+
+
+def new_trace_id() -> str:
+    """Return 32 random hexadecimal digits."""
+    return os.urandom(16).hex()
 
 
 def current_trace() -> str | None:

@@ -81,6 +81,15 @@ def trace(connection: sqlite3.Connection, trace_id: str) -> StoredTrace | None:
     return None if row is None else StoredTrace(*row)
 
 
+def traces_beginning(connection: sqlite3.Connection, beginning: str) -> list[StoredTrace]:
+    """The traces whose id begins with ``beginning``, at most two of them."""
+    rows = connection.execute(
+        "SELECT id, kind, started_at, seconds, body FROM traces WHERE substr(id, 1, ?) = ? LIMIT 2",
+        (len(beginning), beginning),
+    )
+    return [StoredTrace(*row) for row in rows]
+
+
 def traces(connection: sqlite3.Connection, limit: int) -> list[StoredTrace]:
     """The newest traces, newest first."""
     rows = connection.execute(

@@ -421,6 +421,11 @@ class Store:
         with self._reading() as connection:
             return conversations.trace(connection, trace_id)
 
+    def traces_beginning(self, beginning: str) -> list[StoredTrace]:
+        """Return the traces whose id begins with ``beginning``, at most two of them."""
+        with self._reading() as connection:
+            return conversations.traces_beginning(connection, beginning)
+
     def traces(self, limit: int = 20) -> list[StoredTrace]:
         """Return the newest traces, newest first."""
         with self._reading() as connection:

@@ -1,0 +1,228 @@
+"""Traces: what is kept of each question, how it is shown, exported and compared."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ragkit import KnowledgeBase, UsageError
+from ragkit.cli import cli
+from ragkit.errors import KnowledgeBaseError
+from ragkit.events import Event, JsonLines, Notice, Span, recording, span, tree
+from ragkit.events.documents import span_document, span_from_document
+from ragkit.testing import HashEmbedder, ScriptedModel
+from ragkit.tracing import MAX_SPANS, Trace
+
+SECRET = "The vault opens with the word cardamom."
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "vault.md").write_text(f"# Vault\n\n{SECRET}\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def kb(tmp_path: Path, docs: Path) -> Iterator[KnowledgeBase]:
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as base:
+        base.ingest(docs)
+        yield base
+
+
+def names(trace: Trace) -> list[tuple[int, str]]:
+    return [(depth, step.name) for depth, step in tree(trace.spans)]
+
+
+def test_a_question_leaves_a_trace_with_every_stage(kb: KnowledgeBase) -> None:
+    with ScriptedModel("The word is cardamom [1].") as model:
+        answer = kb.ask("Which word opens the vault?", model=model)
+    trace = kb.trace(answer.trace)
+    assert trace is not None
+    assert trace.question == "Which word opens the vault?"
+    steps = names(trace)
+    assert steps[0] == (0, "ask")
+    assert (1, "search") in steps
+    stages = [name for depth, name in steps if depth == 2]
+    assert {"embed", "dense", "lexical", "fuse"} <= set(stages)
+    search = next(step for step in trace.spans if step.name == "search")
+    assert SECRET in search.outputs["hits"][0]["text"]
+    [root] = [step for step in trace.spans if step.parent is None]
+    assert root.outputs["answer"]["text"] == answer.text
+
+
+def test_a_trace_is_found_by_the_beginning_of_its_id(kb: KnowledgeBase) -> None:
+    answer = kb.ask("Which word opens the vault?")
+    found = kb.trace(answer.trace[:8])
+    assert found is not None
+    assert found.id == answer.trace
+    assert kb.trace("0000") is None or answer.trace.startswith("0000")
+    assert kb.trace(answer.trace[:3]) is None
+
+
+def test_an_ambiguous_beginning_is_refused(kb: KnowledgeBase) -> None:
+    store = kb._store()
+    for end in "ab":
+        store.put_trace(f"feed{end}", "ask", 1.0, 0.1, '{"question": "", "spans": []}')
+    with pytest.raises(UsageError, match="several traces begin with 'feed'"):
+        kb.trace("feed")
+
+
+def test_content_can_be_kept_out(tmp_path: Path, docs: Path) -> None:
+    with KnowledgeBase(tmp_path / "facts", embedder=HashEmbedder(), traces="facts") as base:
+        base.ingest(docs)
+        answer = base.ask("Which word opens the vault?")
+        trace = base.trace(answer.trace)
+    assert trace is not None
+    assert trace.question == ""
+    assert "cardamom" not in json.dumps([span_document(step) for step in trace.spans])
+    assert trace.seconds > 0
+
+
+def test_traces_can_be_switched_off(tmp_path: Path, docs: Path) -> None:
+    with KnowledgeBase(tmp_path / "off", embedder=HashEmbedder(), traces="off") as base:
+        base.ingest(docs)
+        assert base.trace(base.ask("Which word opens the vault?").trace) is None
+        assert base.traces() == []
+    with pytest.raises(UsageError, match="not 'loud'"):
+        KnowledgeBase(tmp_path / "off", traces="loud")  # type: ignore[arg-type]
+
+
+def test_sinks_are_told_as_things_happen(tmp_path: Path, docs: Path) -> None:
+    spans: list[Span] = []
+    with KnowledgeBase(tmp_path / "s", embedder=HashEmbedder(), sinks=[spans.append]) as base:
+        base.ingest(docs)
+        events = base.stream("Which word opens the vault?")
+        next(events)
+        assert "search" in [step.name for step in spans]
+        assert "ask" not in [step.name for step in spans]
+        list(events)
+    assert spans[-1].name == "ask"
+
+
+def test_a_run_is_one_trace_and_questions_are_part_of_it(kb: KnowledgeBase) -> None:
+    with kb.recording("research", inputs={"question": "all of it"}):
+        answers = [kb.ask("Which word opens the vault?"), kb.ask("Where is the vault?")]
+    [trace] = kb.traces()
+    assert trace.kind == "research"
+    assert {answer.trace for answer in answers} == {trace.id}
+    assert [name for depth, name in names(trace) if depth == 1] == ["ask", "ask"]
+
+
+def test_a_stream_given_up_is_kept_as_cancelled(kb: KnowledgeBase) -> None:
+    events = kb.stream("Which word opens the vault?")
+    next(events)
+    del events
+    [trace] = kb.traces()
+    [root] = [step for step in trace.spans if step.parent is None]
+    assert root.status == "cancelled"
+
+
+def test_very_long_runs_keep_their_root(kb: KnowledgeBase) -> None:
+    with kb.recording("long"):
+        for _ in range(MAX_SPANS + 10):
+            with span("step", "chain"):
+                pass
+    [trace] = kb.traces()
+    assert trace.dropped == 11
+    assert trace.spans[-1].name == "long"
+    assert len(trace.spans) == MAX_SPANS
+
+
+def test_an_answer_does_not_fail_for_its_trace(
+    tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Event] = []
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder(), listener=told.append) as base:
+        base.ingest(docs)
+
+        def full(*_: object) -> None:
+            raise KnowledgeBaseError("the disk is full")
+
+        monkeypatch.setattr(base._store(), "put_trace", full, raising=False)
+        assert "cardamom" in base.ask("Which word opens the vault?").text
+    assert "the trace could not be kept: the disk is full" in [
+        event.message for event in told if isinstance(event, Notice)
+    ]
+
+
+def test_json_lines_hold_every_span_and_come_back(tmp_path: Path) -> None:
+    spans: list[Span] = []
+    path = tmp_path / "spans.jsonl"
+    with JsonLines(path) as sink, recording(sink, spans.append):
+        with (
+            span("outer", "agent", inputs={"text": "naïve \ud800 \n"}, tool=len),
+            span("inner", "tool") as step,
+        ):
+            step.fail("no such file")
+        with span("long", "model", inputs="x" * 100_000):
+            pass
+    lines = path.read_text(encoding="ascii").splitlines()
+    back = [span_from_document(json.loads(line)) for line in lines]
+    assert [item.name for item in back] == ["inner", "outer", "long"]
+    assert (back[0].status, back[0].error, back[0].parent) == ("error", "no such file", spans[1].id)
+    assert back[1].inputs == {"text": "naïve \ud800 \n"}
+    assert back[2].inputs.endswith("… (cut; 100,000 characters in all)")
+
+
+class TestCommand:
+    @pytest.fixture
+    def base(self, kb: KnowledgeBase) -> str:
+        for question in ("Which word opens the vault?", "What <b>opens</b> the vault?"):
+            kb.ask(question)
+        return str(kb.directory)
+
+    def run(self, *arguments: str) -> str:
+        result = CliRunner().invoke(cli, ["trace", *arguments])
+        assert result.exit_code == 0, result.stderr
+        return result.stdout
+
+    def ids(self, base: str) -> list[str]:
+        rows = json.loads(self.run("--kb", base, "--json"))["traces"]
+        assert [row["question"] for row in rows] == [
+            "What <b>opens</b> the vault?",
+            "Which word opens the vault?",
+        ]
+        return [row["id"] for row in rows]
+
+    def test_a_tree_with_times(self, base: str) -> None:
+        shown = self.run(self.ids(base)[1][:10], "--kb", base)
+        assert "question: Which word opens the vault?" in shown
+        assert "vault.md" in shown
+        assert "lexical" in shown
+
+    def test_comparison(self, base: str) -> None:
+        first, second = self.ids(base)
+        shown = self.run(first, "--compare", second, "--kb", base)
+        assert first[:12] in shown
+        assert "  search" in shown
+        steps = json.loads(self.run(first, "--compare", second, "--kb", base, "--json"))["steps"]
+        assert [row["step"] for row in steps if row["depth"] < 2] == ["ask", "search"]
+        assert all(row["first"]["seconds"] >= 0 <= row["second"]["seconds"] for row in steps)
+
+    def test_export(self, base: str, tmp_path: Path) -> None:
+        page, lines = tmp_path / "t.html", tmp_path / "t.jsonl"
+        self.run("--kb", base, "--export", str(page))
+        text = page.read_text(encoding="utf-8")
+        assert "What &lt;b&gt;opens&lt;/b&gt; the vault?" in text
+        assert "<b>" not in text
+        assert "<script" not in text
+        self.run("--kb", base, "--export", str(lines))
+        names = [json.loads(line)["name"] for line in lines.read_text("utf-8").splitlines()]
+        assert names.count("ask") == 2
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--compare", "abcd"], "--compare needs two traces"),
+            (["--export", "traces.pdf"], "must end in .jsonl or .html"),
+            (["beefbeefbeef"], "there is no trace 'beefbeefbeef'"),
+        ],
+    )
+    def test_misuse(self, base: str, arguments: list[str], message: str) -> None:
+        result = CliRunner().invoke(cli, ["trace", *arguments, "--kb", base])
+        assert result.exit_code == 2
+        assert message in result.stderr
