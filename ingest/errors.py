@@ -39,7 +39,12 @@ class EncryptedError(LoadError):
 
 
 class NoTextError(LoadError):
-    """The file is empty or holds no text."""
+    """The file is empty or holds no text.
+
+    The message begins with :attr:`SCANNED` where recognising the text of its pages may help.
+    """
+
+    SCANNED = "no text on"
 
 
 class TooLargeError(LoadError):

@@ -12,15 +12,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from ingest import errors
+from ingest.loaders.registry import DEFAULT_MAX_BYTES
 from ingest.serial import document_from_dict
 
 if TYPE_CHECKING:
     from ingest.document import Document
 
+LEAST_MEMORY = 200_000_000
 _RECYCLE_AFTER = 500
+_SECONDS, _SECONDS_WITH_OCR = 60.0, 900.0
+_MEMORY, _MEMORY_WITH_OCR = 1_000_000_000, 4_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +32,33 @@ class LoadLimits:
     """What one file may use.
 
     Attributes:
-        seconds: Wall time until the worker is killed.
-        memory_bytes: Address space of a worker (not enforced on Windows and macOS).
+        seconds: Wall time until the worker is killed; ``None``: a minute, or a quarter of an hour
+            where text recognition is on.
+        memory_bytes: Address space of a worker (not enforced on Windows and macOS), at least
+            200 MB; ``None``: 1 GB, or 4 GB where text recognition is on.
         file_bytes: Size of a file that is read at all.
+
+    Raises:
+        ValueError: A limit is not positive, or too small for a worker to start.
     """
 
-    seconds: float = 120.0
-    memory_bytes: int = 2 << 30
-    file_bytes: int = 256 << 20
+    seconds: float | None = None
+    memory_bytes: int | None = None
+    file_bytes: int = DEFAULT_MAX_BYTES
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not self.seconds > 0:
+            raise ValueError(f"seconds must be positive: {self.seconds!r}")
+        if self.memory_bytes is not None and self.memory_bytes < LEAST_MEMORY:
+            raise ValueError(f"memory_bytes must be {LEAST_MEMORY} or more: {self.memory_bytes!r}")
+        if self.file_bytes <= 0:
+            raise ValueError(f"file_bytes must be positive: {self.file_bytes!r}")
+
+
+class _Limits(NamedTuple):
+    seconds: float
+    memory_bytes: int
+    file_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +86,22 @@ class LoaderPool:
     file it had is answered with a :class:`~ingest.errors.LoadError`.
     """
 
-    def __init__(self, *, workers: int | None = None, limits: LoadLimits | None = None) -> None:
-        """Set up ``workers`` processes at most (default: the processors at hand, up to 4)."""
-        self._limits = limits or LoadLimits()
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        limits: LoadLimits | None = None,
+        ocr: bool = False,
+    ) -> None:
+        """Set up the pool; nothing is started yet.
+
+        Args:
+            workers: Processes at most; default: the processors at hand, up to 4.
+            limits: What one file may use.
+            ocr: Recognise the text of scanned PDF pages; see :func:`ingest.load`.
+        """
+        self._limits = _filled_in(limits or LoadLimits(), ocr=ocr)
+        self._ocr = ocr
         self._workers = workers or min(4, available_processors())
         self._processes: set[_Worker] = set()
         self._lock = threading.Lock()
@@ -157,7 +193,7 @@ class LoaderPool:
                 self.close()
 
     def _start(self) -> _Worker:
-        worker = _Worker(self._limits)
+        worker = _Worker(self._limits, ocr=self._ocr)
         with self._lock:
             self._processes.add(worker)
         if self._closed.is_set():
@@ -173,7 +209,7 @@ class LoaderPool:
 class _Worker:
     """One process; ``spent`` once it must be replaced."""
 
-    def __init__(self, limits: LoadLimits) -> None:
+    def __init__(self, limits: _Limits, *, ocr: bool) -> None:
         self._limits = limits
         self._served = 0
         self.spent = False
@@ -190,7 +226,7 @@ class _Worker:
         )
         self._requests = cast("IO[bytes]", self._process.stdin)
         self._replies = cast("IO[bytes]", self._process.stdout)
-        self._send({"memory_bytes": limits.memory_bytes})
+        self._send({"memory_bytes": limits.memory_bytes, "ocr": ocr})
 
     def load(self, request: LoadRequest) -> Loaded | errors.LoadError:
         expired = threading.Event()
@@ -210,17 +246,19 @@ class _Worker:
                     "max_bytes": self._limits.file_bytes,
                 }
             )
-            line = self._replies.readline()
+            reply = _read_reply(self._replies)
         finally:
             timer.cancel()
         self._served += 1
         self.spent = self._served >= _RECYCLE_AFTER
-        if line.endswith(b"\n"):
-            return _outcome(json.loads(line))
+        if reply is not None:
+            return _outcome(*reply)
         self.spent = True
         if expired.is_set():
             seconds = f"{self._limits.seconds:g}"
-            return errors.WrongFormatError(f"loading it took more than {seconds} seconds; given up")
+            return errors.WrongFormatError(
+                f"loading it took more than {seconds} seconds (--timeout); given up"
+            )
         code = self._process.wait()
         return errors.WrongFormatError(f"the parser crashed on it ({_exit_reason(code)})")
 
@@ -248,12 +286,32 @@ def available_processors() -> int:
     return os.cpu_count() or 1
 
 
-def _outcome(reply: dict[str, Any]) -> Loaded | errors.LoadError:
+def _filled_in(limits: LoadLimits, *, ocr: bool) -> _Limits:
+    seconds, memory = limits.seconds, limits.memory_bytes
+    if seconds is None:
+        seconds = _SECONDS_WITH_OCR if ocr else _SECONDS
+    if memory is None:
+        memory = _MEMORY_WITH_OCR if ocr else _MEMORY
+    return _Limits(seconds, memory, limits.file_bytes)
+
+
+def _read_reply(stream: IO[bytes]) -> tuple[dict[str, Any], str] | None:
+    """Read a reply and the text that follows it; ``None`` if the worker died before the end."""
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        return None
+    reply: dict[str, Any] = json.loads(line)
+    size = reply.get("text_bytes", 0)
+    data = stream.read(size)
+    return (reply, data.decode("utf-8", "surrogatepass")) if len(data) == size else None
+
+
+def _outcome(reply: dict[str, Any], text: str) -> Loaded | errors.LoadError:
     if "error" in reply:
         kind: type[errors.LoadError] = getattr(errors, reply["error"], errors.LoadError)
         return kind(reply["reason"])
     return Loaded(
-        document=document_from_dict(reply["document"]),
+        document=document_from_dict({**reply["document"], "text": text}),
         size=reply["size"],
         mtime_ns=reply["mtime_ns"],
         sha256=reply["sha256"],

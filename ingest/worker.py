@@ -1,8 +1,9 @@
 """The process in which untrusted files are parsed; started by :mod:`ingest.isolate`.
 
 Requests come in on standard input and replies go out on standard output, one JSON document a
-line. Nothing a parser prints can get between them: the process's own standard output is moved
-aside first.
+line; a document's text follows its line as so many bytes of UTF-8, for as JSON a large text would
+take several times its memory on both sides. Nothing a parser prints can get between them: the
+process's own standard output is moved aside first.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ from typing import Any, BinaryIO
 
 from ingest import errors
 
+_LONGEST_REASON = 500
+_TOO_LARGE = {
+    "error": "TooLargeError",
+    "reason": "needs more memory than one file may use (--memory)",
+}
+
 
 def main() -> None:
     """Serve requests until standard input ends or the parent process is gone."""
@@ -29,30 +36,36 @@ def main() -> None:
     settings = json.loads(sys.stdin.buffer.readline())
     _limit_memory(settings["memory_bytes"])
     threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
-    _serve(sys.stdin.buffer, replies)
+    _serve(sys.stdin.buffer, replies, ocr=settings["ocr"])
 
 
-def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
+def _serve(requests: BinaryIO, replies: BinaryIO, *, ocr: bool) -> None:
     for line in requests:
-        reply = _reply(json.loads(line))
-        replies.write(json.dumps(reply, ensure_ascii=True).encode("ascii") + b"\n")
+        try:
+            reply = _reply(json.loads(line), ocr=ocr)
+            text = reply.pop("text", b"")
+            head = json.dumps(reply, ensure_ascii=True).encode("ascii")
+        except MemoryError:  # loaded, but too large to be handed over
+            text, head = b"", json.dumps(_TOO_LARGE).encode("ascii")
+        replies.write(head + b"\n")
+        replies.write(text)
         replies.flush()
-        del reply
+        del reply, text, head
 
 
-def _reply(request: dict[str, Any]) -> dict[str, Any]:
+def _reply(request: dict[str, Any], *, ocr: bool) -> dict[str, Any]:
     try:
-        return _load(Path(request["path"]), request["password"], request["max_bytes"])
+        return _load(Path(request["path"]), request["password"], request["max_bytes"], ocr=ocr)
     except errors.LoadError as error:
-        return {"error": type(error).__name__, "reason": str(error)}
+        return {"error": type(error).__name__, "reason": str(error)[:_LONGEST_REASON]}
     except MemoryError:
-        return {"error": "TooLargeError", "reason": "needs more memory than one file may use"}
+        return dict(_TOO_LARGE)
     except Exception as error:  # a parser may raise anything on hostile input
         reason = f"could not be parsed: {type(error).__name__}: {error}"
-        return {"error": "WrongFormatError", "reason": reason[:500]}
+        return {"error": "WrongFormatError", "reason": reason[:_LONGEST_REASON]}
 
 
-def _load(path: Path, password: str | None, max_bytes: int) -> dict[str, Any]:
+def _load(path: Path, password: str | None, max_bytes: int, *, ocr: bool) -> dict[str, Any]:
     from ingest.loaders.registry import load_bytes, read_file
     from ingest.serial import document_to_dict
 
@@ -65,9 +78,13 @@ def _load(path: Path, password: str | None, max_bytes: int) -> dict[str, Any]:
     else:
         raise errors.UnreadableError("it changed while it was being read; run ingest again")
     sha256 = hashlib.sha256(data).hexdigest()
-    document = load_bytes(path, data, password=password)
+    document = load_bytes(path, data, password=password, ocr=ocr)
+    described = document_to_dict(document)
+    text = described.pop("text").encode("utf-8", "surrogatepass")
     return {
-        "document": document_to_dict(document),
+        "document": described,
+        "text": text,
+        "text_bytes": len(text),
         "size": after[0],
         "mtime_ns": after[1],
         "sha256": sha256,

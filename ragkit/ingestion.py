@@ -11,7 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ingest.errors import EncryptedError, LoadError, UnreadableError, UnsupportedFormatError
+from ingest.errors import (
+    EncryptedError,
+    LoadError,
+    NoTextError,
+    UnreadableError,
+    UnsupportedFormatError,
+)
 from ingest.folder import FoundFile, trusted_mtime_ns
 from ragkit.events import Listener, Progress
 from ragkit.results import FileNote, IngestReport
@@ -33,11 +39,19 @@ _SKIPPED = "skipped: "
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """How to ingest; ``password`` opens encrypted files, or is asked for one by path."""
+    """How to ingest.
+
+    Attributes:
+        password: Opens encrypted files, or is asked for one by path.
+        workers: Processes that load files; default: the processors at hand, up to 4.
+        limits: What one file may use; see :class:`ingest.isolate.LoadLimits`.
+        ocr: Recognise the text of scanned PDF pages.
+    """
 
     password: Password = None
     workers: int | None = None
     limits: LoadLimits | None = None
+    ocr: bool = False
 
 
 @dataclass(slots=True)
@@ -116,8 +130,7 @@ def ingest(
     with store.writing("ingest"):
         for target in targets:
             look = _look(store, target, listener)
-            if options.password is not None:
-                look = _with_encrypted_tried_again(look)
+            look = _tried_again(look, options)
             tally.count_unchanged(look)
             root_id = store.root(look.folder, kind=look.kind).id
             _apply_cheap_changes(store, root_id, look, tally)
@@ -156,12 +169,14 @@ def _look(store: Store | None, target: Target, listener: Listener) -> Survey:
     return look
 
 
-def _with_encrypted_tried_again(look: Survey) -> Survey:
-    """Plan to load again what could not be loaded for want of a password."""
+def _tried_again(look: Survey, options: IngestOptions) -> Survey:
+    """Plan to load again what failed for want of a password or of text recognition, now given."""
+    wants = [EncryptedError.PREFIX] if options.password is not None else []
+    wants += [NoTextError.SCANNED] if options.ocr else []
     again = [
         file
         for file in look.plan.still_failing
-        if (look.known[file.relative_path].failure or "").startswith(EncryptedError.PREFIX)
+        if (look.known[file.relative_path].failure or "").startswith(tuple(wants))
     ]
     failing = tuple(file for file in look.plan.still_failing if file not in again)
     plan = replace(look.plan, change=(*look.plan.change, *again), still_failing=failing)
@@ -216,7 +231,7 @@ def _load_files(
     changed = {file.relative_path for file in look.plan.change}
     listener(Progress("load", 0, len(files), "files"))
     last_sync = 0.0
-    with LoaderPool(workers=options.workers, limits=options.limits) as pool:
+    with LoaderPool(workers=options.workers, limits=options.limits, ocr=options.ocr) as pool:
         for done, (file, outcome) in enumerate(_load(pool, files, options.password), start=1):
             path = file.relative_path
             had_document = path in changed and look.known[path].document_id is not None

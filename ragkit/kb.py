@@ -40,6 +40,7 @@ from ragkit.tracing import (
 
 if TYPE_CHECKING:
     from ingest.document import Document
+    from ingest.isolate import LoadLimits
     from ragkit.chat import Chat
     from ragkit.embed.protocol import Embedder
     from ragkit.ingestion import Password
@@ -176,6 +177,9 @@ class KnowledgeBase:
         *,
         dry_run: bool = False,
         password: Password = None,
+        workers: int | None = None,
+        limits: LoadLimits | None = None,
+        ocr: bool = False,
         listener: Listener | None = None,
     ) -> IngestReport:
         """Make the base equal to a folder, or add or update single files.
@@ -186,6 +190,9 @@ class KnowledgeBase:
             paths: A folder or file, or several.
             dry_run: Only say what would be done.
             password: For encrypted files: one for all, or a function of the path.
+            workers: Processes that load files; default: the processors at hand, up to 4.
+            limits: Time, memory and size that one file may use.
+            ocr: Recognise the text of scanned PDF pages (the extra ``ocr``).
             listener: Called with progress events; default: the one given on opening.
 
         Raises:
@@ -212,7 +219,7 @@ class KnowledgeBase:
             targets,
             embedder=embedder,
             chunking=chunking_for(embedder),
-            options=ingestion.IngestOptions(password=password),
+            options=ingestion.IngestOptions(password, workers, limits, ocr),
             listener=listen,
         )
         store.set_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))

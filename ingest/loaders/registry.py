@@ -38,7 +38,7 @@ from ingest.errors import (
 from ingest.structure import faults
 
 ENTRY_POINT_GROUP = "ingest.loaders"
-DEFAULT_MAX_BYTES = 256 << 20
+DEFAULT_MAX_BYTES = 256_000_000
 
 _PDF_MAGIC = b"%PDF-"
 _PDF_HEADER_WITHIN = 1024  # what viewers accept: junk may stand before the header
@@ -58,11 +58,19 @@ _BINARY_SUFFIXES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file's content, for a loader: where it is from, its bytes, and a password if one is given."""
+    """A file's content, for a loader.
+
+    Attributes:
+        path: Where it is from; loaders take its name for hints and read nothing there.
+        data: Its bytes.
+        password: Opens it if it is encrypted.
+        ocr: Whether the text of scanned pages is to be recognised.
+    """
 
     path: Path
     data: bytes
     password: str | None = None
+    ocr: bool = False
 
 
 Loader = Callable[[Source], Document]
@@ -129,6 +137,7 @@ def load(
     *,
     password: str | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    ocr: bool = False,
 ) -> Document:
     """Load a file into a located document.
 
@@ -139,12 +148,13 @@ def load(
         path: The file.
         password: Opens it if it is encrypted.
         max_bytes: A larger file is not read.
+        ocr: Recognise the text of PDF pages that hold none but pictures (the extra ``ocr``).
 
     Raises:
         LoadError: one of its kinds, saying why the file cannot be loaded.
     """
     file = Path(path)
-    return load_bytes(file, read_file(file, max_bytes=max_bytes), password=password)
+    return load_bytes(file, read_file(file, max_bytes=max_bytes), password=password, ocr=ocr)
 
 
 def read_file(path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
@@ -172,18 +182,20 @@ def read_file(path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
         raise UnreadableError(f"cannot be read: {error}") from error
     if max(size, len(data)) > max_bytes:
         raise TooLargeError(
-            f"it has {_megabytes(size)}; files of up to {_megabytes(max_bytes)} (max_bytes) are read"
+            f"it has {_megabytes(size)}; the limit is {_megabytes(max_bytes)} (--max-file-size)"
         )
     if not data:
         raise NoTextError("the file is empty")
     return data
 
 
-def load_bytes(path: Path, data: bytes, *, password: str | None = None) -> Document:
+def load_bytes(
+    path: Path, data: bytes, *, password: str | None = None, ocr: bool = False
+) -> Document:
     """Load a file that has been read already; see :func:`load`."""
     spec, warning = _choose(path, data)
     try:
-        document = _resolve(spec)(Source(path, data, password))
+        document = _resolve(spec)(Source(path, data, password, ocr))
         document = document if spec in _BUILT_IN else _checked(document)
     except (LoadError, MemoryError):
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,11 @@ from ragkit.cli.output import (
 from ragkit.cli.progress import ProgressDisplay
 
 if TYPE_CHECKING:
+    from ingest.isolate import LoadLimits
     from ragkit.results import FileNote, IngestReport
 
 _MOST_WARNINGS = 20
+_MEGABYTE = 1_000_000
 
 
 @click.command(
@@ -45,6 +48,37 @@ _MOST_WARNINGS = 20
     help="Password of encrypted PDFs. Other users of this machine can see what is typed here:"
     " the environment variable, or being asked on a terminal, keeps it from them.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Processes that read files.  [default: the processors at hand, up to 4]",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Time that one file may take.  [default: 60; 900 with --ocr]",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(200),
+    metavar="MB",
+    help="Memory that a process reading files may use; not enforced on macOS and Windows."
+    "  [default: 1000; 4000 with --ocr]",
+)
+@click.option(
+    "--max-file-size",
+    type=click.IntRange(1),
+    metavar="MB",
+    help="Larger files are not read.  [default: 256]",
+)
+@click.option(
+    "--ocr",
+    is_flag=True,
+    help="Recognise the text of scanned PDF pages: some seconds a page."
+    " Needs: pip install 'ragkit[ocr]'",
+)
 @common_options
 def command(
     common: Common,
@@ -53,12 +87,20 @@ def command(
     embedder: str | None,
     embedder_base_url: str | None,
     password: str | None,
+    workers: int | None,
+    timeout: float | None,
+    memory: int | None,
+    max_file_size: int | None,
+    ocr: bool,
 ) -> int:
     """Read folders and files into the knowledge base.
 
     A folder is mirrored: new and changed files are read, those that are gone are removed, and
     unchanged ones cost nothing. A file is added or updated. Documents are searchable by their
     words within seconds; vectors follow, and a run that was stopped goes on where it was.
+
+    Files are read in separate processes: one that crashes, hangs or eats up its memory costs the
+    file it was reading, which is reported as failed, and all others go on.
 
     Exits with 1 when a file could not be read; all others are ingested all the same.
     """
@@ -75,6 +117,9 @@ def command(
                     _expand(paths),
                     dry_run=dry_run,
                     password=password or (_ask_password(display) if can_prompt() else None),
+                    workers=workers,
+                    limits=_limits(timeout, memory, max_file_size),
+                    ocr=ocr,
                     listener=display,
                 )
         except KeyboardInterrupt:
@@ -86,6 +131,13 @@ def command(
     else:
         _print_report(report, common)
     return EXIT_FAILURES if report.failed else 0
+
+
+def _limits(timeout: float | None, memory: int | None, max_file_size: int | None) -> LoadLimits:
+    from ingest.isolate import LoadLimits
+
+    limits = LoadLimits(seconds=timeout, memory_bytes=memory and memory * _MEGABYTE)
+    return replace(limits, file_bytes=max_file_size * _MEGABYTE) if max_file_size else limits
 
 
 def _expand(paths: Sequence[str]) -> list[str]:

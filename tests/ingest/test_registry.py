@@ -179,7 +179,7 @@ def test_a_huge_file_is_refused_without_being_read(tmp_path: Path) -> None:
     path = tmp_path / "huge.txt"
     with path.open("wb") as stream:
         stream.truncate(500_000_000)
-    with pytest.raises(TooLargeError, match=r"it has 500 MB; files of up to 268 MB"):
+    with pytest.raises(TooLargeError, match=r"it has 500 MB; the limit is 256 MB"):
         load(path)
 
 

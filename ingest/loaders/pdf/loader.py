@@ -88,7 +88,7 @@ def _second_opinion(source: Source, first: Reading) -> Reading:
 
 def _no_text(pages: int) -> str:
     where = "its only page" if pages == 1 else f"any of its {pages:,} pages"
-    return f"no text on {where}: a scan? It would need text recognition (OCR)"
+    return f"{NoTextError.SCANNED} {where}: a scan? Text recognition (--ocr) may read it"
 
 
 def _document(source: Source, reading: Reading) -> Document:
