@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from ingest.errors import (
         EncryptedError,
         LoadError,
+        MissingExtraError,
         NoTextError,
         TooLargeError,
         UnreadableError,
         UnsupportedFormatError,
         WrongFormatError,
     )
+    from ingest.isolate import LoadLimits
     from ingest.loaders.registry import LoaderSpec, Source, load, register
 
 __all__ = [
@@ -34,7 +36,9 @@ __all__ = [
     "Document",
     "EncryptedError",
     "LoadError",
+    "LoadLimits",
     "LoaderSpec",
+    "MissingExtraError",
     "NoTextError",
     "Page",
     "Section",
@@ -53,6 +57,7 @@ _HOMES = {
     "ingest.chunker": ("ChunkerOptions", "Tokenizer", "chunk_document"),
     "ingest.document": ("Block", "Chunk", "Document", "Page", "Section"),
     "ingest.errors": tuple(name for name in __all__ if name.endswith("Error")),
+    "ingest.isolate": ("LoadLimits",),
     "ingest.loaders.registry": ("LoaderSpec", "Source", "load", "register"),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}

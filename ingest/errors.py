@@ -4,6 +4,7 @@ LoadError
 ├── UnsupportedFormatError   no loader takes this kind of file
 ├── WrongFormatError         the content is not what the name says, or is damaged
 ├── EncryptedError           a password is needed, or the given one is wrong
+├── MissingExtraError        the format needs a package that is not installed
 ├── NoTextError              the file is empty, or holds no text (a scan, say)
 ├── TooLargeError            over the size limit
 └── UnreadableError          the operating system would not let us read it
@@ -36,6 +37,21 @@ class EncryptedError(LoadError):
         """Begin the message with :attr:`PREFIX`."""
         begins = message.startswith(self.PREFIX)
         super().__init__(message if begins else f"{self.PREFIX}: {message}")
+
+
+class MissingExtraError(LoadError):
+    """The format needs a package that is not installed; the message says how to install it.
+
+    The message always begins with :attr:`PREFIX`, so that a stored reason can be told apart.
+    """
+
+    PREFIX = "an optional package is missing"
+
+    def __init__(self, what: str, extra: str | None = None) -> None:
+        """Say that ``what`` needs an extra; or take a whole message, as from another process."""
+        super().__init__(
+            what if extra is None else f"{self.PREFIX}: {what} needs pip install 'ragkit[{extra}]'"
+        )
 
 
 class NoTextError(LoadError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ingest.errors import (
     EncryptedError,
     LoadError,
+    MissingExtraError,
     NoTextError,
     UnreadableError,
     UnsupportedFormatError,
@@ -170,8 +171,9 @@ def _look(store: Store | None, target: Target, listener: Listener) -> Survey:
 
 
 def _tried_again(look: Survey, options: IngestOptions) -> Survey:
-    """Plan to load again what failed for want of a password or of text recognition, now given."""
-    wants = [EncryptedError.PREFIX] if options.password is not None else []
+    """Plan to load again what failed for want of something that may be at hand now."""
+    wants = [MissingExtraError.PREFIX]
+    wants += [EncryptedError.PREFIX] if options.password is not None else []
     wants += [NoTextError.SCANNED] if options.ocr else []
     again = [
         file

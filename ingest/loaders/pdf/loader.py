@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,11 @@ from ingest.loaders.pdf.headings import find_headings, largest_text, sections_of
 from ingest.loaders.pdf.metadata import usable_title
 from ingest.loaders.pdf.pdfium_reader import read_with_pdfium
 from ingest.loaders.pdf.reading import Reading, page_list
-from ingest.loaders.pdf.second_reader import decrypt_with_pypdf, read_with_pypdf
+from ingest.loaders.pdf.second_reader import (
+    decrypt_with_pypdf,
+    read_pages_again,
+    read_with_pypdf,
+)
 
 if TYPE_CHECKING:
     from ingest.loaders.registry import Source
@@ -37,6 +42,8 @@ def load_pdf(source: Source) -> Document:
         reading = _read_damaged(source, error)
     if reading.pages and not reading.has_text:
         reading = _second_opinion(source, reading)
+    if reading.unmapped:
+        _read_unmapped(source, reading)
     if not reading.pages:
         raise NoTextError("the PDF has no pages")
     if not reading.has_text:
@@ -86,9 +93,30 @@ def _second_opinion(source: Source, first: Reading) -> Reading:
     return second
 
 
+def _read_unmapped(source: Source, reading: Reading) -> None:
+    """Take the text of pages that pdfium cannot map to characters from pypdf, where it can."""
+    try:
+        legible = read_pages_again(source, reading.unmapped)
+    # As above; what pdfium gave stands then.
+    except Exception:
+        return
+    for index, blocks in legible.items():
+        reading.pages[index] = blocks
+    reading.unmapped = [index for index in reading.unmapped if index not in legible]
+
+
 def _no_text(pages: int) -> str:
     where = "its only page" if pages == 1 else f"any of its {pages:,} pages"
     return f"{NoTextError.SCANNED} {where}: a scan? Text recognition (--ocr) may read it"
+
+
+def _page_warnings(reading: Reading) -> Iterator[str]:
+    if reading.recognised:
+        pages = page_list([index + 1 for index in reading.recognised])
+        yield f"{pages}: text recognised from the picture (OCR), and may have errors"
+    if reading.unmapped:
+        pages = page_list([index + 1 for index in reading.unmapped])
+        yield f"{pages}: embedded fonts map to nothing, so that the text cannot be read"
 
 
 def _document(source: Source, reading: Reading) -> Document:
@@ -104,7 +132,7 @@ def _document(source: Source, reading: Reading) -> Document:
         else item.block
         for index, item in enumerate(located)
     )
-    warnings = list(reading.warnings)
+    warnings = [*reading.warnings, *_page_warnings(reading)]
     empty = [page.number for page in pages if page.start == page.end]
     if empty:
         verb = "holds" if len(empty) == 1 else "hold"

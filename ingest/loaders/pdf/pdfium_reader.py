@@ -10,7 +10,9 @@ from ingest.errors import EncryptedError, WrongFormatError
 from ingest.loaders.pdf.assemble import normalise
 from ingest.loaders.pdf.blocks import PageBlock, blocks_of
 from ingest.loaders.pdf.headings import OutlineEntry
+from ingest.loaders.pdf.legibility import is_mapped
 from ingest.loaders.pdf.metadata import read_metadata
+from ingest.loaders.pdf.ocr import needs_recognition, recognise
 from ingest.loaders.pdf.reading import (
     MAX_CHARACTERS,
     MAX_PAGES,
@@ -20,7 +22,7 @@ from ingest.loaders.pdf.reading import (
     quiet,
 )
 from ingest.loaders.pdf.rows import rows_of
-from ingest.loaders.pdf.text import read_fragments
+from ingest.loaders.pdf.text import read_characters, read_fragments
 
 if TYPE_CHECKING:
     from ingest.loaders.registry import Source
@@ -44,7 +46,7 @@ def read_with_pdfium(source: Source) -> Reading:
         document = _open(source)
         try:
             reading = Reading()
-            _read_pages(document, reading)
+            _read_pages(document, reading, ocr=source.ocr)
             reading.outline = list(_outline(document))
             reading.metadata = read_metadata(document.get_metadata_dict())
             return reading
@@ -74,7 +76,7 @@ def _open(source: Source) -> Any:
     raise WrongFormatError("damaged PDF: neither pdfium nor pypdf can read it")
 
 
-def _read_pages(document: Any, reading: Reading) -> None:
+def _read_pages(document: Any, reading: Reading, *, ocr: bool) -> None:
     import pypdfium2
     from pypdfium2 import raw
 
@@ -88,7 +90,7 @@ def _read_pages(document: Any, reading: Reading) -> None:
         blocks: list[PageBlock] = []
         reading.pages.append(blocks)
         try:
-            blocks += _read_page(document, index, has_form=has_form)
+            blocks += _read_page(document, index, reading, has_form=has_form, ocr=ocr)
         except pypdfium2.PdfiumError:
             unreadable.append(index + 1)
             continue
@@ -102,7 +104,9 @@ def _read_pages(document: Any, reading: Reading) -> None:
         reading.warnings.append(f"{page_list(unreadable)} could not be read: damaged")
 
 
-def _read_page(document: Any, index: int, *, has_form: bool) -> list[PageBlock]:
+def _read_page(
+    document: Any, index: int, reading: Reading, *, has_form: bool, ocr: bool
+) -> list[PageBlock]:
     from pypdfium2 import raw
 
     page = document[index]
@@ -115,9 +119,18 @@ def _read_page(document: Any, index: int, *, has_form: bool) -> list[PageBlock]:
         width = page.get_width()
         text_page = page.get_textpage()
         try:
-            fragments = read_fragments(raw, text_page.raw, width)
+            characters = read_characters(raw, text_page.raw)
+            mapped = is_mapped(raw, text_page.raw, characters)
+            fragments = read_fragments(raw, text_page.raw, characters, width)
         finally:
             text_page.close()
+        if ocr:
+            legible = len(characters.strip()) if mapped else 0
+            if needs_recognition(page, legible) and (recognised := recognise(page)):
+                fragments, mapped = recognised, True
+                reading.recognised.append(index)
+        if not mapped:
+            reading.unmapped.append(index)
     finally:
         page.close()
     return blocks_of(rows_of(fragments, width))

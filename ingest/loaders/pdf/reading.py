@@ -21,12 +21,23 @@ MAX_CHARACTERS: Final = 100_000_000
 
 @dataclass(slots=True)
 class Reading:
-    """What a reader found in a file."""
+    """What a reader found in a file; the page numbers are indices from 0.
+
+    Attributes:
+        pages: The blocks of each page.
+        outline: The entries of the outline.
+        metadata: See :func:`~ingest.loaders.pdf.metadata.read_metadata`.
+        warnings: Sentences for the user.
+        unmapped: Pages whose fonts do not say which characters their glyphs are.
+        recognised: Pages whose text was recognised from their picture.
+    """
 
     pages: list[list[PageBlock]] = field(default_factory=list)
     outline: list[OutlineEntry] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    unmapped: list[int] = field(default_factory=list)
+    recognised: list[int] = field(default_factory=list)
 
     @property
     def has_text(self) -> bool:

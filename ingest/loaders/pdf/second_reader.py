@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ingest.loaders.pdf.blocks import PageBlock
+from ingest.loaders.pdf.legibility import is_legible
 from ingest.loaders.pdf.metadata import read_metadata
 from ingest.loaders.pdf.reading import (
     MAX_CHARACTERS,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 # pypdf takes a tenth of a second a page: where pdfium finds nothing, ask it about a few pages
 # before all of them.
 _PROBED_PAGES: Final = 5
+_MOST_READ_AGAIN: Final = 50
 
 
 def read_with_pypdf(source: Source, *, probe: bool) -> Reading:
@@ -46,6 +48,22 @@ def read_with_pypdf(source: Source, *, probe: bool) -> Reading:
             )
         _read_pages(reader, reading, probe=probe)
         return reading
+
+
+def read_pages_again(source: Source, indices: Sequence[int]) -> dict[int, list[PageBlock]]:
+    """Read some pages with pypdf, and return those whose text can be read.
+
+    Raises:
+        Exception: Nearly anything, for a damaged file.
+    """
+    legible: dict[int, list[PageBlock]] = {}
+    with quiet("pypdf"):
+        pages = _open(source).pages
+        for index in indices[:_MOST_READ_AGAIN]:
+            text = pages[index].extract_text()
+            if text.strip() and is_legible(text):
+                legible[index] = list(_plain_blocks(text))
+    return legible
 
 
 def decrypt_with_pypdf(source: Source) -> bytes:

@@ -154,9 +154,11 @@ def read_characters(raw: Any, text_page: Any) -> str:
     return "".join(chr(value) if value < 0x110000 else "\x00" for value in values)
 
 
-def read_fragments(raw: Any, text_page: Any, page_width: float) -> list[Fragment]:
-    """Return the text of a page in pdfium's order, cut at line ends, wide gaps and jumps."""
-    characters = read_characters(raw, text_page)
+def read_fragments(raw: Any, text_page: Any, characters: str, page_width: float) -> list[Fragment]:
+    """Return the text of a page in pdfium's order, cut at line ends, wide gaps and jumps.
+
+    ``characters`` are those that :func:`read_characters` gives for the text page.
+    """
     glyphs = _Glyphs(raw, text_page, page_width)
     glyphs.turns = _turns_of_page(characters, glyphs)
     lines = list(_measured_lines(characters, glyphs))
