@@ -18,7 +18,9 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 # An encoding, by Python's name, and those that hold all of it and are what is meant by its name
-# in practice: https://encoding.spec.whatwg.org/#names-and-labels
+# in practice: https://encoding.spec.whatwg.org/#names-and-labels. They give a few signs, such as
+# dashes, other code points. So that is how a declared name is read; where nothing is declared, the
+# narrower encoding stands if it holds the whole file.
 _SUPERSETS: Final = {
     "ascii": ("cp1252",),
     "iso8859-1": ("cp1252",),
@@ -32,6 +34,18 @@ _SUPERSETS: Final = {
     "euc_kr": ("cp949",),
     "big5": ("cp950", "big5hkscs"),
 }
+_NARROWER: Final = {
+    "cp932": ("shift_jis",),
+    "cp950": ("big5",),
+    "gb18030": ("gb2312", "gbk"),
+    "gbk": ("gb2312",),
+}
+# What a file with a few accented letters is in if its first guess makes no sense within words.
+_WESTERN: Final = ("cp1252", "mac_roman", "cp850", "cp437")
+_LIKE_WESTERN: Final = frozenset(
+    ["cp1250", "cp1252", "cp1254", "cp1257", "iso8859-1", "iso8859-2", "iso8859-15", "cp850"]
+)
+_LETTER_LIKE: Final = frozenset("’'-‐·ªº")
 _OTHER_NAMES: Final = {
     "sjis": "shift_jis",
     "mac-roman": "mac_roman",
@@ -61,6 +75,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _HIGH: Final = bytes(range(128, 256))
 _SPOT: Final = re.compile(rb"(?s:.?[\x80-\xff].?)")
+_FOREIGN_IN_WORD: Final = re.compile(r"(?<![^\x00-\x7f])([A-Za-z]?)([^\x00-\x7f])(?=([A-Za-z]?))")
 _BETWEEN_WORDS: Final = re.compile(rb"[\x00-\x2f]")
 _WINDOW: Final = 1 << 16
 _LINE: Final = 1000
@@ -134,6 +149,20 @@ def python_name(label: str) -> str | None:
     return found.name
 
 
+def decode_as(data: bytes, encoding: str) -> str:
+    """Decode strictly, without the byte-order mark.
+
+    Raises:
+        UnicodeError: The bytes are not in that encoding.
+        LookupError: It is not known.
+    """
+    for mark, marked in _MARKS:
+        if data.startswith(mark) and encoding.startswith(marked[:6].rstrip("-")):
+            data, encoding = data[len(mark) :], marked
+            break
+    return data.decode(encoding)
+
+
 def wide_encoding(data: bytes) -> str | None:
     """Recognise UTF-16 and UTF-32 without a mark by where their zero bytes stand."""
     sample = data[:_WINDOW]
@@ -155,10 +184,10 @@ def wide_encoding(data: bytes) -> str | None:
 
 
 def _detected(data: bytes, complaint: str) -> Decoded:
-    guesses = list(_guesses(data))
+    guesses = _sensible(list(_guesses(data)), data)
     for encoding in guesses:
         if (text := _try(data, encoding)) is not None:
-            warning = f"{complaint}the encoding {encoding} is a guess"
+            warning = f"{complaint}decoded as {encoding}, which is a guess"
             return Decoded(text, encoding, "detected", warning)
     decoded = _decoded_or_replaced(data, guesses[0] if guesses else "cp1252", "detected")
     return Decoded(decoded.text, decoded.encoding, "detected", complaint + (decoded.warning or ""))
@@ -180,7 +209,36 @@ def _guesses(data: bytes) -> Iterator[str]:
     for result in results[:6]:
         name = python_name(result["encoding"] or "")
         if name is not None:
-            yield from _widened(name)
+            widened = _widened(name)
+            yield from _NARROWER.get(widened[0], ())
+            yield from widened
+
+
+def _sensible(guesses: list[str], data: bytes) -> list[str]:
+    """Put another Western encoding first where the first guess puts signs within words.
+
+    A detector cannot know better from a few letters; how words are written can.
+    """
+    if not guesses or guesses[0] not in _LIKE_WESTERN:
+        return guesses
+    sample = _sample(data)
+    candidates = dict.fromkeys((guesses[0], *_WESTERN))
+    odd = {name: _oddities(sample.decode(name, "replace")) for name in candidates}
+    best = min(odd, key=lambda name: odd[name])
+    foreign = len(_NOT_ASCII.findall(sample))
+    return [best, *guesses] if odd[guesses[0]] - odd[best] > foreign / 2 else guesses
+
+
+def _oddities(text: str) -> int:
+    """Count foreign characters that no word is written with: signs or capitals within it."""
+    count = 0
+    for match in _FOREIGN_IN_WORD.finditer(text):
+        before, character, after = match.groups()
+        if character.isalpha():
+            count += (character.isupper() and before.islower()) or ord(character) > 0x17F
+        else:
+            count += character not in _LETTER_LIKE and after != "" and before != ""
+    return count
 
 
 def _sample(data: bytes) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.decode import decode, python_name
+from ingest.decode import decode, decode_as, python_name
 
 GERMAN = "Die Größe der Brücke über den Fluß beträgt fünfzig Meter; das müssen wir prüfen.\n" * 3
 RUSSIAN = "Привет, мир! Это обычный русский текст, в котором нет ничего особенного.\n" * 3
@@ -84,7 +84,7 @@ def test_a_few_accents_are_taken_for_western_european(text: str) -> None:
     text = f"{text} and some more words that are plain"
     decoded = decode(text.encode("cp1252"))
     assert decoded.text == text
-    assert decoded.warning == f"the encoding {decoded.encoding} is a guess"
+    assert decoded.warning == f"decoded as {decoded.encoding}, which is a guess"
 
 
 @pytest.mark.parametrize(
@@ -169,3 +169,37 @@ def test_foreign_lines_among_many_plain_ones(text: str, lines: int) -> None:
     plain = "plain words only, line after line\n" * lines
     whole = plain + text + plain
     assert decode(whole.encode(encoding)).text == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("～", "cp932"), ("〜", "shift_jis"), ("①〜", "cp932"), ("——", "gbk"), ("―", "gb2312")],
+)
+def test_the_narrower_encoding_stands_if_it_holds_the_file(text: str, encoding: str) -> None:
+    whole = (JAPANESE if "cp932" in encoding or "jis" in encoding else CHINESE) + text
+    data = whole.encode(encoding, errors="ignore")
+    decoded = decode(data)
+    narrow = "shift_jis" if encoding in ("cp932", "shift_jis") else "gb2312"
+    expected = narrow if "①" not in text else "cp932"
+    assert (decoded.text, decoded.encoding) == (data.decode(expected), expected)
+
+
+@pytest.mark.parametrize("encoding", ["mac_roman", "cp850", "cp437"])
+@pytest.mark.parametrize(
+    "text", ["le café et la crème brûlée", "Prüfung der Größe, für Käufer", "el niño y la mañana"]
+)
+def test_accents_within_words_tell_old_western_encodings(text: str, encoding: str) -> None:
+    text = f"{text} among plain words\n" * 2
+    assert decode(text.encode(encoding)).text == text
+
+
+def test_an_apostrophe_in_the_encoding_of_old_macintoshes() -> None:
+    text = "plain words\n" * 500 + "the pump’s warranty\n" + "plain words\n" * 500
+    assert decode(text.encode("mac_roman")).text == text
+
+
+def test_strict_decoding_knows_marks_and_surrogates() -> None:
+    assert decode_as(codecs.BOM_UTF8 + b"a", "utf-8") == "a"
+    assert decode_as(codecs.BOM_UTF16_BE + "a😀".encode("utf-16-be"), "utf-16-le") == "a😀"
+    with pytest.raises(UnicodeError):
+        decode_as(b"\xff", "utf-8")
