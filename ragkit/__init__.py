@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ragkit.agent import Tool, ToolError, ToolResult, tool
     from ragkit.chat import Chat
     from ragkit.errors import (
         CorruptError,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ragkit.agent": ("Tool", "ToolError", "ToolResult", "tool"),
     "ragkit.chat": ("Chat",),
     "ragkit.errors": (
         "CorruptError",
@@ -99,10 +101,14 @@ __all__ = [
     "Sources",
     "Status",
     "TextDelta",
+    "Tool",
+    "ToolError",
+    "ToolResult",
     "Usage",
     "UsageError",
     "VersionError",
     "__version__",
+    "tool",
 ]
 
 

@@ -17,6 +17,7 @@ LAYERS = [
     {"tracing"},
     {"retrieve"},
     {"llm"},
+    {"agent"},
     {"memory"},
     {"answer"},
     {"fingerprint", "targets"},
