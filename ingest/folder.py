@@ -6,21 +6,15 @@ Nothing here opens a file except to hash one that may have moved or been touched
 from __future__ import annotations
 
 import hashlib
+import heapq
 import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pathspec
-
-IGNORE_FILE = ".ragkitignore"
-IGNORED_FOLDERS = frozenset({"__pycache__", "node_modules"})
-IGNORED_FILES = frozenset({"Thumbs.db", "desktop.ini"})
-IGNORED_PREFIXES = (".", "~$")
+from ingest.ignore import IGNORE_FILE, Rules, is_ignored, read_rules
 
 _COARSE_CLOCK_NS = 2_000_000_000
 _FINE_CLOCK_NS = 50_000_000
@@ -46,10 +40,15 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of a folder in path order, and what could not be listed."""
+    """The files of a folder in path order, and what could not be listed.
+
+    ``unseen`` holds the files, and the folders with a final "/", that are there but could not be
+    looked at, for want of rights or because of a failing disk.
+    """
 
     files: tuple[FoundFile, ...]
     troubles: tuple[Trouble, ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Plan:
     """What to do so that the known files equal the found ones; each file is in one list only.
 
     ``touched`` files have a new time stamp but the same content. ``still_failing`` have not
-    changed since they could not be loaded.
+    changed since they could not be loaded. ``unseen`` are known and may or may not have changed.
     """
 
     add: tuple[FoundFile, ...] = ()
@@ -86,6 +85,7 @@ class Plan:
     same: tuple[FoundFile, ...] = ()
     still_failing: tuple[FoundFile, ...] = ()
     remove: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 def list_folder(folder: Path, *, skip: Sequence[Path] = ()) -> Listing:
@@ -93,67 +93,93 @@ def list_folder(folder: Path, *, skip: Sequence[Path] = ()) -> Listing:
 
     Hidden files and folders, editors' lock files, ``__pycache__`` and ``node_modules`` are left
     out, as is what a ``.ragkitignore`` file (the syntax of ``.gitignore``) in any folder
-    excludes, and the folders in ``skip``. Symbolic links are followed; a link back to a folder
-    it lies in is reported and not followed.
+    excludes, and the folders in ``skip``. Names may hold bytes that are no Unicode; they are lone
+    surrogates here, as everywhere in Python. Symbolic links are followed, but no folder is listed
+    twice: a link to one that is listed already, or to one around it, is reported instead.
 
     Raises:
         OSError: ``folder`` itself cannot be listed.
     """
-    skipped = {_identity(path) for path in skip if path.exists()}
-    files: list[FoundFile] = []
-    troubles: list[Trouble] = []
-    root_identity = _identity(folder)
-    pending: list[tuple[Path, str, frozenset[tuple[int, int]], tuple[_Rules, ...]]] = [
-        (folder, "", frozenset({root_identity}), ())
-    ]
-    while pending:
-        directory, prefix, ancestors, rules = pending.pop()
+    walk = _Walk(skipped={_identity(path) for path in skip if path.exists()})
+    walk.visit(_Folder("", folder, _identity(folder), ()))
+    while walk.folders or walk.links:
+        # What stands somewhere in its own right comes before links to it.
+        walk.visit(walk.folders.pop() if walk.folders else heapq.heappop(walk.links))
+    walk.files.sort(key=lambda file: file.relative_path)
+    walk.troubles.sort(key=lambda trouble: trouble.relative_path)
+    return Listing(tuple(walk.files), tuple(walk.troubles), tuple(walk.unseen))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Folder:
+    prefix: str
+    path: Path
+    identity: tuple[int, int]
+    rules: tuple[Rules, ...] = field(compare=False)
+
+
+@dataclass(slots=True)
+class _Walk:
+    skipped: set[tuple[int, int]]
+    seen: set[tuple[int, int]] = field(default_factory=set)
+    folders: list[_Folder] = field(default_factory=list)
+    links: list[_Folder] = field(default_factory=list)
+    files: list[FoundFile] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+
+    def visit(self, folder: _Folder) -> None:
+        if folder.identity in self.seen:
+            reason = "a link to a folder that is listed already, or that it lies in; not followed"
+            self.troubles.append(Trouble(folder.prefix.rstrip("/"), reason))
+            return
+        self.seen.add(folder.identity)
+        rules = folder.rules
         try:
-            entries = list(os.scandir(directory))
+            with os.scandir(folder.path) as entries:
+                found = list(entries)
+            if any(entry.name == IGNORE_FILE for entry in found):
+                rules = (*rules, read_rules(folder.path / IGNORE_FILE, folder.prefix))
         except OSError as error:
-            if not prefix:
+            if not folder.prefix:
                 raise
-            troubles.append(Trouble(_printable(prefix.rstrip("/")), _os_reason(error)))
-            continue
-        if any(entry.name == IGNORE_FILE for entry in entries):
-            rules = (*rules, _Rules(prefix, _read_rules(directory / IGNORE_FILE)))
-        for entry in entries:
-            name = entry.name
-            if name.startswith(IGNORED_PREFIXES) or name in IGNORED_FILES:
-                continue
-            relative = prefix + name
-            try:
-                found = entry.stat()
-            except OSError as error:
-                if not _ignored(relative, rules, is_folder=False):
-                    troubles.append(Trouble(_printable(relative), _os_reason(error)))
-                continue
-            if stat.S_ISDIR(found.st_mode):
-                identity = (found.st_dev, found.st_ino)
-                if os.name == "nt":
-                    identity = _identity(Path(entry.path))
-                if (
-                    name in IGNORED_FOLDERS
-                    or identity in skipped
-                    or _ignored(relative, rules, is_folder=True)
-                ):
-                    continue
-                if identity in ancestors:
-                    reason = "a symbolic link to a folder it lies in; not followed"
-                    troubles.append(Trouble(_printable(relative), reason))
-                    continue
-                pending.append((Path(entry.path), relative + "/", ancestors | {identity}, rules))
-            elif stat.S_ISREG(found.st_mode) and not _ignored(relative, rules, is_folder=False):
-                if _printable(relative) != relative:
-                    reason = "its name is not valid Unicode; rename it"
-                    troubles.append(Trouble(_printable(relative), reason))
-                    continue
-                files.append(
-                    FoundFile(relative, Path(entry.path), found.st_size, found.st_mtime_ns)
-                )
-    files.sort(key=lambda file: file.relative_path)
-    troubles.sort(key=lambda trouble: trouble.relative_path)
-    return Listing(tuple(files), tuple(troubles))
+            self.unseen.append(folder.prefix)
+            reason = f"cannot be listed: {_os_reason(error)}"
+            self.troubles.append(Trouble(folder.prefix.rstrip("/"), reason))
+            return
+        for entry in found:
+            self._take(entry, folder.prefix + entry.name, rules)
+
+    def _take(self, entry: os.DirEntry[str], relative: str, rules: tuple[Rules, ...]) -> None:
+        if not rules and is_ignored(relative, (), is_folder=False):
+            return
+        try:
+            status = entry.stat()
+        except OSError as error:
+            if is_ignored(relative, rules, is_folder=False):
+                return
+            if not isinstance(error, FileNotFoundError):
+                self.unseen.append(relative)
+            self.troubles.append(Trouble(relative, _os_reason(error)))
+            return
+        is_folder = stat.S_ISDIR(status.st_mode)
+        if not is_folder and not stat.S_ISREG(status.st_mode):
+            return
+        if is_ignored(relative, rules, is_folder=is_folder):
+            return
+        path = Path(entry.path)
+        if not is_folder:
+            self.files.append(FoundFile(relative, path, status.st_size, status.st_mtime_ns))
+            return
+        # Windows fills in the numbers only when it is asked for the file itself.
+        identity = _identity(path) if os.name == "nt" else (status.st_dev, status.st_ino)
+        if identity in self.skipped:
+            return
+        below = _Folder(relative + "/", path, identity, rules)
+        if entry.is_symlink():
+            heapq.heappush(self.links, below)
+        else:
+            self.folders.append(below)
 
 
 def find_file(path: Path) -> FoundFile:
@@ -172,6 +198,8 @@ def make_plan(
     *,
     hash_file: Callable[[Path], str] | None = None,
     keep_missing: bool = False,
+    unseen: Sequence[str] = (),
+    retry_failed: bool = False,
 ) -> Plan:
     """Compare found files with known ones (by relative path).
 
@@ -183,15 +211,20 @@ def make_plan(
         known: The files that were there before, by relative path.
         hash_file: Gives a file's SHA-256 in hexadecimal; default: :func:`hash_file`.
         keep_missing: Known files that were not found stay (for ingesting single files).
+        unseen: Files, and folders with a final "/", that could not be looked at: what is known
+            of them stays.
+        retry_failed: Load files that failed before again, though they have not changed.
     """
     digest = hash_file or _hash_file
     files = sorted(found, key=lambda file: file.relative_path)
     present = {file.relative_path for file in files}
-    gone = [] if keep_missing else [file for path, file in known.items() if path not in present]
+    missing = [] if keep_missing else [path for path in known if path not in present]
+    hidden = {path for path in missing if _is_below(path, unseen)}
+    gone = [known[path] for path in missing if path not in hidden]
     gone_by_size: dict[int, list[KnownFile]] = {}
-    for missing in gone:
-        if missing.sha256 and not missing.failed:
-            gone_by_size.setdefault(missing.size, []).append(missing)
+    for lost in gone:
+        if lost.sha256 and not lost.failed:
+            gone_by_size.setdefault(lost.size, []).append(lost)
 
     add: list[FoundFile] = []
     change: list[FoundFile] = []
@@ -204,7 +237,10 @@ def make_plan(
         before = known.get(file.relative_path)
         if before is not None:
             if (file.size, file.mtime_ns) == (before.size, before.mtime_ns):
-                (still_failing if before.failed else same).append(file)
+                if before.failed:
+                    (change if retry_failed else still_failing).append(file)
+                else:
+                    same.append(file)
             elif before.failed or not _same_content(file, before.size, before.sha256, digest):
                 change.append(file)
             else:
@@ -226,7 +262,12 @@ def make_plan(
         remove=tuple(
             sorted(file.relative_path for file in gone if file.relative_path not in moved_from)
         ),
+        unseen=tuple(sorted(hidden)),
     )
+
+
+def _is_below(path: str, places: Sequence[str]) -> bool:
+    return any(path == place or (place[-1:] == "/" and path.startswith(place)) for place in places)
 
 
 def trusted_mtime_ns(mtime_ns: int, *, now_ns: int | None = None) -> int:
@@ -273,36 +314,9 @@ def _moved_from(
     return next((known.relative_path for known in free if known.sha256 == sha256), None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    prefix: str
-    patterns: pathspec.PathSpec[pathspec.Pattern]
-
-
-def _read_rules(path: Path) -> pathspec.PathSpec[pathspec.Pattern]:
-    import pathspec
-
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    return pathspec.GitIgnoreSpec.from_lines(lines)
-
-
-def _ignored(relative: str, rules: Sequence[_Rules], *, is_folder: bool) -> bool:
-    ignored = False
-    for rule in rules:
-        below = relative[len(rule.prefix) :] + ("/" if is_folder else "")
-        verdict = rule.patterns.check_file(below).include
-        if verdict is not None:
-            ignored = verdict
-    return ignored
-
-
 def _identity(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
-
-
-def _printable(name: str) -> str:
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _os_reason(error: OSError) -> str:

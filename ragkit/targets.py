@@ -70,7 +70,7 @@ def find_targets(paths: Sequence[str | os.PathLike[str]]) -> list[Target]:
     return targets
 
 
-def survey(store: Store | None, target: Target) -> Survey:
+def survey(store: Store | None, target: Target, *, retry_failed: bool = False) -> Survey:
     """Look at a target and plan; ``store`` is None where there is no knowledge base yet.
 
     A target inside a folder that was ingested before belongs to that folder, so that no file is
@@ -83,23 +83,27 @@ def survey(store: Store | None, target: Target) -> Survey:
     skip = [store.directory] if store is not None else []
     try:
         if target.kind == "file":
-            return _survey_file(store, roots, target)
+            return _survey_file(store, roots, target, retry_failed)
         outer = _enclosing(store, roots, target.path)
         if outer is not None and outer.folder != target.path:
             prefix = target.path.relative_to(outer.folder).as_posix() + "/"
             listing = _below(list_folder(outer.folder, skip=skip), prefix)
             # Nothing there: the outer folder's ignore rules exclude what was named explicitly.
             if listing.files:
-                return _survey_folder(store, roots, outer.folder, outer, prefix, listing)
+                return _survey_folder(
+                    store, roots, outer.folder, outer, prefix, listing, retry_failed
+                )
         own = next((root for root in roots if root.folder == target.path), None)
         listing = list_folder(target.path, skip=skip)
-        return _survey_folder(store, roots, target.path, own, "", listing)
+        return _survey_folder(store, roots, target.path, own, "", listing, retry_failed)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"cannot look at {str(target.path)!r}: {reason}") from error
 
 
-def _survey_file(store: Store | None, roots: Sequence[Root], target: Target) -> Survey:
+def _survey_file(
+    store: Store | None, roots: Sequence[Root], target: Target, retry_failed: bool
+) -> Survey:
     root = _enclosing(store, roots, target.path) or next(
         (root for root in roots if root.folder == target.path.parent), None
     )
@@ -115,7 +119,7 @@ def _survey_file(store: Store | None, roots: Sequence[Root], target: Target) -> 
         folder=folder,
         kind="file",
         root=root,
-        plan=make_plan([found], _as_known(known), keep_missing=True),
+        plan=make_plan([found], _as_known(known), keep_missing=True, retry_failed=retry_failed),
         known=known,
         absorbed={},
         found=1,
@@ -130,6 +134,7 @@ def _survey_folder(
     root: Root | None,
     prefix: str,
     listing: Listing,
+    retry_failed: bool,
 ) -> Survey:
     files, notes = _without_unsupported(listing)
     known: dict[str, StoredFile] = {}
@@ -151,7 +156,12 @@ def _survey_folder(
         folder=folder,
         kind="folder",
         root=root,
-        plan=make_plan(files, _as_known({**absorbed, **known})),
+        plan=make_plan(
+            files,
+            _as_known({**absorbed, **known}),
+            unseen=listing.unseen,
+            retry_failed=retry_failed,
+        ),
         known=known,
         absorbed={path: file for path, file in absorbed.items() if path not in known},
         found=len(files),
@@ -170,6 +180,7 @@ def _below(listing: Listing, prefix: str) -> Listing:
     return Listing(
         tuple(file for file in listing.files if file.relative_path.startswith(prefix)),
         tuple(trouble for trouble in listing.troubles if trouble.relative_path.startswith(prefix)),
+        listing.unseen,
     )
 
 

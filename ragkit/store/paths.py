@@ -38,8 +38,15 @@ def storable(text: str) -> str:
 
 
 def shown(path: str) -> str:
-    r"""Make a file name printable: undecodable bytes are shown as ``\xNN``."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    r"""Make a file name printable: bytes that are no Unicode are shown as ``\xNN``."""
+    return _SURROGATE.sub(
+        lambda found: (
+            f"\\x{ord(found[0]) - 0xDC00:02x}"
+            if "\udc80" <= found[0] <= "\udcff"  # how Python keeps a byte of a file name
+            else f"\\u{ord(found[0]):04x}"
+        ),
+        path,
+    )
 
 
 def root_name(folder: PurePath) -> str:

@@ -2,11 +2,13 @@
 
 import hashlib
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.folder import (
@@ -95,13 +97,96 @@ def test_follows_links_but_not_in_circles(tmp_path: Path) -> None:
     assert "no such file" in troubles["broken.txt"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_a_folder_is_listed_once_however_many_links_lead_to_it(tmp_path: Path) -> None:
+    # Followed wherever they lead, these links would make 2 ** 20 folders of 20.
+    for number in range(20):
+        folder = tmp_path / f"docs/{number}"
+        write(folder / "a.txt")
+        for name in ("x", "y"):
+            (folder / name).symlink_to(tmp_path / f"docs/{number + 1}")
+    listing = list_folder(tmp_path / "docs")
+    assert len(listing.files) == 20
+    assert len(listing.troubles) == 40
+    assert all("/" not in file.relative_path.removesuffix("/a.txt") for file in listing.files)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="such names exist on Linux only")
-def test_reports_names_that_are_not_unicode(tmp_path: Path) -> None:
+def test_names_that_are_not_unicode_are_listed(tmp_path: Path) -> None:
     Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.txt")).write_text("x", encoding="utf-8")
-    listing = list_folder(tmp_path)
-    assert listing.files == ()
-    assert listing.troubles[0].relative_path == "caf\\xe9.txt"
-    assert "Unicode" in listing.troubles[0].reason
+    (file,) = list_folder(tmp_path).files
+    assert file.relative_path == "caf\udce9.txt"
+    assert file.path.read_text(encoding="utf-8") == "x"
+
+
+def test_hidden_files_come_in_only_when_they_are_named(tmp_path: Path) -> None:
+    for name in (".github/a.md", ".git/a.md", ".b.md", "c.md", "node_modules/d.md", "e.txt"):
+        write(tmp_path / name)
+    write(tmp_path / ".ragkitignore", "*\n!*/\n!*.md\n!.github\n")
+    assert names(tmp_path) == [".github/a.md", "c.md"]
+
+
+def listed_by_git(folder: Path) -> list[str]:
+    """What git would add, taking the same files as its ignore files."""
+    command = ["git", "ls-files", "--others", "--exclude-per-directory=.ragkitignore", "-z"]
+    for arguments in (["git", "init", "-q"], command):
+        done = subprocess.run(arguments, cwd=folder, capture_output=True, check=True)
+    return sorted(filter(None, done.stdout.decode().split("\0")))
+
+
+_PART = st.sampled_from(["a", "b", "a.md", "*.md", "*", "**", "?", "[ab]", "[!a]", "s*b", "sub"])
+_LINE = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from(["", "", "!"]),
+    st.sampled_from(["", "", "/"]),
+    st.lists(_PART, min_size=1, max_size=3).map("/".join),
+    st.sampled_from(["", "", "/"]),
+)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="compares with git")
+@settings(max_examples=30, deadline=None)
+@given(outer=st.lists(_LINE, min_size=1, max_size=4), inner=st.lists(_LINE, max_size=2))
+def test_ignore_rules_are_those_of_git(
+    tmp_path_factory: pytest.TempPathFactory, outer: list[str], inner: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("rules")
+    for name in ("a", "b.md", "sub/a", "sub/b", "sub/a.md", "sub/sub/a.md", "sub/sub/b/a"):
+        write(folder / name)
+    write(folder / ".ragkitignore", "\n".join(outer))
+    write(folder / "sub/.ragkitignore", "\n".join(inner))
+    expected = [name for name in listed_by_git(folder) if not name.endswith(".ragkitignore")]
+    assert names(folder) == expected
+
+
+def test_lines_that_are_no_patterns_do_no_harm(tmp_path: Path) -> None:
+    write(tmp_path / ".ragkitignore", "# a comment\n\n!\n/\n\\\n[z-a]\na[\n" + "*a" * 60 + "b\n")
+    write(tmp_path / ("a" * 120))
+    assert names(tmp_path) == ["a" * 120]
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may list anything")
+def test_a_folder_that_cannot_be_listed_loses_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt")
+    write(tmp_path / "sub/b.txt")
+    known = known_from(tmp_path)
+    (tmp_path / "sub").chmod(0)
+    try:
+        listing = list_folder(tmp_path)
+    finally:
+        (tmp_path / "sub").chmod(0o700)
+    assert [trouble.relative_path for trouble in listing.troubles] == ["sub"]
+    plan = make_plan(listing.files, known, unseen=listing.unseen)
+    assert (plan.remove, plan.unseen) == ((), ("sub/b.txt",))
+
+
+def test_what_could_not_be_looked_at_is_neither_gone_nor_moved(tmp_path: Path) -> None:
+    for name in ("a.txt", "sub/b.txt", "sub/deep/c.txt", "subway.txt"):
+        write(tmp_path / name, name)
+    known = known_from(tmp_path)
+    plan = make_plan([], known, unseen=["sub/", "a.txt"])
+    assert plan.unseen == ("a.txt", "sub/b.txt", "sub/deep/c.txt")
+    assert plan.remove == ("subway.txt",)
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
@@ -169,6 +254,7 @@ def test_failed_files_are_left_until_they_change(tmp_path: Path) -> None:
     file = find_file(path)
     failed = KnownFile("bad.pdf", file.size, file.mtime_ns, None, failed=True)
     assert make_plan([file], {"bad.pdf": failed}).still_failing == (file,)
+    assert make_plan([file], {"bad.pdf": failed}, retry_failed=True).change == (file,)
     os.utime(path, ns=(1, 1))
     assert make_plan([find_file(path)], {"bad.pdf": failed}).change == (find_file(path),)
 
