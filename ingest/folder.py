@@ -25,9 +25,14 @@ class FoundFile:
     """A regular file in a folder. ``relative_path`` uses "/" on every system."""
 
     relative_path: str
-    path: Path
+    folder: Path
     size: int
     mtime_ns: int
+
+    @property
+    def path(self) -> Path:
+        """Where it is; made anew each time, for of many files it would fill the memory."""
+        return self.folder / self.relative_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ def list_folder(folder: Path, *, skip: Sequence[Path] = ()) -> Listing:
     Raises:
         OSError: ``folder`` itself cannot be listed.
     """
-    walk = _Walk(skipped={_identity(path) for path in skip if path.exists()})
+    walk = _Walk(folder, skipped={_identity(path) for path in skip if path.exists()})
     walk.visit(_Folder("", folder, _identity(folder), ()))
     while walk.folders or walk.links:
         # What stands somewhere in its own right comes before links to it.
@@ -120,6 +125,7 @@ class _Folder:
 
 @dataclass(slots=True)
 class _Walk:
+    root: Path
     skipped: set[tuple[int, int]]
     seen: set[tuple[int, int]] = field(default_factory=set)
     folders: list[_Folder] = field(default_factory=list)
@@ -167,10 +173,10 @@ class _Walk:
             return
         if is_ignored(relative, rules, is_folder=is_folder):
             return
-        path = Path(entry.path)
         if not is_folder:
-            self.files.append(FoundFile(relative, path, status.st_size, status.st_mtime_ns))
+            self.files.append(FoundFile(relative, self.root, status.st_size, status.st_mtime_ns))
             return
+        path = Path(entry.path)
         # Windows fills in the numbers only when it is asked for the file itself.
         identity = _identity(path) if os.name == "nt" else (status.st_dev, status.st_ino)
         if identity in self.skipped:
@@ -183,13 +189,13 @@ class _Walk:
 
 
 def find_file(path: Path) -> FoundFile:
-    """Describe one file, named by itself rather than found in a folder.
+    """Describe one file, named by itself rather than found in a folder, relative to its parent.
 
     Raises:
         OSError: it cannot be looked at.
     """
     found = path.stat()
-    return FoundFile(path.name, path, found.st_size, found.st_mtime_ns)
+    return FoundFile(path.name, path.parent, found.st_size, found.st_mtime_ns)
 
 
 def make_plan(
@@ -271,15 +277,20 @@ def _is_below(path: str, places: Sequence[str]) -> bool:
 
 
 def trusted_mtime_ns(mtime_ns: int, *, now_ns: int | None = None) -> int:
-    """Return the time stamp to remember for a file that was just read; -1 if it proves nothing.
+    """Return the time stamp to remember for a file that was just read, if it proves anything.
 
     A file written in the same tick of the file system's clock in which it was read could change
-    again without a new time stamp. Such a file is remembered with -1, which no file has, so the
-    next run hashes it once more. A time stamp in whole seconds comes from a coarse clock.
+    again without a new time stamp. Such a file is remembered as :func:`doubted`, so the next run
+    hashes it once more. A time stamp in whole seconds comes from a coarse clock.
     """
     now = time.time_ns() if now_ns is None else now_ns
     tick = _FINE_CLOCK_NS if mtime_ns % 1_000_000_000 else _COARSE_CLOCK_NS
-    return mtime_ns if now - mtime_ns > tick else -1
+    return mtime_ns if now - mtime_ns > tick else doubted(mtime_ns)
+
+
+def doubted(mtime_ns: int) -> int:
+    """Return a time stamp that is not the file's, but near enough to tell its date."""
+    return mtime_ns - 1
 
 
 def _hash_file(path: Path) -> str:

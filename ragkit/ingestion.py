@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ingest.errors import (
@@ -19,15 +19,21 @@ from ingest.errors import (
     UnreadableError,
     UnsupportedFormatError,
 )
-from ingest.folder import FoundFile, trusted_mtime_ns
+from ingest.folder import FoundFile, doubted, trusted_mtime_ns
+from ragkit.errors import EmbeddingError
+from ragkit.estimate import expected_seconds, note_embedding_speed
 from ragkit.events import Listener, Progress
-from ragkit.results import FileNote, IngestReport
+from ragkit.store.paths import shown
+from ragkit.tally import SKIPPED, Tally
 from ragkit.targets import Survey, Target, survey
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ingest.chunker import ChunkerOptions
     from ingest.isolate import Loaded, LoaderPool, LoadLimits, LoadRequest
     from ragkit.embed.protocol import Embedder
+    from ragkit.results import IngestReport
     from ragkit.store import Store
     from ragkit.store.records import FileState
 
@@ -35,7 +41,6 @@ Password = str | Callable[[str], str | None] | None
 
 _SYNC_SECONDS = 1.0
 _EMBED_BATCH = 256
-_SKIPPED = "skipped: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,65 +52,44 @@ class IngestOptions:
         workers: Processes that load files; default: the processors at hand, up to 4.
         limits: What one file may use; see :class:`ingest.isolate.LoadLimits`.
         ocr: Recognise the text of scanned PDF pages.
+        retry_failed: Load files again that failed before, though they have not changed.
     """
 
     password: Password = None
     workers: int | None = None
     limits: LoadLimits | None = None
     ocr: bool = False
+    retry_failed: bool = False
 
 
-@dataclass(slots=True)
-class _Tally:
-    added: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    moved: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    failed: list[FileNote] = field(default_factory=list)
-    warnings: list[FileNote] = field(default_factory=list)
-    same: int = 0
-
-    def count_unchanged(self, look: Survey) -> None:
-        self.warnings += look.notes
-        self.same += len(look.plan.same) + len(look.plan.touched)
-        for file in look.plan.still_failing:
-            self.count_failure(file.relative_path, look.known[file.relative_path].failure or "")
-
-    def count_failure(self, path: str, reason: str) -> None:
-        skipped = reason.startswith(_SKIPPED)
-        (self.warnings if skipped else self.failed).append(FileNote(path, reason))
-
-    def report(self, store: Store | None, started: float) -> IngestReport:
-        counts = store.counts() if store is not None else None
-        return IngestReport(
-            added=tuple(sorted(self.added)),
-            changed=tuple(sorted(self.changed)),
-            moved=tuple(sorted(self.moved)),
-            removed=tuple(sorted(self.removed)),
-            same=self.same,
-            failed=tuple(sorted(self.failed, key=lambda note: note.path)),
-            warnings=tuple(sorted(self.warnings, key=lambda note: note.path)),
-            chunks=counts.chunks if counts else 0,
-            vectors=counts.vectors if counts else 0,
-            seconds=round(time.perf_counter() - started, 3),
-        )
-
-
-def plan_only(store: Store | None, targets: Sequence[Target], listener: Listener) -> IngestReport:
+def plan_only(
+    store: Store | None,
+    targets: Sequence[Target],
+    listener: Listener,
+    *,
+    options: IngestOptions,
+) -> IngestReport:
     """Say what an ingest would do, changing nothing; ``store`` is None where no base exists yet.
 
     ``failed`` holds only the files that failed before and have not changed since.
     """
     started = time.perf_counter()
-    tally = _Tally()
+    tally = Tally()
+    files: list[FoundFile] = []
     for target in targets:
-        look = _look(store, target, listener)
-        tally.count_unchanged(look)
-        tally.added += [file.relative_path for file in look.plan.add]
-        tally.changed += [file.relative_path for file in look.plan.change]
-        tally.moved += [move.target.relative_path for move in look.plan.move]
-        tally.removed += look.plan.remove
-    return tally.report(store, started)
+        look = _look(store, target, listener, options)
+        tally.begin(look)
+        for file in look.plan.change:
+            known = look.known.get(file.relative_path)
+            was_document = known is not None and known.document_id is not None
+            (tally.changed if was_document else tally.added).append(tally.place(file.relative_path))
+        tally.added += [tally.place(file.relative_path) for file in look.plan.add]
+        tally.moved += [tally.place(move.target.relative_path) for move in look.plan.move]
+        for path in look.plan.remove:
+            if look.known[path].document_id is not None:
+                tally.removed.append(tally.place(path))
+        files += [*look.plan.add, *look.plan.change]
+    return tally.report(store, started, expected_seconds(store, files))
 
 
 def ingest(
@@ -127,13 +111,12 @@ def ingest(
             next run embeds those that are left.
     """
     started = time.perf_counter()
-    tally = _Tally()
+    tally = Tally()
     with store.writing("ingest"):
         for target in targets:
-            look = _look(store, target, listener)
-            look = _tried_again(look, options)
-            tally.count_unchanged(look)
-            root_id = store.root(look.folder, kind=look.kind).id
+            look = _look(store, target, listener, options)
+            tally.begin(look)
+            root_id = tally.root_id = store.root(look.folder, kind=look.kind).id
             _apply_cheap_changes(store, root_id, look, tally)
             _load_files(store, root_id, look, embedder, chunking, options, listener, tally)
         store.sync_views()
@@ -143,31 +126,46 @@ def ingest(
 
 
 def embed_pending(store: Store, embedder: Embedder, listener: Listener) -> None:
-    """Embed every passage that has no vector, committing batch by batch."""
+    """Embed every passage that has no vector, committing batch by batch.
+
+    Raises:
+        EmbeddingError: the model failed; the message says how many passages are left.
+    """
     counts = store.counts()
     total = counts.chunks - counts.vectors
     if total <= 0:
         return
     done = 0
     listener(Progress("embed", 0, total, "passages"))
-    last_sync = time.monotonic()
-    while batch := store.pending(_EMBED_BATCH):
-        vectors = embedder.embed([chunk.embedded_text for chunk in batch], kind="passage")
-        store.put_vectors([chunk.chunk_id for chunk in batch], vectors)
-        done = min(total, done + len(batch))
-        listener(Progress("embed", done, total, "passages"))
-        if time.monotonic() - last_sync > 10 * _SYNC_SECONDS:
-            store.sync_views()
-            last_sync = time.monotonic()
+    started = last_sync = time.monotonic()
+    try:
+        while batch := store.pending(_EMBED_BATCH):
+            vectors = embedder.embed([chunk.embedded_text for chunk in batch], kind="passage")
+            store.put_vectors([chunk.chunk_id for chunk in batch], vectors)
+            done = min(total, done + len(batch))
+            listener(Progress("embed", done, total, "passages"))
+            if time.monotonic() - last_sync > 10 * _SYNC_SECONDS:
+                store.sync_views()
+                last_sync = time.monotonic()
+    except EmbeddingError as error:
+        counts = store.counts()
+        left = counts.chunks - counts.vectors
+        raise EmbeddingError(
+            f"{error}; {left:,} of {counts.chunks:,} passages have no vector yet and are found by "
+            "their words only; everything done is kept, run the same command again to go on"
+        ) from error
+    note_embedding_speed(store, done, time.monotonic() - started)
     if done < total:  # passages with the same text share one vector
         listener(Progress("embed", total, total, "passages"))
 
 
-def _look(store: Store | None, target: Target, listener: Listener) -> Survey:
+def _look(
+    store: Store | None, target: Target, listener: Listener, options: IngestOptions
+) -> Survey:
     listener(Progress("scan", 0, None, "files", str(target.path)))
-    look = survey(store, target)
+    look = survey(store, target, retry_failed=options.retry_failed)
     listener(Progress("scan", look.found, look.found, "files", str(target.path)))
-    return look
+    return _tried_again(look, options)
 
 
 def _tried_again(look: Survey, options: IngestOptions) -> Survey:
@@ -185,7 +183,7 @@ def _tried_again(look: Survey, options: IngestOptions) -> Survey:
     return replace(look, plan=plan)
 
 
-def _apply_cheap_changes(store: Store, root_id: int, look: Survey, tally: _Tally) -> None:
+def _apply_cheap_changes(store: Store, root_id: int, look: Survey, tally: Tally) -> None:
     """Do what needs no loading: take over, remove, move, and note new time stamps."""
     from ragkit.store.records import FileState
 
@@ -199,7 +197,9 @@ def _apply_cheap_changes(store: Store, root_id: int, look: Survey, tally: _Tally
     store.remove_failures(
         root_id, [file.relative_path for file in removed if file.document_id is None]
     )
-    tally.removed += [file.relative_path for file in removed if file.document_id is not None]
+    tally.removed += [
+        tally.place(file.relative_path) for file in removed if file.document_id is not None
+    ]
     for move in look.plan.move:
         before = known[move.source]
         if before.document_id is not None:
@@ -207,7 +207,7 @@ def _apply_cheap_changes(store: Store, root_id: int, look: Survey, tally: _Tally
             store.move_document(
                 before.document_id, root_id, path, _state(move.target, before.sha256)
             )
-            tally.moved.append(path)
+            tally.moved.append(tally.place(path))
     for touched in look.plan.touched:
         before = known[touched.relative_path]
         if before.document_id is not None:
@@ -222,7 +222,7 @@ def _load_files(
     chunking: ChunkerOptions,
     options: IngestOptions,
     listener: Listener,
-    tally: _Tally,
+    tally: Tally,
 ) -> None:
     from ingest.chunker import chunk_document
     from ingest.isolate import LoaderPool
@@ -241,13 +241,17 @@ def _load_files(
                 _record_failure(store, root_id, file, outcome, had_document, tally)
             else:
                 chunks = chunk_document(
-                    outcome.document, tokenizer=embedder.tokenizer, options=chunking, name=path
+                    outcome.document,
+                    tokenizer=embedder.tokenizer,
+                    options=chunking,
+                    name=shown(path),
                 )
-                read = FoundFile(path, file.path, outcome.size, outcome.mtime_ns)
+                read = replace(file, size=outcome.size, mtime_ns=outcome.mtime_ns)
                 state = _state(read, outcome.sha256)
                 store.put_document(root_id, path, state, outcome.document, chunks)
-                (tally.changed if had_document else tally.added).append(path)
-                tally.warnings += [FileNote(path, text) for text in outcome.document.warnings]
+                (tally.changed if had_document else tally.added).append(tally.place(path))
+                for text in outcome.document.warnings:
+                    tally.warn(path, text)
             listener(Progress("load", done, len(files), "files", path))
             if time.monotonic() - last_sync > _SYNC_SECONDS:
                 store.sync_views()
@@ -260,17 +264,20 @@ def _record_failure(
     file: FoundFile,
     error: LoadError,
     had_document: bool,
-    tally: _Tally,
+    tally: Tally,
 ) -> None:
     path = file.relative_path
-    if isinstance(error, UnreadableError) and had_document:
-        # It may be readable again tomorrow: what it said when last read stays.
-        tally.failed.append(FileNote(path, f"{error}; its last version is kept"))
-        return
+    state = _state(file, None)
+    if isinstance(error, UnreadableError):
+        if had_document:
+            # It may be readable again tomorrow: what it said when last read stays.
+            tally.fail(path, f"{error}; its last version is kept")
+            return
+        state = replace(state, mtime_ns=doubted(file.mtime_ns))
     skipped = isinstance(error, UnsupportedFormatError)
-    reason = f"{_SKIPPED if skipped else ''}{error}"
-    store.put_failure(root_id, path, _state(file, None), reason)
-    tally.count_failure(path, reason)
+    reason = f"{SKIPPED if skipped else ''}{error}"
+    store.put_failure(root_id, path, state, reason)
+    tally.fail(path, reason)
 
 
 def _load(
@@ -278,17 +285,24 @@ def _load(
 ) -> Iterator[tuple[FoundFile, Loaded | LoadError]]:
     from ingest.isolate import LoadRequest
 
-    by_path = {file.path: file for file in files}
+    under_way: dict[Path, FoundFile] = {}
     fixed = password if isinstance(password, str) else None
-    encrypted: list[LoadRequest] = []
-    for request, outcome in pool.load_all(LoadRequest(file.path, fixed) for file in files):
+    encrypted: list[FoundFile] = []
+
+    def requests() -> Iterator[LoadRequest]:
+        for file in files:
+            request = LoadRequest(file.path, fixed)
+            under_way[request.path] = file
+            yield request
+
+    for request, outcome in pool.load_all(requests()):
+        file = under_way.pop(request.path)
         if isinstance(outcome, EncryptedError) and callable(password):
-            encrypted.append(request)
+            encrypted.append(file)
         else:
-            yield by_path[request.path], outcome
+            yield file, outcome
     # Asked for at the end, so that nobody has to sit through the run to be there for the prompt.
-    for request in encrypted:
-        file = by_path[request.path]
+    for file in encrypted:
         yield file, _ask_and_load(pool, file, password)
 
 
@@ -297,7 +311,7 @@ def _ask_and_load(pool: LoaderPool, file: FoundFile, password: Password) -> Load
 
     outcome: Loaded | LoadError = EncryptedError("encrypted, and no password was given")
     for _attempt in range(3):
-        given = password(file.relative_path) if callable(password) else None
+        given = password(shown(file.relative_path)) if callable(password) else None
         if not given:
             break
         [(_, outcome)] = pool.load_all([LoadRequest(file.path, given)])

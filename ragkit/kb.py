@@ -176,6 +176,7 @@ class KnowledgeBase:
         paths: PathLike | Sequence[PathLike],
         *,
         dry_run: bool = False,
+        retry_failed: bool = False,
         password: Password = None,
         workers: int | None = None,
         limits: LoadLimits | None = None,
@@ -188,7 +189,8 @@ class KnowledgeBase:
 
         Args:
             paths: A folder or file, or several.
-            dry_run: Only say what would be done.
+            dry_run: Only say what would be done, and about how long it would take.
+            retry_failed: Read files again that failed before, though they have not changed.
             password: For encrypted files: one for all, or a function of the path.
             workers: Processes that load files; default: the processors at hand, up to 4.
             limits: Time, memory and size that one file may use.
@@ -207,8 +209,9 @@ class KnowledgeBase:
         listen = listener or self._listener
         names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         targets = find_targets(names)
+        options = ingestion.IngestOptions(password, workers, limits, ocr, retry_failed)
         if dry_run:
-            return ingestion.plan_only(self._opened, targets, listen)
+            return ingestion.plan_only(self._opened, targets, listen, options=options)
         from ragkit.fingerprint import bind_chunker, chunking_for
 
         store = self._store()
@@ -219,7 +222,7 @@ class KnowledgeBase:
             targets,
             embedder=embedder,
             chunking=chunking_for(embedder),
-            options=ingestion.IngestOptions(password, workers, limits, ocr),
+            options=options,
             listener=listen,
         )
         store.set_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))

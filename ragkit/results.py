@@ -20,7 +20,8 @@ class IngestReport:
 
     ``same`` counts unchanged files; ``chunks`` and ``vectors`` are totals of the whole knowledge
     base afterwards; ``seconds`` is wall time. ``warnings`` concern files that were ingested, or
-    skipped because no loader takes them.
+    skipped because no loader takes them. ``expected_seconds`` is only there after a dry run: about
+    how long the run itself would take.
     """
 
     added: tuple[str, ...] = ()
@@ -33,6 +34,7 @@ class IngestReport:
     chunks: int = 0
     vectors: int = 0
     seconds: float = 0.0
+    expected_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

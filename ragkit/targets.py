@@ -109,7 +109,7 @@ def _survey_file(
     )
     folder = root.folder if root is not None else target.path.parent
     relative = target.path.relative_to(folder).as_posix()
-    found = replace(find_file(target.path), relative_path=relative)
+    found = replace(find_file(target.path), relative_path=relative, folder=folder)
     known = {
         file.relative_path: file
         for file in (store.files(root.id) if store is not None and root is not None else [])

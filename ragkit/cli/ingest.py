@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -39,6 +39,11 @@ _MEGABYTE = 1_000_000
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
 @click.option("--dry-run", is_flag=True, help="Say what would be done and change nothing.")
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Also read files again that failed before and have not changed since.",
+)
 @embedder_options
 @click.option(
     "--password",
@@ -84,6 +89,7 @@ def command(
     common: Common,
     paths: tuple[str, ...],
     dry_run: bool,
+    retry_failed: bool,
     embedder: str | None,
     embedder_base_url: str | None,
     password: str | None,
@@ -116,6 +122,7 @@ def command(
                 report = kb.ingest(
                     _expand(paths),
                     dry_run=dry_run,
+                    retry_failed=retry_failed,
                     password=password or (_ask_password(display) if can_prompt() else None),
                     workers=workers,
                     limits=_limits(timeout, memory, max_file_size),
@@ -125,7 +132,7 @@ def command(
         except KeyboardInterrupt:
             raise Interrupted(_what_is_kept(common)) from None
     if common.as_json:
-        print_json(report)
+        print_json(_as_json(report))
     elif dry_run:
         _print_plan(report)
     else:
@@ -138,6 +145,13 @@ def _limits(timeout: float | None, memory: int | None, max_file_size: int | None
 
     limits = LoadLimits(seconds=timeout, memory_bytes=memory and memory * _MEGABYTE)
     return replace(limits, file_bytes=max_file_size * _MEGABYTE) if max_file_size else limits
+
+
+def _as_json(report: IngestReport) -> dict[str, Any]:
+    document = asdict(report)
+    if report.expected_seconds is None:
+        del document["expected_seconds"]
+    return document
 
 
 def _expand(paths: Sequence[str]) -> list[str]:
@@ -237,10 +251,11 @@ def _print_plan(report: IngestReport) -> None:
         for path in paths:
             out.print(f"{name:7} {printable_path(path)}", style=style)
     _print_notes(report)
+    time = human_seconds(report.expected_seconds or 0.0)
     out.print(
         f"Would add {len(report.added):,}, change {len(report.changed):,}, move"
         f" {len(report.moved):,} and remove {len(report.removed):,};"
-        f" {report.same:,} unchanged. Nothing was done."
+        f" {report.same:,} unchanged. It would take about {time}. Nothing was done."
     )
 
 

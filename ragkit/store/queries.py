@@ -81,6 +81,23 @@ def documents(connection: sqlite3.Connection, where: Where | None) -> list[Store
     return [_document(row) for row in rows]
 
 
+def unusual_paths(connection: sqlite3.Connection) -> dict[tuple[int | None, str], str]:
+    """Display paths that differ from those in the root, by root id and path in the root."""
+    rows = connection.execute(
+        "SELECT root_id, relative_path, path FROM documents WHERE path <> relative_path"
+        " UNION ALL SELECT root_id, relative_path, path FROM failures WHERE path <> relative_path"
+    )
+    return {(root_id, from_stored(relative)): path for root_id, relative, path in rows}
+
+
+def yield_by_format(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    """Bytes of files and number of chunks they gave, by format."""
+    rows = connection.execute(
+        "SELECT format, sum(size), sum(chunks) FROM documents GROUP BY format"
+    )
+    return {kind: (size, chunks) for kind, size, chunks in rows}
+
+
 def document_ids(connection: sqlite3.Connection, where: Where) -> list[int]:
     """Ids of the documents that ``where`` allows, ascending."""
     conditions: list[str] = []

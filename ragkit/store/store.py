@@ -278,6 +278,19 @@ class Store:
         with self._reading() as connection:
             return queries.failures(connection)
 
+    def unusual_paths(self) -> dict[tuple[int | None, str], str]:
+        """Return the display paths that are not the paths in the root, by root id and the latter.
+
+        These are of files of which several roots have one, or whose name is no Unicode.
+        """
+        with self._snapshot() as connection:
+            return queries.unusual_paths(connection)
+
+    def yield_by_format(self) -> dict[str, tuple[int, int]]:
+        """Return how many bytes of files gave how many chunks, by format."""
+        with self._reading() as connection:
+            return queries.yield_by_format(connection)
+
     def document_ids(self, where: Where) -> list[int]:
         """Return the ids of exactly the documents that ``where`` allows, ascending."""
         with self._snapshot() as connection:

@@ -1,0 +1,233 @@
+"""The base equals the folder, whatever happens to it."""
+
+import os
+import sys
+import threading
+import time
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingest.isolate import LoadRequest
+from ragkit import KnowledgeBase
+from ragkit.testing import HashEmbedder
+
+AS_ROOT = sys.platform == "win32" or os.geteuid() == 0
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def kb(tmp_path: Path) -> Iterator[KnowledgeBase]:
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as base:
+        yield base
+
+
+def write(path: Path, text: str, *, seconds: int = 10**9) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, (seconds, seconds))
+    return path
+
+
+def paths(kb: KnowledgeBase) -> list[str]:
+    return [document.path for document in kb.documents()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such names exist on Linux only")
+def test_a_name_that_is_no_unicode_is_ingested_found_and_located(
+    kb: KnowledgeBase, docs: Path
+) -> None:
+    name = os.fsdecode(b"caf\xe9 \xff.txt")
+    write(docs / name, "The espresso costs two euros.")
+    assert kb.ingest(docs).added == ("caf\\xe9 \\xff.txt",)
+    assert kb.ingest(docs).same == 1
+    (hit,) = kb.search("espresso euros")
+    assert hit.path == "caf\\xe9 \\xff.txt"
+    located = kb.locate(hit.path)
+    assert located is not None
+    assert "espresso" in located.read_text(encoding="utf-8")
+    write(docs / os.fsdecode(b"\xfe.pdf"), "no PDF")
+    assert [note.path for note in kb.ingest(docs).failed] == ["\\xfe.pdf"]
+    (docs / name).rename(docs / "menu.txt")
+    assert kb.ingest(docs).moved == ("menu.txt",)
+    assert kb.remove("menu.txt") == ("menu.txt",)
+
+
+@pytest.mark.parametrize(
+    "name", ["日本語 🙂.txt", "مرحبا.txt", "a\u200bb.txt", "line\nbreak.txt", "%2e'\".txt"]
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows forbids some of these")
+def test_any_name_is_a_name(kb: KnowledgeBase, docs: Path, name: str) -> None:
+    write(docs / name, "The espresso costs two euros.")
+    assert kb.ingest(docs).added == (name,)
+    assert kb.search("espresso")[0].path == name
+    assert kb.search("espresso", where={"path": name})[0].path == name
+
+
+def test_both_ways_to_write_an_umlaut(kb: KnowledgeBase, docs: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "Übersicht.txt") for form in ("NFC", "NFD"))
+    write(docs / composed, "The composed one.")
+    kb.ingest(docs)
+    (docs / composed).rename(docs / apart)
+    report = kb.ingest(docs)
+    assert report.added == report.removed == report.failed == ()
+    assert report.same + len(report.moved) == 1  # some file systems take both names for one
+    assert len(kb.documents()) == 1
+    assert kb.search("composed", where={"path": composed})
+
+
+def test_a_rename_of_case_only(kb: KnowledgeBase, docs: Path) -> None:
+    write(docs / "readme.txt", "Read this first.")
+    kb.ingest(docs)
+    before = kb.documents()[0]
+    (docs / "readme.txt").rename(docs / "README.txt")
+    assert kb.ingest(docs).moved == ("README.txt",)
+    (after,) = kb.documents()
+    assert (after.path, after.id) == ("README.txt", before.id)
+
+
+def test_two_files_with_the_same_content_live_and_die_separately(
+    kb: KnowledgeBase, docs: Path
+) -> None:
+    for name in ("a.txt", "b.txt"):
+        write(docs / name, "The same words in both.")
+    assert kb.ingest(docs).added == ("a.txt", "b.txt")
+    assert sorted(hit.path for hit in kb.search("same words")) == ["a.txt", "b.txt"]
+    (docs / "a.txt").unlink()
+    assert kb.ingest(docs).removed == ("a.txt",)
+    assert [hit.path for hit in kb.search("same words")] == ["b.txt"]
+
+
+def test_two_files_trade_their_names(kb: KnowledgeBase, docs: Path) -> None:
+    write(docs / "a.txt", "All about apples.", seconds=10**9)
+    write(docs / "b.txt", "Bananas, on the contrary.", seconds=10**9 + 5)
+    kb.ingest(docs)
+    (docs / "a.txt").rename(docs / "c.txt")
+    (docs / "b.txt").rename(docs / "a.txt")
+    (docs / "c.txt").rename(docs / "b.txt")
+    kb.ingest(docs)
+    assert kb.text("a.txt").startswith("Bananas")
+    assert kb.text("b.txt").startswith("All about apples")
+
+
+def test_a_file_and_a_folder_take_each_others_place(kb: KnowledgeBase, docs: Path) -> None:
+    write(docs / "x.txt", "A file.")
+    kb.ingest(docs)
+    (docs / "x.txt").unlink()
+    write(docs / "x.txt/inner.txt", "Another file.")
+    report = kb.ingest(docs)
+    assert (report.added, report.removed) == (("x.txt/inner.txt",), ("x.txt",))
+
+
+def test_failed_files_are_tried_again_when_they_change_or_on_request(
+    kb: KnowledgeBase, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = write(docs / "bad.pdf", "no PDF")
+    write(docs / "good.txt", "A good file.")
+    reports = [kb.ingest(docs)]
+    loaded: list[Path] = []
+    real = LoadRequest.__init__
+
+    def noting(self: LoadRequest, path: Path, *rest: object, **options: object) -> None:
+        loaded.append(path)
+        real(self, path, *rest, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LoadRequest, "__init__", noting)
+    reports.append(kb.ingest(docs))
+    assert loaded == []
+    reports.append(kb.ingest(docs, retry_failed=True))
+    assert loaded == [bad]
+    assert [[note.path for note in report.failed] for report in reports] == [["bad.pdf"]] * 3
+    plan = kb.ingest(docs, dry_run=True, retry_failed=True)
+    assert (plan.added, plan.failed) == (("bad.pdf",), ())
+    bad.rename(docs / "bad.txt")
+    report = kb.ingest(docs)
+    assert (report.added, report.removed, report.failed) == (("bad.txt",), (), ())
+    assert kb.failures() == []
+
+
+@pytest.mark.skipif(AS_ROOT, reason="root may read anything")
+def test_what_cannot_be_read_is_tried_again_each_time(kb: KnowledgeBase, docs: Path) -> None:
+    file = write(docs / "a.txt", "Locked away.")
+    file.chmod(0)
+    assert "permission denied" in kb.ingest(docs).failed[0].reason
+    file.chmod(0o600)
+    assert kb.ingest(docs).added == ("a.txt",)
+
+
+@pytest.mark.skipif(AS_ROOT, reason="root may list anything")
+def test_a_folder_that_cannot_be_listed_keeps_its_documents(kb: KnowledgeBase, docs: Path) -> None:
+    write(docs / "sub/a.txt", "Kept.")
+    write(docs / "b.txt", "Seen.")
+    kb.ingest(docs)
+    (docs / "sub").chmod(0)
+    try:
+        report = kb.ingest(docs)
+    finally:
+        (docs / "sub").chmod(0o700)
+    assert (report.removed, report.same) == ((), 1)
+    assert [note.path for note in report.failed] == ["sub/a.txt"]
+    assert paths(kb) == ["b.txt", "sub/a.txt"]
+    assert kb.ingest(docs).same == 2
+
+
+def test_a_report_names_files_as_everything_else_does(
+    tmp_path: Path, kb: KnowledgeBase, docs: Path
+) -> None:
+    other = tmp_path / "other"
+    for folder in (docs, other):
+        write(folder / "a.txt", f"In {folder.name}.")
+    report = kb.ingest([docs, other])
+    assert report.added == ("docs/a.txt", "other/a.txt")
+    assert paths(kb) == ["docs/a.txt", "other/a.txt"]
+
+
+def test_a_dry_run_says_about_how_long_it_would_take(kb: KnowledgeBase, docs: Path) -> None:
+    for number in range(3):
+        write(docs / f"{number}.txt", f"Passage {number}. " * 500)
+    plan = kb.ingest(docs, dry_run=True)
+    assert plan.expected_seconds is not None
+    assert 0 < plan.expected_seconds < 60
+    assert kb.ingest(docs).expected_seconds is None
+    again = kb.ingest(docs, dry_run=True)
+    assert (again.same, again.expected_seconds) == (3, 0)
+
+
+def test_a_file_that_is_replaced_all_the_time_is_whole_or_reported(
+    kb: KnowledgeBase, docs: Path
+) -> None:
+    target = docs / "busy.txt"
+    versions = [f"version {letter} " * 3000 for letter in "ab"]
+    stop = threading.Event()
+
+    def replace() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            temporary = docs.parent / f"next-{number % 2}"
+            temporary.write_text(versions[number % 2], encoding="utf-8")
+            temporary.replace(target)
+            time.sleep(0.001)
+
+    write(target, versions[0])
+    thread = threading.Thread(target=replace)
+    thread.start()
+    try:
+        for _ in range(5):
+            report = kb.ingest(docs)
+            assert len(report.failed) <= 1
+            for document in kb.documents():
+                assert kb.text(document.path).strip() in [text.strip() for text in versions]
+    finally:
+        stop.set()
+        thread.join()
+    kb.ingest(docs)
+    assert kb.text("busy.txt").strip() == target.read_text(encoding="utf-8").strip()
