@@ -45,7 +45,7 @@ _PDF_HEADER_WITHIN = 1024  # what viewers accept: junk may stand before the head
 _HTML_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE)
 _SNIFFED = 1 << 16
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\f\r\x1b")
-_TEXT_FORMATS = frozenset(["text", "markdown", "html"])
+_TEXT_FORMATS = frozenset(["text", "markdown", "html", "csv", "json", "jsonl", "notebook", "code"])
 _BINARY_SUFFIXES = frozenset(
     """
     .7z .avi .avif .bin .bmp .bz2 .class .db .dll .dmg .doc .docx .ds_store .eot .epub .exe .flac
@@ -107,7 +107,30 @@ MARKDOWN = LoaderSpec(
     "markdown", (".md", ".markdown", ".mdown", ".mkd"), "ingest.loaders.markdown:load_markdown"
 )
 TEXT = LoaderSpec("text", (".txt", ".text", ".log", ".rst"), "ingest.loaders.text:load_text")
-_BUILT_IN = (PDF, HTML, MARKDOWN, TEXT)
+DOCX = LoaderSpec("docx", (".docx", ".docm"), "ingest.loaders.office.docx:load_docx")
+PPTX = LoaderSpec("pptx", (".pptx", ".pptm"), "ingest.loaders.office.pptx:load_pptx")
+XLSX = LoaderSpec("xlsx", (".xlsx", ".xlsm"), "ingest.loaders.office.xlsx:load_xlsx")
+EPUB = LoaderSpec("epub", (".epub",), "ingest.loaders.epub:load_epub")
+EMAIL = LoaderSpec("email", (".eml",), "ingest.loaders.mail:load_email")
+CSV = LoaderSpec("csv", (".csv", ".tsv"), "ingest.loaders.tabular:load_csv")
+JSON = LoaderSpec("json", (".json",), "ingest.loaders.records:load_json")
+JSON_LINES = LoaderSpec("jsonl", (".jsonl", ".ndjson"), "ingest.loaders.records:load_json_lines")
+NOTEBOOK = LoaderSpec("notebook", (".ipynb",), "ingest.loaders.records:load_notebook")
+CODE = LoaderSpec(
+    "code",
+    tuple(
+        """
+        .bash .c .cc .cjs .clj .cpp .cs .cxx .d .dart .erl .ex .exs .f90 .fs .go .groovy .h .hh .hpp
+        .hs .java .jl .js .jsx .kt .kts .lua .m .mjs .ml .mm .nim .php .pl .pm .ps1 .py .pyi .pyw .r
+        .rb .rs .scala .sh .sql .swift .ts .tsx .v .vb .vue .zig .zsh
+        """.split()  # noqa: SIM905 as above
+    ),
+    "ingest.loaders.code:load_code",
+)
+_BUILT_IN = (
+    *(PDF, HTML, MARKDOWN, TEXT, DOCX, PPTX, XLSX, EPUB, EMAIL, CSV, JSON, JSON_LINES, NOTEBOOK),
+    CODE,
+)
 
 _registered: dict[str, LoaderSpec] = {}
 

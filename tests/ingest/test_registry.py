@@ -67,7 +67,9 @@ RECIPE = LoaderSpec("recipe", (".recipe",), load_recipe)
         ("a.md", "# Title", "markdown"),
         ("a.htm", "<p>words</p>", "html"),
         ("README", "words", "text"),
-        ("a.csv", "one,two\n1,2\n", "text"),
+        ("a.csv", "one,two\n1,2\n", "csv"),
+        ("a.py", "x = 1\n", "code"),
+        ("a.json", "[1]", "json"),
         ("a.unknown", "words", "text"),
         ("page", "<!DOCTYPE html><title>x</title><p>words</p>", "html"),
         ("page.aspx", "\n<HTML><p>words</p></HTML>", "html"),
@@ -192,9 +194,9 @@ def test_registered_loaders(tmp_path: Path) -> None:
 
 
 def test_a_registered_loader_makes_a_binary_ending_supported() -> None:
-    path = Path("a.docx")
+    path = Path("a.odt")
     assert not registry.is_supported(path)
-    register(LoaderSpec("word", (".docx",), load_recipe))
+    register(LoaderSpec("odt", (".odt",), load_recipe))
     assert registry.is_supported(path)
 
 

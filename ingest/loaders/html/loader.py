@@ -9,9 +9,9 @@ from bs4 import BeautifulSoup
 
 from ingest.decode import decode
 from ingest.document import Document
-from ingest.loaders.html.blocks import write_blocks
+from ingest.loaders.html.blocks import Written, write_blocks
 from ingest.loaders.html.boilerplate import find_main
-from ingest.loaders.html.elements import build
+from ingest.loaders.html.elements import build, measure
 from ingest.loaders.html.metadata import read_facts
 from ingest.loaders.html.text import clean
 from ingest.structure import normalise_plain, sections_from_headings
@@ -48,6 +48,16 @@ def load_html(source: Source) -> Document:
         warnings=(decoded.warning,) if decoded.warning else (),
         encoding=decoded.encoding,
     )
+
+
+def whole_page(data: bytes, *, declared: str | None = None) -> Written:
+    """Write down all of a page, for what comes without chrome: a book's chapter, a message."""
+    decoded = decode(data, declared=declared or declared_encoding(data))
+    page = normalise_plain(decoded.text)
+    soup = BeautifulSoup("\n" + page, "lxml", multi_valued_attributes=None)
+    root = build(soup)
+    measure(root)
+    return write_blocks(root)
 
 
 def declared_encoding(data: bytes) -> str | None:

@@ -1,0 +1,129 @@
+"""Putting a document together block by block, for formats that are not text themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from ingest.document import Block, BlockKind, Document, Page
+from ingest.errors import TooLargeError
+from ingest.loaders.html.text import clean
+from ingest.structure import normalise_plain, sections_from_headings
+
+MAX_CHARACTERS = 100_000_000
+
+
+@dataclass(slots=True)
+class DocumentBuilder:
+    """Text so far, with its blocks, headings and pages; blocks are a blank line apart."""
+
+    format: str
+    metadata: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    encoding: str | None = None
+    _parts: list[str] = field(default_factory=list)
+    _length: int = 0
+    _blocks: list[Block] = field(default_factory=list)
+    _headings: list[tuple[int, int, str]] = field(default_factory=list)
+    _page_starts: list[int] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added yet."""
+        return not self._blocks
+
+    def add(self, kind: BlockKind, text: str, *, level: int = 0) -> None:
+        """Append a block; a heading has a ``level`` from 1. Lines are tidied except in code."""
+        text = tidy_code(text) if kind == "code" else tidy(text)
+        if level:
+            text = " ".join(text.split())
+        if not text:
+            return
+        start = self._append(text)
+        self._blocks.append(Block(kind, start, self._length))
+        if level:
+            self._headings.append((start, level, text))
+
+    def add_table(self, rows: Iterable[Sequence[str]], *, header_rows: int = 0) -> None:
+        """Append a table, one line a row; ``header_rows`` of its rows name the columns."""
+        lines = [table_row(row) for row in rows]
+        header = "\n".join(line for line in lines[:header_rows] if line).lstrip()
+        text = "\n".join(line for line in lines if line).strip()
+        if not text:
+            return
+        start = self._append(text)
+        has_body = bool(header) and len(header) < self._length - start
+        self._blocks.append(
+            Block("table", start, self._length, start + len(header) if has_body else None)
+        )
+
+    def begin_page(self) -> None:
+        """Let what is added next stand on a new page."""
+        self._page_starts.append(self._length)
+
+    def build(self, *, title: str | None = None) -> Document:
+        """Return the document; its title is the one given, or its first heading of level 1."""
+        text = "".join(self._parts)
+        first = next((name for _, level, name in self._headings if level == 1), None)
+        return Document(
+            text=text,
+            format=self.format,
+            title=tidy_line(title or "") or first,
+            pages=tuple(self._pages()),
+            sections=sections_from_headings(self._headings, end=len(text)),
+            blocks=tuple(self._blocks),
+            metadata=tidy_metadata(self.metadata),
+            warnings=tuple(self.warnings),
+            encoding=self.encoding,
+        )
+
+    def _append(self, text: str) -> int:
+        if self._parts:
+            self._parts.append("\n\n")
+            self._length += 2
+        start = self._length
+        self._length += len(text)
+        if self._length > MAX_CHARACTERS:
+            raise TooLargeError(f"it holds more than {MAX_CHARACTERS:,} characters of text")
+        self._parts.append(text)
+        return start
+
+    def _pages(self) -> Iterable[Page]:
+        for number, (start, stop) in enumerate(pairwise([*self._page_starts, self._length]), 1):
+            # A page begins after the blank line that parts it from the page before.
+            begin = min(start + 2, stop) if start and stop > start else start
+            yield Page(number, begin, stop)
+
+
+def table_row(cells: Sequence[str]) -> str:
+    """Return the cells as one line, without empty ones at its end."""
+    texts = [tidy_line(cell) for cell in cells]
+    while texts and not texts[-1]:
+        texts.pop()
+    return " | ".join(texts)
+
+
+def tidy(text: str) -> str:
+    """Clean text whose line feeds are meant: single spaces, no blank lines, nothing invisible."""
+    lines = (" ".join(line.split()) for line in clean(normalise_plain(text)).split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def tidy_line(text: str) -> str:
+    """Clean text that is to stand on one line."""
+    return " ".join(clean(normalise_plain(text)).split()) if text else ""
+
+
+def tidy_code(text: str) -> str:
+    """Keep line breaks and indentation; drop blank lines around."""
+    lines = [line.rstrip() for line in normalise_plain(text).split("\n")]
+    while lines and not lines[0]:
+        del lines[0]
+    return "\n".join(lines).rstrip()
+
+
+def tidy_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Clean the values and leave out empty ones."""
+    tidied = {key: tidy_line(value) for key, value in metadata.items()}
+    return {key: value for key, value in tidied.items() if value}

@@ -1,0 +1,58 @@
+"""What Office files say about themselves, and the guards that all three loaders need."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import PurePath
+from typing import Any
+
+from ingest.errors import LoadError, MissingExtraError, WrongFormatError
+from ingest.loaders.archive import open_archive
+from ingest.loaders.building import tidy_line
+from ingest.loaders.pdf.metadata import usable_title
+
+
+@contextmanager
+def reading(data: bytes, what: str) -> Iterator[None]:
+    """Bound what the file unpacks to, and turn whatever a library raises into a reason.
+
+    Raises:
+        MissingExtraError: The library is not installed.
+        LoadError: One of its kinds, for a damaged, encrypted or too large file.
+    """
+    open_archive(data, what).close()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of styles that a file leaves out, and the like
+            yield
+    except (LoadError, MemoryError, RecursionError):
+        raise
+    except ImportError as error:
+        raise MissingExtraError(f"reading {what}", "office") from error
+    # The libraries raise nearly anything on a damaged file.
+    except Exception as error:
+        raise WrongFormatError(
+            f"not a {what}, or damaged: {type(error).__name__}: {error}"
+        ) from error
+
+
+def read_properties(properties: Any, path: PurePath) -> tuple[str | None, dict[str, str]]:
+    """Return the title and the other facts of a file's core properties."""
+
+    def text(name: str) -> str:
+        value = getattr(properties, name, None)
+        if isinstance(value, datetime):
+            return value.isoformat()
+        return value if isinstance(value, str) else ""
+
+    metadata = {
+        "author": text("author") or text("creator"),
+        "subject": text("subject"),
+        "keywords": text("keywords"),
+        "created": text("created"),
+        "modified": text("modified"),
+    }
+    return usable_title(tidy_line(text("title")), path), metadata

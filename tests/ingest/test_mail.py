@@ -1,0 +1,103 @@
+"""E-mail, built by the standard library."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+
+import pytest
+from loading import blocks, headings, loaded
+
+from ingest.errors import WrongFormatError
+
+
+def message(**headers: str) -> EmailMessage:
+    built = EmailMessage()
+    for name, value in {
+        "From": "Ada <ada@example.org>",
+        "To": "bob@example.org",
+        "Subject": "Die Größe der Pumpe",
+        "Date": "Mon, 06 May 2024 07:08:09 +0200",
+        **headers,
+    }.items():
+        built[name] = value
+    return built
+
+
+HEAD = "From: Ada <ada@example.org>\nTo: bob@example.org\nDate: Mon, 06 May 2024 07:08:09 +0200"
+
+
+def test_plain_text_and_attachments() -> None:
+    mail = message()
+    mail.set_content("Hello Bob,\n\nit is größer.\n\n- one\n- two\n")
+    mail.add_alternative("<p>HTML that says the same</p>", subtype="html")
+    mail.add_attachment(b"%PDF" * 500, maintype="application", subtype="pdf", filename="größe.pdf")
+    document = loaded("a.eml", mail.as_bytes())
+    assert blocks(document) == [
+        "Die Größe der Pumpe",
+        HEAD,
+        "Hello Bob,",
+        "it is größer.",
+        "- one",
+        "- two",
+        "Attachments:\n- größe.pdf (application/pdf, 2 kB)",
+    ]
+    assert document.title == "Die Größe der Pumpe"
+    assert headings(document) == [("Die Größe der Pumpe",)]
+    assert document.metadata == {
+        "author": "Ada <ada@example.org>",
+        "created": "2024-05-06T07:08:09+02:00",
+    }
+
+
+def test_html_without_plain_text() -> None:
+    mail = message()
+    mail.set_content("<h1>News</h1><p>It <b>lasts</b>.</p><script>x()</script>", subtype="html")
+    assert blocks(loaded("a.eml", mail.as_bytes()))[2:] == ["News", "It lasts."]
+
+
+def test_a_forwarded_message_is_read() -> None:
+    inner = message(Subject="The fault")
+    inner.set_content("It leaks.")
+    mail = message(Subject="Fwd")
+    mail.set_content("See below.")
+    mail.add_attachment(inner)
+    document = loaded("a.eml", mail.as_bytes())
+    assert [text for text in blocks(document) if text != HEAD] == [
+        "Fwd",
+        "See below.",
+        "The fault",
+        "It leaks.",
+    ]
+    assert headings(document) == [("Fwd",), ("Fwd", "The fault")]
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "utf-8", "windows-1251"])
+def test_the_declared_charset_is_taken(charset: str) -> None:
+    text = "Привет" if charset == "windows-1251" else "Größe"
+    mail = message()
+    mail.set_content(text, charset=charset)
+    assert blocks(loaded("a.eml", mail.as_bytes()))[-1] == text
+
+
+def test_what_is_no_message_is_refused() -> None:
+    with pytest.raises(WrongFormatError, match="not an e-mail"):
+        loaded("a.eml", "just some words")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"From: \xff\xfe\r\nSubject: =?utf-8?b?////?=\r\n",
+        b"Subject: x\r\nContent-Type: multipart/mixed; boundary=\r\n",
+        b'Subject: x\r\nContent-Type: text/plain; charset="nonsense"\r\n',
+        b"Subject: x\r\nContent-Transfer-Encoding: base64\r\n",
+        b"Date: the day after\r\nSubject: x\r\nContent-Disposition: attachment; filename*=x''%\r\n",
+    ],
+)
+def test_damaged_headers_do_not_hide_a_message(head: bytes) -> None:
+    assert loaded("a.eml", head + b"\r\nHello there.\r\n").text
+
+
+def test_messages_nested_without_end_are_bounded() -> None:
+    data = b"Subject: deep\r\nContent-Type: message/rfc822\r\n\r\n" * 300 + b"Subject: x\r\n\r\nend"
+    assert loaded("a.eml", data).text.count("deep") <= 5

@@ -1,0 +1,257 @@
+"""Word, PowerPoint and Excel files, written by the libraries that also read them."""
+
+from __future__ import annotations
+
+import io
+import sys
+from datetime import date, datetime
+from typing import Any
+
+import docx
+import openpyxl
+import pptx
+import pytest
+from docx.oxml import parse_xml
+from docx.oxml.ns import nsdecls
+from loading import blocks, headers, headings, loaded, rezipped
+from pptx.chart.data import CategoryChartData
+from pptx.enum.chart import XL_CHART_TYPE
+from pptx.util import Inches
+
+from ingest.document import Page
+from ingest.errors import MissingExtraError, NoTextError, WrongFormatError
+
+
+def saved(file: Any) -> bytes:
+    buffer = io.BytesIO()
+    file.save(buffer)
+    return buffer.getvalue()
+
+
+def word() -> Any:
+    file = docx.Document()
+    file.core_properties.title = "Pump manual"
+    file.core_properties.author = "Ada"
+    file.core_properties.created = datetime(2024, 5, 6, 7, 8)
+    file.add_heading("Warranty", 1)
+    file.add_paragraph("It lasts 24 months,\nfrom delivery.")
+    file.add_paragraph("seals", style="List Bullet")
+    file.add_heading("Terms", 2)
+    table = file.add_table(rows=2, cols=2)
+    for cell, text in zip(
+        [*table.rows[0].cells, *table.rows[1].cells], ["Part", "Months", "Pump", "24"], strict=True
+    ):
+        cell.text = text
+    file.add_paragraph("After the table.")
+    return file
+
+
+# -- Word -----------------------------------------------------------------------------------------
+
+
+def test_word() -> None:
+    document = loaded("manual.docx", saved(word()))
+    assert blocks(document) == [
+        "Warranty",
+        "It lasts 24 months,\nfrom delivery.",
+        "- seals",
+        "Terms",
+        "Part | Months\nPump | 24",
+        "After the table.",
+    ]
+    assert [block.kind for block in document.blocks] == [
+        "heading",
+        "paragraph",
+        "list_item",
+        "heading",
+        "table",
+        "paragraph",
+    ]
+    assert headings(document) == [("Warranty",), ("Warranty", "Terms")]
+    assert headers(document) == ["Part | Months"]
+    assert (document.format, document.title, document.pages) == ("docx", "Pump manual", ())
+    assert document.metadata["author"] == "Ada"
+    assert document.metadata["created"].startswith("2024-05-06T07:08")
+
+
+def test_word_text_that_its_library_leaves_out() -> None:
+    file = docx.Document()
+    inserted = (
+        "<w:p {w}><w:r><w:t>kept </w:t></w:r>"
+        "<w:ins w:id='1' w:author='a'><w:r><w:t>inserted</w:t></w:r></w:ins>"
+        "<w:del w:id='2' w:author='a'><w:r><w:delText>deleted</w:delText></w:r></w:del></w:p>"
+    )
+    control = (
+        "<w:sdt {w}><w:sdtContent><w:p><w:r><w:t>filled in</w:t></w:r></w:p></w:sdtContent></w:sdt>"
+    )
+    box = (
+        "<w:p {w}><w:r><w:t>Beside</w:t></w:r><w:r><w:pict><w:txbxContent><w:p><w:r>"
+        "<w:t>in a box</w:t></w:r></w:p></w:txbxContent></w:pict></w:r></w:p>"
+    )
+    for position, xml in enumerate((inserted, control, box)):
+        file.element.body.insert(position, parse_xml(xml.replace("{w}", nsdecls("w"))))
+    assert blocks(loaded("a.docx", saved(file))) == [
+        "kept inserted",
+        "filled in",
+        "Beside\nin a box",
+    ]
+
+
+def test_word_code_paragraphs_are_one_block() -> None:
+    file = docx.Document()
+    file.styles.add_style("Source Code", 1)
+    for line in ("def f():", "    return 1"):
+        file.add_paragraph(line, style="Source Code")
+    file.add_paragraph("after")
+    assert blocks(loaded("a.docx", saved(file)), "code") == ["def f():\n    return 1"]
+
+
+def test_word_tables_in_tables_are_read_once() -> None:
+    file = docx.Document()
+    outer = file.add_table(rows=1, cols=2)
+    outer.rows[0].cells[0].text = "left"
+    inner = outer.rows[0].cells[1].add_table(rows=1, cols=1)
+    inner.rows[0].cells[0].text = "inner"
+    assert loaded("a.docx", saved(file)).text == "left | inner"
+
+
+def test_word_with_nothing_in_it() -> None:
+    with pytest.raises(NoTextError):
+        loaded("a.docx", saved(docx.Document()))
+
+
+# -- PowerPoint -----------------------------------------------------------------------------------
+
+
+def slides() -> Any:
+    file = pptx.Presentation()
+    file.core_properties.title = "Results"
+    first = file.slides.add_slide(file.slide_layouts[1])
+    first.shapes.title.text = "Sales"
+    first.placeholders[1].text = "up in May\ndown in June"
+    first.notes_slide.notes_text_frame.text = "mention the fair"
+    file.slides.add_slide(file.slide_layouts[6])
+    third = file.slides.add_slide(file.slide_layouts[5])
+    third.shapes.title.text = "Numbers"
+    grid = third.shapes.add_table(2, 2, 0, 0, Inches(3), Inches(1)).table
+    for row, texts in enumerate([["Month", "Sales"], ["May", "12"]]):
+        for column, text in enumerate(texts):
+            grid.cell(row, column).text = text
+    group = third.shapes.add_group_shape()
+    group.shapes.add_textbox(0, 0, Inches(1), Inches(1)).text_frame.text = "in a group"
+    return file
+
+
+def test_powerpoint() -> None:
+    document = loaded("a.pptx", saved(slides()))
+    assert blocks(document) == [
+        "Sales",
+        "- up in May",
+        "- down in June",
+        "Notes: mention the fair",
+        "Numbers",
+        "Month | Sales\nMay | 12",
+        "in a group",
+    ]
+    assert headings(document) == [("Sales",), ("Numbers",)]
+    assert headers(document) == ["Month | Sales"]
+    assert document.title == "Results"
+    pages = [document.text[page.start : page.end] for page in document.pages]
+    assert pages[0].startswith("Sales") and pages[0].endswith("the fair")
+    assert pages[1] == ""
+    assert pages[2].startswith("Numbers") and pages[2].endswith("in a group")
+    assert [page.number for page in document.pages] == [1, 2, 3]
+    assert document.warnings == ("slide 2 holds no text (pictures?)",)
+
+
+def test_powerpoint_charts_are_read_as_tables() -> None:
+    file = pptx.Presentation()
+    slide = file.slides.add_slide(file.slide_layouts[6])
+    data = CategoryChartData()
+    data.categories = ["May", "June"]
+    data.add_series("Pumps", (12, 7.5))
+    slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, 0, 0, Inches(4), Inches(3), data)
+    document = loaded("a.pptx", saved(file))
+    assert blocks(document, "table") == ["| Pumps\nMay | 12\nJune | 7.5"]
+
+
+def test_a_single_slide_is_a_single_page() -> None:
+    file = pptx.Presentation()
+    file.slides.add_slide(file.slide_layouts[5]).shapes.title.text = "Only"
+    assert loaded("a.pptx", saved(file)).pages == (Page(1, 0, 4),)
+
+
+# -- Excel ----------------------------------------------------------------------------------------
+
+
+def test_excel() -> None:
+    book = openpyxl.Workbook()
+    book.properties.creator = "Ada"
+    book.active.title = "Prices"
+    for row in [["Part", "Price", "Since"], ["Pump", 12.5, date(2024, 5, 6)], ["Seal", 3, None]]:
+        book.active.append(row)
+    book.active.append([])
+    book.active.append(["in euro", True])
+    other = book.create_sheet("Notes")
+    other["B2"] = "far from the corner"
+    document = loaded("a.xlsx", saved(book))
+    assert blocks(document) == [
+        "Prices",
+        "Part | Price | Since\nPump | 12.5 | 2024-05-06\nSeal | 3",
+        "in euro | TRUE",
+        "Notes",
+        "far from the corner",
+    ]
+    assert headings(document) == [("Prices",), ("Notes",)]
+    assert headers(document) == ["Part | Price | Since", None, None]
+    assert (document.pages, document.metadata["author"]) == ((), "Ada")
+
+
+def test_excel_tables_without_names_have_no_header() -> None:
+    book = openpyxl.Workbook()
+    for row in ([1, 2], [3, 4]):
+        book.active.append(row)
+    assert headers(loaded("a.xlsx", saved(book))) == [None]
+
+
+# -- all three ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("a.docx", "docx"), ("a.pptx", "pptx"), ("a.xlsx", "openpyxl")]
+)
+def test_without_the_extra_a_file_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, name: str, module: str
+) -> None:
+    data = {"docx": word, "pptx": slides, "openpyxl": openpyxl.Workbook}[module]()
+    content = saved(data)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'ragkit\[office\]'"):
+        loaded(name, content)
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.pptx", "a.xlsx", "a.epub"])
+@pytest.mark.parametrize("data", [b"PK\x03\x04 cut off", b"plain words", b"%PDF-1.7"])
+def test_what_is_no_archive_is_refused(name: str, data: bytes) -> None:
+    with pytest.raises(WrongFormatError, match=f"not a {name[2:].upper()}"):
+        loaded(name, data)
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.pptx", "a.xlsx"])
+def test_old_and_protected_files_say_so(name: str) -> None:
+    with pytest.raises(WrongFormatError, match="protected by a password, or saved in the format"):
+        loaded(name, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000))
+
+
+def test_a_file_of_another_kind_is_refused() -> None:
+    with pytest.raises(WrongFormatError, match="not a PPTX"):
+        loaded("a.pptx", saved(word()))
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("a.docx", "word/document.xml"), ("a.pptx", "ppt/presentation.xml")]
+)
+def test_a_damaged_part_costs_the_file_only(name: str, part: str) -> None:
+    data = saved(word() if name == "a.docx" else slides())
+    with pytest.raises(WrongFormatError, match="damaged"):
+        loaded(name, rezipped(data, {part: b"<w:document"}))
