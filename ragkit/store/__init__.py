@@ -7,6 +7,9 @@ from ragkit.store.records import (
     Check,
     Counts,
     FileState,
+    MemoryFact,
+    MemoryView,
+    NumberedTurn,
     PendingChunk,
     Root,
     Scored,
@@ -17,6 +20,7 @@ from ragkit.store.records import (
     StoredFile,
     StoredTrace,
     Turn,
+    TurnVectors,
     ViewLag,
 )
 from ragkit.store.store import Store
@@ -26,6 +30,9 @@ __all__ = [
     "Check",
     "Counts",
     "FileState",
+    "MemoryFact",
+    "MemoryView",
+    "NumberedTurn",
     "PendingChunk",
     "Root",
     "Scored",
@@ -37,6 +44,7 @@ __all__ = [
     "StoredFile",
     "StoredTrace",
     "Turn",
+    "TurnVectors",
     "ViewLag",
     "Where",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Sequence
 
 from ragkit.store.paths import storable
 from ragkit.store.records import SessionInfo, StoredTrace, Turn
@@ -11,14 +12,7 @@ from ragkit.store.records import SessionInfo, StoredTrace, Turn
 TRACES_KEPT = 1000
 
 
-def add_turn(
-    connection: sqlite3.Connection,
-    session: str,
-    role: str,
-    content: str,
-    trace: str | None,
-    citations_json: str,
-) -> None:
+def add_turns(connection: sqlite3.Connection, session: str, turns: Sequence[Turn]) -> None:
     """Append to a session, which begins with its first turn."""
     now = time.time()
     (session_id,) = connection.execute(
@@ -26,10 +20,20 @@ def add_turn(
         " ON CONFLICT (name) DO UPDATE SET updated_at = ?2 RETURNING id",
         (storable(session), now),
     ).fetchone()
-    connection.execute(
+    connection.executemany(
         "INSERT INTO turns (session_id, role, content, trace, citations, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?)",
-        (session_id, role, storable(content), trace, storable(citations_json), now),
+        [
+            (
+                session_id,
+                storable(turn.role),
+                storable(turn.content),
+                turn.trace,
+                storable(turn.citations_json),
+                turn.created_at,
+            )
+            for turn in turns
+        ],
     )
 
 
@@ -54,13 +58,23 @@ def sessions(connection: sqlite3.Connection) -> list[SessionInfo]:
 
 
 def delete_session(connection: sqlite3.Connection, session: str) -> bool:
-    """Delete a session and its turns; say whether there was one."""
+    """Delete a session with its turns, all that memories made of them, and its traces.
+
+    What is deleted is overwritten in the file; say whether there was a session.
+    """
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.execute(
+        "DELETE FROM traces WHERE id IN (SELECT trace FROM turns"
+        " JOIN sessions ON sessions.id = session_id WHERE name = ?)",
+        (storable(session),),
+    )
     cursor = connection.execute("DELETE FROM sessions WHERE name = ?", (storable(session),))
     return bool(cursor.rowcount)
 
 
 def put_trace(connection: sqlite3.Connection, trace: StoredTrace) -> None:
-    """Store a trace, and forget the oldest past :data:`TRACES_KEPT`."""
+    """Store a trace, and forget the oldest past :data:`TRACES_KEPT`, leaving nothing of them."""
+    connection.execute("PRAGMA secure_delete = ON")
     connection.execute(
         "INSERT OR REPLACE INTO traces (id, kind, started_at, seconds, body)"
         " VALUES (?, ?, ?, ?, ?)",

@@ -171,6 +171,45 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberedTurn:
+    """A message with its id in the base, and its number in its session, from 1."""
+
+    id: int
+    number: int
+    role: str
+    content: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryView:
+    """How far a memory has read: the id of the last turn (0: none), and what it made of it all."""
+
+    last_turn: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFact:
+    """Something a turn said: of ``subject``, or of what it is to ``object``."""
+
+    turn_id: int
+    subject: str
+    relation: str
+    object: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnVectors:
+    """A turn's vectors, by itself and with the turn before it: float16, little-endian."""
+
+    turn_id: int
+    alone: bytes
+    following: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SessionInfo:
     """A conversation: its name, number of turns, and when it began and last changed."""
 

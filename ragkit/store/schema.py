@@ -158,7 +158,42 @@ CREATE TABLE traces (
 CREATE INDEX traces_by_time ON traces (started_at);
 """
 
-MIGRATIONS = (_BASE,)
+# Memories are views of a session's turns: each notes the last turn it has taken in, and goes when
+# the session goes.
+_MEMORY = """
+CREATE TABLE memory_views (
+    session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    last_turn INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (session_id, kind)
+) STRICT, WITHOUT ROWID;
+
+-- kind: the memory that noted it; relation is empty where something was only mentioned
+CREATE TABLE memory_facts (
+    id INTEGER PRIMARY KEY,
+    session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    turn_id INTEGER NOT NULL REFERENCES turns (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    relation TEXT NOT NULL,
+    object TEXT NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+CREATE INDEX memory_facts_by_session ON memory_facts (session_id, kind, id);
+CREATE INDEX memory_facts_by_turn ON memory_facts (turn_id);
+
+-- alone: the turn by itself; following: with the turn before it; float16, little-endian, unit length
+CREATE TABLE memory_vectors (
+    turn_id INTEGER NOT NULL REFERENCES turns (id) ON DELETE CASCADE,
+    model TEXT NOT NULL,
+    alone BLOB NOT NULL,
+    following BLOB NOT NULL,
+    PRIMARY KEY (turn_id, model)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_BASE, _MEMORY)
 VERSION = len(MIGRATIONS)
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Self
 from ragkit.errors import CorruptError, KnowledgeBaseError, NotFoundError, UsageError
 from ragkit.store import (
     changes,
-    conversations,
     database,
     documents,
     queries,
     vectors,
 )
+from ragkit.store.conversation_store import ConversationStore
 from ragkit.store.dense import DenseView
 from ragkit.store.lexical import DamagedIndexError, LexicalView
 from ragkit.store.lock import WriterLock
@@ -28,13 +28,10 @@ from ragkit.store.records import (
     Root,
     RootKind,
     Scored,
-    SessionInfo,
     StoredChunk,
     StoredDocument,
     StoredFailure,
     StoredFile,
-    StoredTrace,
-    Turn,
     ViewLag,
 )
 
@@ -51,7 +48,7 @@ _CREATION_SECONDS = 30.0
 _OWN_SETTINGS = ("base", "dimension", "vectors_of")
 
 
-class Store:
+class Store(ConversationStore):
     """Documents, chunks, vectors, sessions and traces in one directory, and two ways to search.
 
     A context manager; safe to use from several threads, and from several processes at a time, of
@@ -390,59 +387,6 @@ class Store:
             # written to. An index that is only late is still used, and view_lag() says so.
             if not self._lexical.usable():
                 self._lexical.build_in_memory()
-
-    # Sessions and traces: any process may add to them at any time
-
-    def add_turn(
-        self,
-        session: str,
-        role: str,
-        content: str,
-        *,
-        trace: str | None = None,
-        citations_json: str = "[]",
-    ) -> None:
-        """Append a message to a session, which begins with its first message."""
-        with self._transaction() as connection:
-            conversations.add_turn(connection, session, role, content, trace, citations_json)
-
-    def turns(self, session: str, limit: int | None = None) -> list[Turn]:
-        """Return a session's messages, oldest first; with a limit, the newest so many."""
-        with self._reading() as connection:
-            return conversations.turns(connection, session, limit)
-
-    def sessions(self) -> list[SessionInfo]:
-        """Return all sessions, the one last used first."""
-        with self._reading() as connection:
-            return conversations.sessions(connection)
-
-    def delete_session(self, session: str) -> bool:
-        """Delete a session with its messages; say whether there was one."""
-        with self._transaction() as connection:
-            return conversations.delete_session(connection, session)
-
-    def put_trace(
-        self, trace_id: str, kind: str, started_at: float, seconds: float, body_json: str
-    ) -> None:
-        """Store a trace; only the newest thousand are kept."""
-        with self._transaction(durable=False) as connection:
-            record = StoredTrace(trace_id, kind, started_at, seconds, body_json)
-            conversations.put_trace(connection, record)
-
-    def trace(self, trace_id: str) -> StoredTrace | None:
-        """Return a trace by its id."""
-        with self._reading() as connection:
-            return conversations.trace(connection, trace_id)
-
-    def traces_beginning(self, beginning: str) -> list[StoredTrace]:
-        """Return the traces whose id begins with ``beginning``, at most two of them."""
-        with self._reading() as connection:
-            return conversations.traces_beginning(connection, beginning)
-
-    def traces(self, limit: int = 20) -> list[StoredTrace]:
-        """Return the newest traces, newest first."""
-        with self._reading() as connection:
-            return conversations.traces(connection, limit)
 
     # Health
 

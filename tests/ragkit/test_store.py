@@ -36,7 +36,7 @@ from ragkit.errors import (
     UsageError,
     VersionError,
 )
-from ragkit.store import Counts, FileState, Store, Where
+from ragkit.store import Counts, FileState, Store, Where, schema
 from ragkit.store.where import match_paths
 
 FOLDER = Path("/home/ada/docs").absolute()
@@ -505,7 +505,7 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "knowledge.sqlite3")
     connection.execute("PRAGMA user_version = 999")
     connection.close()
-    with pytest.raises(VersionError, match=r"format 999, this one reads up to 1"):
+    with pytest.raises(VersionError, match=rf"format 999, this one reads up to {schema.VERSION}"):
         Store.open(tmp_path)
 
 
