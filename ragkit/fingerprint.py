@@ -74,8 +74,16 @@ def bind_chunker(store: Store, embedder: Embedder) -> None:
 
 def write(store: Store, embedder: Embedder) -> None:
     """Record what the base is built with from now on."""
-    store.set_setting("embedder", embedder.name)
-    store.set_setting("fingerprint", json.dumps(describe(embedder), sort_keys=True))
+    for key, value in settings_for(embedder).items():
+        store.set_setting(key, value)
+
+
+def settings_for(embedder: Embedder) -> dict[str, str]:
+    """Return the settings that :func:`write` sets."""
+    return {
+        "embedder": embedder.name,
+        "fingerprint": json.dumps(describe(embedder), sort_keys=True),
+    }
 
 
 def _stored(store: Store) -> dict[str, Any]:

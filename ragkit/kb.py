@@ -131,6 +131,7 @@ class KnowledgeBase:
         self._wanted_embedder = embedder
         self._embedder_base_url = embedder_base_url
         self._loaded_embedder: Embedder | None = None
+        self._bound_to: str | None = None
         self._chat_models: dict[str, ChatModel] = {}
         self._lock = threading.RLock()
         self._opened: Store | None = None
@@ -252,8 +253,13 @@ class KnowledgeBase:
             store.sync_views(final=True)
         return tuple(sorted(doomed))
 
-    def rebuild(self, *, embedder: str | None = None, listener: Listener | None = None) -> None:
+    def rebuild(
+        self, *, embedder: str | Embedder | None = None, listener: Listener | None = None
+    ) -> None:
         """Chunk and embed all documents anew from their stored text, without their files.
+
+        The base is searched as it was until all is done, and then exchanged at once. Interrupted
+        at any moment, it is as it was; rebuilding again goes on.
 
         Args:
             embedder: The embedding model to change to; default: the one that was asked for on
@@ -264,11 +270,12 @@ class KnowledgeBase:
 
         listen = listener or self._listener
         store = self._store()
+        wanted = embedder or self._wanted_embedder or store.get_setting("embedder")
+        loaded = self._load_embedder(wanted, listen)
+        rebuild(store, loaded, listen)
         with self._lock:
-            wanted = embedder or self._wanted_embedder or store.get_setting("embedder")
-            self._loaded_embedder = None
-            self._wanted_embedder = wanted
-        rebuild(store, self._load_embedder(wanted, listen), listen)
+            self._wanted_embedder, self._loaded_embedder = wanted, loaded
+            self._bound_to = store.get_setting("fingerprint")
 
     # -- finding ------------------------------------------------------------------------------
 
@@ -532,16 +539,22 @@ class KnowledgeBase:
     def _embedder(self, listener: Listener | None = None) -> Embedder:
         from ragkit.fingerprint import bind_embedder
 
+        store = self._store()
         with self._lock:
-            if self._loaded_embedder is None:
-                wanted = self._wanted_embedder
-                if wanted is None:
-                    wanted = self._store().get_setting("embedder")
-                    _refuse_unnamed_server(wanted)
-                embedder = self._load_embedder(wanted, listener or self._listener)
-                bind_embedder(self._store(), embedder)
-                self._loaded_embedder = embedder
-            return self._loaded_embedder
+            loaded, named = self._loaded_embedder, self._wanted_embedder
+            # Another process may have rebuilt the base, with another model.
+            if loaded is None or store.get_setting("fingerprint") != self._bound_to:
+                if named is None:
+                    kept = store.get_setting("embedder")
+                    _refuse_unnamed_server(kept)
+                    if loaded is None or kept != loaded.name:
+                        loaded = self._load_embedder(kept, listener or self._listener)
+                elif loaded is None:
+                    loaded = self._load_embedder(named, listener or self._listener)
+                bind_embedder(store, loaded)
+                self._loaded_embedder = loaded
+                self._bound_to = store.get_setting("fingerprint")
+            return loaded
 
     def _load_embedder(self, wanted: str | Embedder | None, listener: Listener) -> Embedder:
         if wanted is not None and not isinstance(wanted, str):

@@ -93,7 +93,7 @@ class Database:
             try:
                 connection = self._idle.pop()
             except IndexError:
-                connection = _connect(self.path)
+                connection = connect(self.path)
             try:
                 yield connection
             finally:
@@ -118,11 +118,18 @@ class Database:
             durable: Wait until the disk has it. Without, a power cut (not a kill) may undo the
                 last few transactions, never a part of one.
         """
-        with self.reading() as connection:
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            connection.execute("BEGIN IMMEDIATE")
+        with self.reading() as connection, self.transaction_on(connection, durable=durable):
             yield connection
-            connection.commit()
+
+    @contextlib.contextmanager
+    def transaction_on(
+        self, connection: sqlite3.Connection, *, durable: bool = True
+    ) -> Iterator[None]:
+        """Run one transaction on a connection that :meth:`reading` lent."""
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.commit()
 
     def close(self) -> None:
         """Close all connections; those lent out are closed when they come back."""
@@ -149,9 +156,9 @@ def create(path: Path) -> None:
     """
     temporary = path.with_name(path.name + ".new")
     with translated_errors(path):
-        for leftover in (temporary, *_companions(temporary)):
+        for leftover in (temporary, *companions(temporary)):
             leftover.unlink(missing_ok=True)
-        connection = _connect(temporary)
+        connection = connect(temporary)
         try:
             schema.migrate(connection)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -174,7 +181,8 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _companions(path: Path) -> list[Path]:
+def companions(path: Path) -> list[Path]:
+    """Name the files that SQLite keeps beside a database."""
     return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
 
 
@@ -191,7 +199,8 @@ def _check_header(path: Path) -> None:
         raise CorruptError(f"{str(path)!r} {what}; {_DAMAGE_ADVICE}")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection in autocommit mode, with write-ahead log and foreign keys."""
     # One thread at a time uses a connection, not always the same one.
     connection = sqlite3.connect(
         path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False

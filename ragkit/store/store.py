@@ -34,6 +34,7 @@ from ragkit.store.records import (
     StoredFile,
     ViewLag,
 )
+from ragkit.store.staging import Staging
 
 if TYPE_CHECKING:
     import sqlite3
@@ -105,6 +106,11 @@ class Store(ConversationStore):
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+    @property
+    def base(self) -> str:
+        """What tells this base from all others."""
+        return self._database.base
 
     # Settings
 
@@ -234,6 +240,21 @@ class Store(ConversationStore):
                 self._require_writing("use_vectors_of")
                 vectors.clear(connection)
             vectors.set_model(connection, model)
+
+    def vectors_are_of(self, model: str) -> bool:
+        """Whether the vectors are from ``model``, as :meth:`use_vectors_of` noted it."""
+        with self._reading() as connection:
+            return vectors.model(connection) == model
+
+    @contextlib.contextmanager
+    def staging(self, goal: str) -> Iterator[Staging]:
+        """Make other chunks and vectors beside those there are; see :class:`Staging`."""
+        self._require_writing("staging")
+        stage = Staging(self._database, goal)
+        try:
+            yield stage
+        finally:
+            stage.close()
 
     def sync_views(self, *, final: bool = False) -> None:
         """Bring both views up to the truth and make them durable.
@@ -384,8 +405,9 @@ class Store(ConversationStore):
             raise
         except KnowledgeBaseError:
             # Somebody else is writing, and will bring it up to date; or the directory cannot be
-            # written to. An index that is only late is still used, and view_lag() says so.
-            if not self._lexical.usable():
+            # written to. An index that is only late is still used, and view_lag() says so. One
+            # that has little of what there is now, as right after a rebuild, is no use.
+            if not self._lexical.usable() or 2 * self._lexical.behind() > self.counts().chunks:
                 self._lexical.build_in_memory()
 
     # Health

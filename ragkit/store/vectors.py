@@ -152,6 +152,16 @@ def in_ranges(
             yield ids, flat.reshape(len(batch), width).astype(np.float32)
 
 
+def to_stored_rows(vectors: NDArray[np.float32]) -> list[bytes]:
+    """Write each row as it is stored: unit length, float16.
+
+    Raises:
+        UsageError: the array has not two dimensions.
+        EmbeddingError: a number is not finite.
+    """
+    return [row.tobytes() for row in _unit(vectors).astype(_STORED_TYPE)]
+
+
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Check the model's output and make each row unit length (a row of zeros stays)."""
     import numpy as np
