@@ -1,0 +1,34 @@
+"""Tools that come with ragkit. Each is made with what it may reach; none reaches more.
+
+    from ragkit.agent.tools import calculator, python_tool
+
+Names are imported when first used, so that a tool costs nothing until it is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ragkit.agent.tools.arithmetic import calculator
+    from ragkit.agent.tools.python import python_tool
+
+_HOMES = {
+    "calculator": "arithmetic",
+    "python_tool": "python",
+}
+
+__all__ = ["calculator", "python_tool"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
