@@ -369,7 +369,9 @@ class KnowledgeBase:
         model: str | ChatModel,
     ) -> Generator[StreamEvent, None, None]:
         from ragkit.answer import answer_stream
+        from ragkit.answer.calibration import load_calibration
 
+        calibration, outdated = load_calibration(self._store())
         chat_model = self._chat_model(model)
         trace = current_trace() or new_trace_id()
         with self._traced("ask", "answer", trace=trace, inputs={"question": question}) as step:
@@ -382,6 +384,8 @@ class KnowledgeBase:
                 model=chat_model,
                 history=history or (),
                 document_of=self._document_of,
+                calibration=calibration,
+                degraded=(outdated,) if outdated else (),
                 trace=trace,
             ):
                 if isinstance(event, Answer):

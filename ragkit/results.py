@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+# Why a question was refused: nothing matches it; what matches holds no sentence; the passages are
+# unlikely to hold the answer; the language model said that they do not.
+RefusalCode = Literal["no_passage", "no_sentence", "low_confidence", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,8 @@ class Answer:
         usage: Tokens used.
         seconds: Wall time from question to answer.
         trace: Identifier for ``ragkit trace``.
+        confidence: How likely the documents hold an answer, 0 to 1, as judged before answering.
+        reason_code: The kind of ``reason``, for programs, else ``None``.
     """
 
     text: str
@@ -128,6 +135,8 @@ class Answer:
     usage: Usage
     seconds: float
     trace: str
+    confidence: float | None = None
+    reason_code: RefusalCode | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ragkit.answer.abstain import judge
+from ragkit.answer.abstain import Verdict, judge
+from ragkit.answer.calibration import BUILT_IN, Calibration
 from ragkit.answer.candidates import DocumentOf, candidates_of
 from ragkit.answer.citations import CitedText
 from ragkit.answer.extractive import extract
@@ -15,7 +16,7 @@ from ragkit.answer.ranking import rank
 from ragkit.answer.reply import Reply
 from ragkit.answer.support import Evidence
 from ragkit.errors import ModelError
-from ragkit.results import Answer, Citation, SearchResult, Sources, TextDelta, Usage
+from ragkit.results import Answer, Citation, RefusalCode, SearchResult, Sources, TextDelta, Usage
 
 if TYPE_CHECKING:
     from ragkit.embed.protocol import Embedder
@@ -35,6 +36,8 @@ def answer_stream(
     model: ChatModel | None = None,
     history: Sequence[Mapping[str, str]] = (),
     document_of: DocumentOf | None = None,
+    calibration: Calibration = BUILT_IN,
+    degraded: Sequence[str] = (),
     trace: str = "",
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[StreamEvent]:
@@ -53,6 +56,8 @@ def answer_stream(
         history: Earlier turns, oldest first.
         document_of: Gives the document at a path, whose structure tells sentences from headings
             and table rows, or ``None`` where it is gone or too large to read for an answer.
+        calibration: What makes a confidence of how well the passages fit, and its threshold.
+        degraded: What went less than well before, one sentence each.
         trace: Identifier to put into the answer.
         clock: Seconds, for the answer's time.
     """
@@ -60,10 +65,10 @@ def answer_stream(
     result = retrieve(question)
     hits = result.hits
     yield Sources(hits)
-    draft.degraded += result.degraded
+    draft.degraded += [*degraded, *result.degraded]
     candidates = candidates_of(hits, document_of)
     ranking = rank(question, hits, candidates, embedder=embedder, history=history)
-    verdict = judge(hits, ranking)
+    verdict = draft.verdict = judge(hits, ranking, calibration)
     draft.degraded += ranking.degraded
     streamed = False
     if model is not None and not verdict.hopeless:
@@ -91,12 +96,12 @@ def answer_stream(
             draft.usage = reply.usage
             if reply.refused:
                 reason = f"{model.name} found no answer in the passages"
-                yield from draft.refuse(reason, streamed=streamed)
+                yield from draft.refuse(reason, "model", streamed=streamed)
             else:
                 yield draft.answer(reply.text, cited.citations, cited.unsupported)
             return
     if not verdict.answerable:
-        yield from draft.refuse(verdict.reason, streamed=streamed)
+        yield from draft.refuse(verdict.reason, verdict.code, streamed=streamed)
         return
     found = extract(ranking)
     if not streamed:
@@ -111,6 +116,7 @@ class _Draft:
         self.model = model
         self.degraded: list[str] = []
         self.usage = Usage()
+        self.verdict: Verdict | None = None
         self._trace = trace
         self._clock = clock
         self._started = clock()
@@ -122,6 +128,7 @@ class _Draft:
         unsupported: Sequence[str] = (),
         *,
         refusal: str | None = None,
+        code: RefusalCode | None = None,
     ) -> Answer:
         return Answer(
             text=text,
@@ -134,9 +141,13 @@ class _Draft:
             usage=self.usage,
             seconds=self._clock() - self._started,
             trace=self._trace,
+            confidence=self.verdict.confidence if self.verdict is not None else None,
+            reason_code=code,
         )
 
-    def refuse(self, reason: str, *, streamed: bool) -> Iterator[StreamEvent]:
+    def refuse(
+        self, reason: str, code: RefusalCode | None, *, streamed: bool
+    ) -> Iterator[StreamEvent]:
         if not streamed:
             yield TextDelta(REFUSAL)
-        yield self.answer(REFUSAL, (), refusal=reason)
+        yield self.answer(REFUSAL, (), refusal=reason, code=code)

@@ -21,4 +21,6 @@ def answer_document(answer: Answer) -> dict[str, Any]:
         "usage": answer.usage,
         "seconds": answer.seconds,
         "trace": answer.trace,
+        "confidence": answer.confidence,
+        "reason_code": answer.reason_code,
     }

@@ -322,6 +322,8 @@ def test_ask_as_json(run: Run, base: Path, folder: Path) -> None:
         "usage",
         "seconds",
         "trace",
+        "confidence",
+        "reason_code",
     ]
     assert not answer["refused"]
     assert "24 months" in answer["answer"]

@@ -1,0 +1,84 @@
+"""Confidence that the documents hold an answer, its calibration, and refusals with their reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from answer_samples import Library
+
+from ragkit import KnowledgeBase
+from ragkit.answer.calibration import BUILT_IN, Calibration, load_calibration, save_calibration
+from ragkit.embed import load_embedder
+from ragkit.embed.protocol import Embedder
+from ragkit.errors import UsageError
+from ragkit.store import Store
+
+LIBRARY = Library()
+QUESTION = "How long is the warranty?"
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return load_embedder()
+
+
+def test_confidence_is_told_with_answers_and_refusals(embedder: Embedder) -> None:
+    answered = LIBRARY.ask(QUESTION, embedder=embedder)
+    refused = LIBRARY.ask("Which football club won the cup?", embedder=embedder)
+    assert answered.confidence is not None
+    assert refused.confidence is not None
+    assert 0.0 <= refused.confidence < answered.confidence <= 1.0
+    assert answered.reason_code is None
+    assert refused.reason_code == "low_confidence"
+
+
+def test_a_calibration_moves_the_confidence_and_the_threshold(embedder: Embedder) -> None:
+    plain = LIBRARY.ask(QUESTION, embedder=embedder)
+    lowered = LIBRARY.ask(
+        QUESTION, embedder=embedder, calibration=Calibration(intercept=-2.0, threshold=0.0)
+    )
+    strict = LIBRARY.ask(QUESTION, embedder=embedder, calibration=Calibration(threshold=1.0))
+    assert lowered.confidence is not None
+    assert plain.confidence is not None
+    assert lowered.confidence < plain.confidence
+    assert not lowered.refused
+    assert strict.refused
+
+
+def test_a_base_keeps_its_own_calibration(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "kb", create=True) as store:
+        store.set_setting("embedder", "one")
+        assert load_calibration(store) == (BUILT_IN, "")
+        save_calibration(store, Calibration(slope=2.0, threshold=0.7, questions=40))
+        kept, outdated = load_calibration(store)
+        assert (kept.slope, kept.threshold, kept.questions, kept.embedder) == (2.0, 0.7, 40, "one")
+        assert outdated == ""
+        store.set_setting("embedder", "another")
+        found, outdated = load_calibration(store)
+        assert found == BUILT_IN
+        assert "'one'" in outdated
+        assert "--calibrate" in outdated
+        save_calibration(store, None)
+        assert load_calibration(store) == (BUILT_IN, "")
+        store.set_setting("calibration", '{"slope": "steep"}')
+        assert "cannot be read" in load_calibration(store)[1]
+        with pytest.raises(UsageError):
+            save_calibration(store, Calibration(slope=-1.0))
+
+
+def test_a_refusal_lists_no_sources_but_its_trace_shows_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text(
+        "# Gate\n\nThe gate opens at seven in the morning.", encoding="utf-8"
+    )
+    with KnowledgeBase(tmp_path / "kb") as kb:
+        kb.ingest(tmp_path / "docs")
+        answer = kb.ask("What do penguins eat in winter?")
+        assert answer.refused
+        assert answer.citations == ()
+        trace = kb.trace(answer.trace)
+        assert trace is not None
+        (search,) = [span for span in trace.spans if span.name == "search"]
+        assert isinstance(search.outputs, dict)
+        assert search.outputs["hits"][0]["path"] == "a.md"
