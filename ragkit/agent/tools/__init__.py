@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ragkit.agent.tools.arithmetic import calculator
+    from ragkit.agent.tools.http import http_tool
+    from ragkit.agent.tools.openapi import openapi_tools
     from ragkit.agent.tools.python import python_tool
 
 _HOMES = {
     "calculator": "arithmetic",
+    "http_tool": "http",
+    "openapi_tools": "openapi",
     "python_tool": "python",
 }
 
-__all__ = ["calculator", "python_tool"]
+__all__ = ["calculator", "http_tool", "openapi_tools", "python_tool"]
 
 
 def __getattr__(name: str) -> Any:
