@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         VersionError,
     )
     from ragkit.events import Notice, Progress
-    from ragkit.kb import KnowledgeBase, Status
+    from ragkit.kb import KnowledgeBase
     from ragkit.results import (
         Answer,
         Citation,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         TextDelta,
         Usage,
     )
+    from ragkit.status import Status
 
 __version__ = "0.1.0"
 
@@ -62,7 +63,8 @@ _HOMES = {
         "VersionError",
     ),
     "ragkit.events": ("Notice", "Progress"),
-    "ragkit.kb": ("KnowledgeBase", "Status"),
+    "ragkit.kb": ("KnowledgeBase",),
+    "ragkit.status": ("Status",),
     "ragkit.results": (
         "Answer",
         "Citation",

@@ -2,173 +2,51 @@
 
 from __future__ import annotations
 
-import json
 import os
-import threading
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from ragkit.errors import EmbeddingError, NotFoundError, UsageError
+from ragkit.errors import UsageError
 from ragkit.events import (
     Listener,
-    OpenSpan,
-    Sink,
-    SpanKind,
     current_trace,
-    ignore,
     isolated,
     new_trace_id,
     span,
 )
+from ragkit.opened import OpenedBase, PathLike
 from ragkit.results import Answer, Hit, IngestReport, SearchResult, Sources, TextDelta
 from ragkit.retrieve.filters import WhereMapping, parse_where
 from ragkit.tracing import (
     Trace,
-    TraceLevel,
-    Tracing,
     find_trace,
     note_answer,
     note_search,
     read_trace,
-    traced,
 )
 
 if TYPE_CHECKING:
-    from ingest.document import Document
     from ingest.isolate import LoadLimits
     from ragkit.chat import Chat
     from ragkit.embed.protocol import Embedder
     from ragkit.ingestion import Password
     from ragkit.llm.protocol import ChatModel
     from ragkit.retrieve.search import Mode
-    from ragkit.store import Store
+    from ragkit.status import Status
     from ragkit.store.records import Check, SessionInfo, StoredDocument, StoredFailure
 
 StreamEvent = Sources | TextDelta | Answer
 Turns = Sequence[Mapping[str, str]]
-PathLike = str | os.PathLike[str]
-
-EXTRACTIVE = "extractive"
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What a knowledge base holds. ``size_bytes`` is all of its files on disk."""
-
-    directory: str
-    documents: int
-    failures: int
-    chunks: int
-    vectors: int
-    characters: int
-    size_bytes: int
-    embedder: str
-    model: str
-    fingerprint: Mapping[str, Any]
-    last_ingest: str | None
-    version: str
-
-
-class KnowledgeBase:
+class KnowledgeBase(OpenedBase):
     """A folder of documents that can be searched and asked.
 
     Use as a context manager, or call :meth:`close`. One process at a time may write; any number
     of processes and threads may read meanwhile.
     """
-
-    def __init__(
-        self,
-        path: PathLike = ".ragkit",
-        *,
-        model: str | ChatModel = EXTRACTIVE,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        embedder: str | Embedder | None = None,
-        embedder_base_url: str | None = None,
-        create: bool = True,
-        listener: Listener = ignore,
-        traces: TraceLevel = "full",
-        sinks: Sequence[Sink] = (),
-    ) -> None:
-        """Open the knowledge base at ``path``; one that does not exist is made when first needed.
-
-        Args:
-            path: Its directory.
-            model: What answers: ``"extractive"`` (no language model: the best sentences,
-                verbatim), ``"openai:NAME"``, ``"ollama:NAME"``, ``"gguf:PATH"``, or an object.
-            base_url: Where an OpenAI-compatible ``model`` is served.
-            api_key: Its key; default: the environment's, read only for a model named here.
-            embedder: The embedding model's name, or an object; default: the one the base was
-                built with, or all-MiniLM-L6-v2 for a new one. A model on a server is named anew
-                by everyone who opens the base: what a base says sends nothing anywhere.
-            embedder_base_url: Where an OpenAI-compatible ``embedder`` is served.
-            create: Whether to make a base where there is none.
-            listener: Called with progress events and notices.
-            traces: What is kept of each question: ``"full"``, ``"facts"`` (times, numbers and
-                names, no content) or ``"off"``.
-            sinks: Functions called with each finished :class:`ragkit.events.Span`.
-
-        Raises:
-            NotFoundError: there is none at ``path`` and ``create`` is false.
-            FingerprintError: it was built with another embedding model than ``embedder``.
-            VersionError: it was written by a newer version.
-            CorruptError: its database is damaged.
-            UsageError: the model's name is not understood.
-        """
-        from ragkit.store import Store
-
-        self._directory = Path(path).expanduser().absolute()
-        self._model = model
-        self._base_url = base_url
-        self._api_key = api_key
-        self._listener = listener
-        self._tracing = Tracing(traces, tuple(sinks))
-        self._wanted_embedder = embedder
-        self._embedder_base_url = embedder_base_url
-        self._loaded_embedder: Embedder | None = None
-        self._bound_to: str | None = None
-        self._chat_models: dict[str, ChatModel] = {}
-        self._lock = threading.RLock()
-        self._opened: Store | None = None
-        try:
-            self._opened = Store.open(self._directory)
-        except NotFoundError:
-            if not create:
-                raise
-        if embedder is not None and self._opened is not None:
-            try:
-                self._embedder()
-            except BaseException:
-                self.close()
-                raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the database; calling it again does nothing."""
-        with self._lock:
-            if self._opened is not None:
-                self._opened.close()
-                self._opened = None
-
-    @property
-    def directory(self) -> Path:
-        """Where the knowledge base is kept."""
-        return self._directory
 
     # -- filling ------------------------------------------------------------------------------
 
@@ -392,30 +270,6 @@ class KnowledgeBase:
                     note_answer(step, event)
                 yield event
 
-    @contextmanager
-    def recording(self, name: str, *, inputs: Mapping[str, Any] | None = None) -> Iterator[None]:
-        """Keep everything that happens inside as one trace, such as the run of an agent.
-
-        Args:
-            name: What is done, for the list of traces.
-            inputs: What went in; ``"question"`` is shown in the list.
-        """
-        with self._traced(name, "agent", trace=new_trace_id(), inputs=dict(inputs or {})):
-            yield
-
-    def _traced(
-        self, name: str, kind: SpanKind, *, trace: str, inputs: dict[str, Any]
-    ) -> AbstractContextManager[OpenSpan]:
-        return traced(
-            self._store(),
-            name,
-            kind,
-            tracing=self._tracing,
-            trace=trace,
-            listener=self._listener,
-            inputs=inputs,
-        )
-
     def chat(self, session: str = "default", *, model: str | None = None) -> Chat:
         """Open a conversation that is kept in the base under the name ``session``."""
         from ragkit.chat import Chat
@@ -502,97 +356,10 @@ class KnowledgeBase:
 
     def status(self) -> Status:
         """Say what the base holds, without loading any model."""
-        from ragkit import __version__
-        from ragkit.embed import DEFAULT_EMBEDDER
+        from ragkit.status import status_of
 
-        store = self._store()
-        counts = store.counts()
-        fingerprint = store.get_setting("fingerprint")
-        return Status(
-            directory=str(self._directory),
-            documents=counts.documents,
-            failures=counts.failures,
-            chunks=counts.chunks,
-            vectors=counts.vectors,
-            characters=counts.characters,
-            size_bytes=sum(
-                path.stat().st_size for path in self._directory.rglob("*") if path.is_file()
-            ),
-            embedder=store.get_setting("embedder") or DEFAULT_EMBEDDER,
-            model=self._model if isinstance(self._model, str) else self._model.name,
-            fingerprint=json.loads(fingerprint) if fingerprint else {},
-            last_ingest=store.get_setting("last_ingest"),
-            version=__version__,
-        )
-
-    # -- parts, made when first needed --------------------------------------------------------
-
-    def _store(self) -> Store:
-        from ragkit.store import Store
-
-        with self._lock:
-            if self._opened is None:
-                self._opened = Store.open(self._directory, create=True)
-            return self._opened
-
-    def _document_of(self, path: str) -> Document | None:
-        documents = self._store().documents(parse_where({"path": path}))
-        small = [d for d in documents if d.path == path and d.characters <= _READ_CHARACTERS]
-        return self._store().document(small[0].id) if small else None
-
-    def _embedder(self, listener: Listener | None = None) -> Embedder:
-        from ragkit.fingerprint import bind_embedder
-
-        store = self._store()
-        with self._lock:
-            loaded, named = self._loaded_embedder, self._wanted_embedder
-            # Another process may have rebuilt the base, with another model.
-            if loaded is None or store.get_setting("fingerprint") != self._bound_to:
-                if named is None:
-                    kept = store.get_setting("embedder")
-                    _refuse_unnamed_server(kept)
-                    if loaded is None or kept != loaded.name:
-                        loaded = self._load_embedder(kept, listener or self._listener)
-                elif loaded is None:
-                    loaded = self._load_embedder(named, listener or self._listener)
-                bind_embedder(store, loaded)
-                self._loaded_embedder = loaded
-                self._bound_to = store.get_setting("fingerprint")
-            return loaded
-
-    def _load_embedder(self, wanted: str | Embedder | None, listener: Listener) -> Embedder:
-        if wanted is not None and not isinstance(wanted, str):
-            return wanted
-        from ragkit.embed import DEFAULT_EMBEDDER, load_embedder
-
-        return load_embedder(
-            wanted or DEFAULT_EMBEDDER, base_url=self._embedder_base_url, listener=listener
-        )
-
-    def _chat_model(self, model: str | ChatModel) -> ChatModel | None:
-        if not isinstance(model, str):
-            return model
-        if model == EXTRACTIVE:
-            return None
-        from ragkit.llm import load_model
-
-        with self._lock:
-            if model not in self._chat_models:
-                self._chat_models[model] = load_model(
-                    model, base_url=self._base_url, api_key=self._api_key
-                )
-            return self._chat_models[model]
+        model = self._model if isinstance(self._model, str) else self._model.name
+        return status_of(self._store(), model=model)
 
 
 _ANSWER_HITS = 12
-# A longer document is not read for its structure when answering; its passages speak for it.
-_READ_CHARACTERS = 2_000_000
-
-
-def _refuse_unnamed_server(embedder: str | None) -> None:
-    """Raise where a base, perhaps somebody else's, would have its questions sent to a server."""
-    if embedder is not None and embedder.startswith(("openai:", "ollama:")):
-        raise EmbeddingError(
-            f"the knowledge base was built with {embedder!r}, a model on a server; name it with "
-            "--embedder (in Python: embedder=) to let questions be sent there"
-        )

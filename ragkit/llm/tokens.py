@@ -40,6 +40,24 @@ def count_tokens(text: str, model: str = "") -> int:
     )
 
 
+def cut_to_tokens(text: str, most: int, model: str = "") -> str:
+    """Return the longest beginning of ``text`` that has at most ``most`` tokens."""
+    encoding = encoding_for(model)
+    kept: list[str] = []
+    for start in range(0, len(text), _PIECE):
+        piece = text[start : start + _PIECE]
+        tokens = encoding.encode(piece, disallowed_special=())
+        if len(tokens) > most:
+            beginning = encoding.decode(tokens[: max(most, 0)])
+            # A character may need several tokens; half of one decodes to a replacement character.
+            while beginning and not piece.startswith(beginning):
+                beginning = beginning[:-1]
+            return "".join([*kept, beginning])
+        kept.append(piece)
+        most -= len(tokens)
+    return text
+
+
 @functools.cache
 def encoding_for(model: str = "") -> tiktoken.Encoding:
     """Return the model's own encoding where its table is cached here, else ``cl100k_base``."""

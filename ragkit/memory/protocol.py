@@ -31,17 +31,26 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """What was recalled: turns to go before the question, oldest first, and notes beside them."""
+    """What was recalled: turns to go before the question, oldest first, and notes beside them.
+
+    Attributes:
+        turns: Whole turns, as messages.
+        notes: Everything else, the best first.
+        numbers: Numbers of ``turns`` in the session, from 1.
+        degraded: One sentence for each part that did less than it should, and why.
+    """
 
     turns: tuple[Message, ...] = ()
     notes: tuple[Note, ...] = ()
+    numbers: tuple[int, ...] = ()
+    degraded: tuple[str, ...] = ()
 
 
 @runtime_checkable
 class Memory(Protocol):
     """A memory of one session. What it returns is data: it is never given to a model as orders."""
 
-    def recall(self, question: str, *, max_tokens: int) -> Recall:
+    def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
         """Return what bears on ``question``, in at most ``max_tokens`` tokens."""
         ...
 

@@ -1,0 +1,84 @@
+"""Several memories of one session as one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from ragkit.errors import UsageError
+from ragkit.memory.protocol import Memory, Note, Recall
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ragkit.memory.log import SessionLog
+
+
+class View(Memory, Protocol):
+    """A memory that is a view of a session's turns, and can catch up with them."""
+
+    @property
+    def log(self) -> SessionLog: ...
+
+    def catch_up(self) -> None: ...
+
+
+class CombinedMemory:
+    """Recalls with each of several memories, in their order, within one budget.
+
+    The first is given what it wants of the whole budget; each next one what is left. Notes that
+    rest only on turns that are recalled whole are left out, and no text comes twice.
+    """
+
+    def __init__(self, memories: Sequence[View]) -> None:
+        """Combine ``memories``, which must be of one session."""
+        if not memories:
+            raise UsageError("there is no memory to combine")
+        sessions = {memory.log.session for memory in memories}
+        if len(sessions) > 1:
+            raise UsageError(
+                f"memories of different sessions cannot be combined: {sorted(sessions)}"
+            )
+        self.memories = tuple(memories)
+        self.log = memories[0].log
+
+    def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
+        """Return what all memories recall, in at most ``max_tokens`` tokens."""
+        from ragkit.llm.tokens import count_tokens
+
+        whole: Recall = Recall()
+        notes: list[Note] = []
+        degraded: list[str] = []
+        left = max_tokens
+        for place, memory in enumerate(self.memories):
+            # A memory that comes first must leave room for those behind it.
+            share = left if place == len(self.memories) - 1 else max(left // 2, 1)
+            found = memory.recall(question, max_tokens=share)
+            degraded += found.degraded
+            if found.turns and not whole.turns:
+                whole = found
+                left -= sum(count_tokens(turn.content) for turn in found.turns)
+            known = {note.text for note in notes}
+            fresh = [
+                note
+                for note in found.notes
+                if note.text not in known
+                and not (note.turns and set(note.turns) <= set(whole.numbers))
+            ]
+            notes += fresh
+            left = max(0, left - sum(count_tokens(note.text) for note in fresh))
+        return Recall(whole.turns, tuple(notes), whole.numbers, tuple(degraded))
+
+    def remember(self, question: str, answer: str, *, trace: str | None = None) -> None:
+        """Keep a turn once, and let every memory take it in."""
+        self.log.append(question, answer, trace=trace)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Let every memory take in the turns it has not read yet."""
+        for memory in self.memories:
+            memory.catch_up()
+
+
+def combine(*memories: View) -> CombinedMemory:
+    """Return several memories of one session as one; see :class:`CombinedMemory`."""
+    return CombinedMemory(memories)

@@ -1,0 +1,71 @@
+"""The turns of a session as they are kept: the truth that every memory is a view of."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ragkit.errors import UsageError
+from ragkit.store.records import NumberedTurn, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ragkit.store import Store
+
+
+class SessionLog:
+    """A session's turns, read as they come in, whichever process adds them.
+
+    A session that is deleted, by anybody, is empty from then on, and begins anew with the next
+    turn.
+    """
+
+    def __init__(self, store: Store, session: str) -> None:
+        """Read the session named ``session``; it need not exist yet."""
+        if not session.strip():
+            raise UsageError("a session needs a name")
+        self.store = store
+        self.session = session
+        self._began = 0.0
+        self._turns: list[NumberedTurn] = []
+
+    def turns(self) -> Sequence[NumberedTurn]:
+        """Return all turns so far, oldest first; only new ones are read from the base."""
+        after = self._turns[-1].id if self._turns else 0
+        began, new = self.store.numbered_turns(self.session, after)
+        if began != self._began:
+            self._began, self._turns = began, []
+            if after:
+                _, new = self.store.numbered_turns(self.session)
+        self._turns += new
+        return self._turns
+
+    @property
+    def began(self) -> float:
+        """When the session began, as of the last look: tells one session of a name from the next."""
+        return self._began
+
+    def append(self, question: str, answer: str, *, trace: str | None = None) -> None:
+        """Add what the user said and what was answered, both or neither."""
+        self.add(("user", question), ("assistant", answer), trace=trace)
+
+    def add(
+        self, *messages: tuple[str, str], trace: str | None = None, at: float | None = None
+    ) -> None:
+        """Add messages, each a speaker's name (or role) and what was said.
+
+        Args:
+            *messages: In their order.
+            trace: The trace in which the last of them was made.
+            at: When they were said, in seconds since 1970; default: now.
+        """
+        now = time.time() if at is None else at
+        last = len(messages) - 1
+        self.store.add_turns(
+            self.session,
+            [
+                Turn(role, content, trace if number == last else None, "[]", now)
+                for number, (role, content) in enumerate(messages)
+            ],
+        )
