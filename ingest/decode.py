@@ -72,6 +72,7 @@ _NOT_OF_FILES: Final = frozenset(
     ]
 )
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SURROGATE_IN_UTF8: Final = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _HIGH: Final = bytes(range(128, 256))
 _SPOT: Final = re.compile(rb"(?s:.?[\x80-\xff].?)")
@@ -310,7 +311,19 @@ def _try(data: bytes, encoding: str) -> str | None:
 
 
 def _mostly_utf8(data: bytes) -> Decoded | None:
-    """Decode text that is in UTF-8 but for a few bytes: cut short, or pasted together."""
+    """Decode text that is in UTF-8 but for a few bytes: cut short, or pasted together.
+
+    Surrogates may be encoded in it, as Java and some databases do: pairs are put together.
+    """
+    if _SURROGATE_IN_UTF8.search(data):
+        try:
+            units = data.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
+        except UnicodeDecodeError:
+            pass
+        else:
+            text = units.decode("utf-16-le", "replace")
+            lost = text.count("\ufffd") > _replaced_before(data, "utf-8")
+            return Decoded(text, "utf-8", "utf-8", _loss(text, data, "utf-8") if lost else None)
     text = data.decode("utf-8", errors="replace")
     lost = text.count("\ufffd") - _replaced_before(data, "utf-8")
     good = len(text) - len(data.translate(None, _HIGH)) - lost

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -319,11 +320,12 @@ def _outcome(reply: dict[str, Any], text: str) -> Loaded | errors.LoadError:
 
 
 def _exit_reason(code: int) -> str:
-    if code < 0:
-        import signal
-
-        try:
-            return signal.Signals(-code).name
-        except ValueError:
-            return f"signal {-code}"
-    return f"exit code {code}"
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+    # How native code ends that is refused memory.
+    out_of_memory = name in ("SIGABRT", "SIGILL", "SIGKILL", "SIGTRAP")
+    return f"{name}; perhaps it needs more memory, see --memory" if out_of_memory else name

@@ -35,6 +35,7 @@ from ingest.errors import (
     UnsupportedFormatError,
     WrongFormatError,
 )
+from ingest.invisible import invisible_warning
 from ingest.structure import faults
 
 ENTRY_POINT_GROUP = "ingest.loaders"
@@ -230,9 +231,8 @@ def load_bytes(
         ) from error
     if not document.text.strip():
         raise NoTextError("it holds no text")
-    if warning:
-        document = replace(document, warnings=(warning, *document.warnings))
-    return document
+    more = [one for one in (warning, invisible_warning(document.text)) if one]
+    return replace(document, warnings=(*more, *document.warnings)) if more else document
 
 
 def is_text(data: bytes) -> bool:

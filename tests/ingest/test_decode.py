@@ -203,3 +203,13 @@ def test_strict_decoding_knows_marks_and_surrogates() -> None:
     assert decode_as(codecs.BOM_UTF16_BE + "a😀".encode("utf-16-be"), "utf-16-le") == "a😀"
     with pytest.raises(UnicodeError):
         decode_as(b"\xff", "utf-8")
+
+
+def test_pairs_of_surrogates_in_utf8_are_put_together() -> None:
+    pair = "".join(chr(unit) for unit in (0xD83D, 0xDE00))
+    data = ("Größe " + pair).encode("utf-8", "surrogatepass")
+    decoded = decode(data)
+    assert (decoded.text, decoded.encoding, decoded.warning) == ("Größe 😀", "utf-8", None)
+    decoded = decode(data + b" \xed\xa0\x80")
+    assert decoded.text == "Größe 😀 \ufffd"
+    assert decoded.warning == "1 place could not be decoded as utf-8 and became U+FFFD"
