@@ -4,6 +4,7 @@ Nothing heavy is loaded until something is searched or embedded.
 """
 
 from ragkit.store.records import (
+    CachedAnswer,
     Check,
     Counts,
     FileState,
@@ -14,6 +15,7 @@ from ragkit.store.records import (
     Root,
     Scored,
     SessionInfo,
+    Spent,
     StoredChunk,
     StoredDocument,
     StoredFailure,
@@ -27,6 +29,7 @@ from ragkit.store.store import Store
 from ragkit.store.where import Where
 
 __all__ = [
+    "CachedAnswer",
     "Check",
     "Counts",
     "FileState",
@@ -37,6 +40,7 @@ __all__ = [
     "Root",
     "Scored",
     "SessionInfo",
+    "Spent",
     "Store",
     "StoredChunk",
     "StoredDocument",

@@ -58,16 +58,18 @@ def sessions(connection: sqlite3.Connection) -> list[SessionInfo]:
 
 
 def delete_session(connection: sqlite3.Connection, session: str) -> bool:
-    """Delete a session with its turns, all that memories made of them, and its traces.
+    """Delete a session with its turns, all that was made of them, and its traces.
 
     What is deleted is overwritten in the file; say whether there was a session.
     """
     connection.execute("PRAGMA secure_delete = ON")
-    connection.execute(
-        "DELETE FROM traces WHERE id IN (SELECT trace FROM turns"
-        " JOIN sessions ON sessions.id = session_id WHERE name = ?)",
-        (storable(session),),
-    )
+    for table, column in (("traces", "id"), ("cached_answers", "trace")):
+        connection.execute(
+            f"DELETE FROM {table} WHERE {column} IN (SELECT trace FROM turns"  # noqa: S608 - our own names
+            " JOIN sessions ON sessions.id = session_id WHERE name = ?)",
+            (storable(session),),
+        )
+    connection.execute("DELETE FROM question_vectors")  # whose they are is not known
     cursor = connection.execute("DELETE FROM sessions WHERE name = ?", (storable(session),))
     return bool(cursor.rowcount)
 

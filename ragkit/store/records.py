@@ -238,3 +238,35 @@ class Check:
     status: CheckStatus
     message: str
     remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedAnswer:
+    """An answer given before, as JSON, and the question that it answered.
+
+    Attributes:
+        trace: The trace of when it was given.
+        vector: The question's, float16, little-endian, unit length; ``None`` if it has none.
+    """
+
+    question: str
+    body_json: str
+    trace: str
+    vector: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Tokens that language models read and wrote, and what they cost.
+
+    Attributes:
+        answers: How many answers were given by language models.
+        calls: How often a model was asked.
+        cost: In the currency of the prices; ``None`` where not all prices are known.
+    """
+
+    answers: int = 0
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = 0.0

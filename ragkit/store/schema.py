@@ -193,7 +193,47 @@ CREATE TABLE memory_vectors (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS = (_BASE, _MEMORY)
+# Nothing here is needed: an answer can be given again, a question embedded again.
+_ANSWERS = """
+-- key: BLAKE2b-256 of all that an answer depends on; scope: of all of that but the question;
+-- vector: the question's, float16, little-endian, unit length
+CREATE TABLE cached_answers (
+    key BLOB PRIMARY KEY,
+    scope BLOB NOT NULL,
+    question TEXT NOT NULL,
+    vector BLOB,
+    body TEXT NOT NULL,
+    trace TEXT NOT NULL,
+    used_at REAL NOT NULL
+) STRICT;
+CREATE INDEX cached_answers_by_scope ON cached_answers (scope, used_at);
+CREATE INDEX cached_answers_by_use ON cached_answers (used_at);
+CREATE INDEX cached_answers_by_trace ON cached_answers (trace);
+
+-- key: BLAKE2b-256 of model and text; vector: float32, little-endian
+CREATE TABLE question_vectors (
+    key BLOB PRIMARY KEY,
+    vector BLOB NOT NULL,
+    used_at REAL NOT NULL
+) STRICT;
+CREATE INDEX question_vectors_by_use ON question_vectors (used_at);
+
+-- One row for each model that took part in an answer; cost is NULL where no price is known.
+CREATE TABLE spending (
+    id INTEGER PRIMARY KEY,
+    trace TEXT NOT NULL,
+    at REAL NOT NULL,
+    model TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cost REAL
+) STRICT;
+CREATE INDEX spending_by_trace ON spending (trace);
+CREATE INDEX turns_by_trace ON turns (trace);
+"""
+
+MIGRATIONS = (_BASE, _MEMORY, _ANSWERS)
 VERSION = len(MIGRATIONS)
 
 

@@ -16,6 +16,7 @@ from ragkit.store import (
     queries,
     vectors,
 )
+from ragkit.store.answer_store import AnswerStore
 from ragkit.store.conversation_store import ConversationStore
 from ragkit.store.dense import DenseView
 from ragkit.store.lexical import DamagedIndexError, LexicalView
@@ -49,7 +50,7 @@ _CREATION_SECONDS = 30.0
 _OWN_SETTINGS = ("base", "dimension", "vectors_of")
 
 
-class Store(ConversationStore):
+class Store(AnswerStore, ConversationStore):
     """Documents, chunks, vectors, sessions and traces in one directory, and two ways to search.
 
     A context manager; safe to use from several threads, and from several processes at a time, of
