@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from answer_samples import Library
@@ -10,9 +11,11 @@ from answer_samples import Library
 from ragkit import KnowledgeBase
 from ragkit.answer.calibration import BUILT_IN, Calibration, load_calibration, save_calibration
 from ragkit.embed import load_embedder
-from ragkit.embed.protocol import Embedder
 from ragkit.errors import UsageError
 from ragkit.store import Store
+
+if TYPE_CHECKING:
+    from ragkit.embed.protocol import Embedder
 
 LIBRARY = Library()
 QUESTION = "How long is the warranty?"
