@@ -322,8 +322,10 @@ def _mostly_utf8(data: bytes) -> Decoded | None:
             pass
         else:
             text = units.decode("utf-16-le", "replace")
-            lost = text.count("\ufffd") > _replaced_before(data, "utf-8")
-            return Decoded(text, "utf-8", "utf-8", _loss(text, data, "utf-8") if lost else None)
+            more_lost = text.count("\ufffd") > _replaced_before(data, "utf-8")
+            return Decoded(
+                text, "utf-8", "utf-8", _loss(text, data, "utf-8") if more_lost else None
+            )
     text = data.decode("utf-8", errors="replace")
     lost = text.count("\ufffd") - _replaced_before(data, "utf-8")
     good = len(text) - len(data.translate(None, _HIGH)) - lost
