@@ -15,7 +15,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ragkit.agent import Tool, ToolError, ToolResult, tool
+    from ragkit.agent import (
+        Agent,
+        AgentResult,
+        Limits,
+        RunState,
+        Tool,
+        ToolError,
+        ToolResult,
+        tool,
+    )
     from ragkit.chat import Chat
     from ragkit.errors import (
         CorruptError,
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
         LockedError,
         ModelError,
         NotFoundError,
+        PromptTooLongError,
         RagkitError,
         UsageError,
         VersionError,
@@ -48,7 +58,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ragkit.agent": ("Tool", "ToolError", "ToolResult", "tool"),
+    "ragkit.agent": (
+        "Agent",
+        "AgentResult",
+        "Limits",
+        "RunState",
+        "Tool",
+        "ToolError",
+        "ToolResult",
+        "tool",
+    ),
     "ragkit.chat": ("Chat",),
     "ragkit.errors": (
         "CorruptError",
@@ -58,6 +77,7 @@ _HOMES = {
         "LockedError",
         "ModelError",
         "NotFoundError",
+        "PromptTooLongError",
         "RagkitError",
         "UsageError",
         "VersionError",
@@ -81,6 +101,8 @@ _HOMES = {
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Agent",
+    "AgentResult",
     "Answer",
     "Chat",
     "Citation",
@@ -92,13 +114,16 @@ __all__ = [
     "IngestReport",
     "KnowledgeBase",
     "KnowledgeBaseError",
+    "Limits",
     "LockedError",
     "ModelError",
     "NotFoundError",
     "Notice",
     "Progress",
+    "PromptTooLongError",
     "RagkitError",
     "Ranks",
+    "RunState",
     "SearchResult",
     "Sources",
     "Status",

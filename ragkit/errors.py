@@ -10,6 +10,8 @@ RagkitError
 │   └── CorruptError             damaged; the message says how to restore it
 ├── EmbeddingError             the embedding model cannot be loaded or run        exit code 3
 └── ModelError                 a language model cannot be reached or failed       exit code 3
+    ├── PromptTooLongError       the prompt is longer than it can read
+    └── ToolsUnsupportedError    the server cannot call tools with it
 
 A file that cannot be loaded raises nothing here: it is an entry in the ingest report.
 """
@@ -59,3 +61,11 @@ class EmbeddingError(RagkitError):
 
 class ModelError(RagkitError):
     """A language model cannot be reached, or failed."""
+
+
+class PromptTooLongError(ModelError):
+    """The prompt is longer than the model can read."""
+
+
+class ToolsUnsupportedError(ModelError):
+    """The server, or the model as it is served there, cannot call tools."""

@@ -1,5 +1,36 @@
 """Agents: a model, the tools it may call, and the one loop that runs them."""
 
+from ragkit.agent.agent import Agent
+from ragkit.agent.limits import Limits
+from ragkit.agent.results import (
+    AgentEvent,
+    AgentResult,
+    CallRecord,
+    PendingCall,
+    RunState,
+    Step,
+    StepStarted,
+    Thought,
+    ToolFinished,
+    ToolStarted,
+)
 from ragkit.agent.tool import Tool, ToolError, ToolResult, tool
 
-__all__ = ["Tool", "ToolError", "ToolResult", "tool"]
+__all__ = [
+    "Agent",
+    "AgentEvent",
+    "AgentResult",
+    "CallRecord",
+    "Limits",
+    "PendingCall",
+    "RunState",
+    "Step",
+    "StepStarted",
+    "Thought",
+    "Tool",
+    "ToolError",
+    "ToolFinished",
+    "ToolResult",
+    "ToolStarted",
+    "tool",
+]

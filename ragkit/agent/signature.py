@@ -60,7 +60,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     name = getattr(function, "__qualname__", repr(function))
     parameters = list(inspect.signature(function).parameters.values())
     try:
-        hints = get_type_hints(_typed(function), include_extras=True)
+        hints = _hints(_typed(function))
     except (NameError, TypeError, AttributeError) as error:
         raise UsageError(f"the types of tool {name!r} cannot be resolved: {error}") from error
     documented = _documented_parameters(function)
@@ -179,6 +179,15 @@ def _typed(function: Callable[..., Any]) -> Any:
     if isinstance(function, functools.partial):
         return function.func
     return type(function).__call__
+
+
+def _hints(function: Any) -> dict[str, Any]:
+    """Resolve the types of the parameters; that of the result is nobody's concern here."""
+    annotations = dict(getattr(function, "__annotations__", {}))
+    annotations.pop("return", None)
+    holder = type("Parameters", (), {"__annotations__": annotations})
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    return get_type_hints(holder, globalns=names, include_extras=True)
 
 
 def _type_of(parameter: inspect.Parameter, hints: Mapping[str, Any], tool: str) -> Any:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import queue
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, overload
 
+from ragkit.agent import workers
 from ragkit.agent.signature import (
     InvalidArgumentsError,
     Validator,
@@ -22,7 +21,7 @@ from ragkit.agent.signature import (
     signature_of,
 )
 from ragkit.errors import UsageError
-from ragkit.events import carried, span
+from ragkit.events import span
 from ragkit.llm.json_text import read_json
 from ragkit.llm.protocol import ToolSchema
 
@@ -47,7 +46,7 @@ class ToolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What came of a call.
+    """What came of a call; a tool may also return one, to tell the model something of its own.
 
     Attributes:
         text: What the model is told: the value as text (JSON unless it is a string), cut to the
@@ -150,7 +149,17 @@ class Tool:
         except Exception:  # whatever went wrong in it, it did not say that the call is harmless
             return True
 
-    def call(self, arguments: str | Mapping[str, Any]) -> ToolResult:
+    def fault(self, arguments: str | Mapping[str, Any]) -> str | None:
+        """Say what is wrong with a model's arguments, or ``None`` if they fit."""
+        try:
+            self._bind(parse_arguments(arguments))
+        except InvalidArgumentsError as error:
+            return str(error)
+        return None
+
+    def call(
+        self, arguments: str | Mapping[str, Any], *, seconds: float | None = None
+    ) -> ToolResult:
         """Call the function with a model's arguments; whatever happens, there is a result.
 
         Nobody is asked for approval here: that is up to the loop that the tool runs in. A call
@@ -159,43 +168,46 @@ class Tool:
 
         Args:
             arguments: JSON as the model wrote it, or the arguments themselves.
+            seconds: What is left for it, where that is less than its own ``timeout``. It does not
+                bind a tool without one, which runs in this thread.
         """
+        timeout = self.timeout
+        if timeout is not None and seconds is not None:
+            timeout = max(0.0, min(timeout, seconds))
         with span(self.name, "tool", inputs=_recordable(arguments), tool=self.name) as step:
-            result = self._call(arguments)
+            result = self._call(arguments, timeout)
             step.set(outputs=result.text)
             if result.error:
                 step.fail(result.text)
             return result
 
-    def _call(self, arguments: str | Mapping[str, Any]) -> ToolResult:
+    def _call(self, arguments: str | Mapping[str, Any], timeout: float | None) -> ToolResult:
         try:
             given = parse_arguments(arguments)
             args, kwargs = self._bind(given)
         except InvalidArgumentsError as error:
             return ToolResult(f"{self.name} was not called, its arguments are wrong: {error}", True)
-        run = functools.partial(self._run, args, kwargs)
-        if self.timeout is None:
+        run = functools.partial(self._run, args, kwargs, timeout)
+        if timeout is None:
             return run()
-        results: queue.SimpleQueue[ToolResult] = queue.SimpleQueue()
-        work = carried(lambda: results.put(run()))
-        threading.Thread(target=work, name=f"ragkit-tool-{self.name}", daemon=True).start()
-        try:
-            return results.get(timeout=self.timeout)
-        except queue.Empty:
-            return self._too_slow()
+        call = workers.start(run)
+        done, _ = wait([call], timeout)
+        return call.result() if done else self._too_slow(timeout)
 
-    def _run(self, args: list[Any], kwargs: dict[str, Any]) -> ToolResult:
+    def _run(self, args: list[Any], kwargs: dict[str, Any], timeout: float | None) -> ToolResult:
         try:
             value = self._function(*args, **kwargs)
             if inspect.isawaitable(value):
-                value = _awaited(value, self.timeout)
+                value = awaited(value, timeout)
+            if isinstance(value, ToolResult):
+                return replace(value, text=self._cut(value.text))
             if isinstance(value, Iterator):
                 value = list(islice(value, _MAX_ITEMS))
             return ToolResult(self._cut(as_text(value)), value=value)
         except ToolError as error:
             return ToolResult(self._cut(str(error) or "failed"), error=True)
         except TimeoutError as error:
-            return self._too_slow() if not str(error) else self._failed(error)
+            return self._failed(error) if str(error) else self._too_slow(timeout)
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             return self._failed(error)
 
@@ -203,11 +215,9 @@ class Tool:
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return ToolResult(self._cut(said), error=True)
 
-    def _too_slow(self) -> ToolResult:
-        return ToolResult(
-            f"{self.name} did not finish within {self.timeout:g} seconds and was given up",
-            error=True,
-        )
+    def _too_slow(self, timeout: float | None) -> ToolResult:
+        limit = "in time" if timeout is None else f"within {timeout:.3g} seconds"
+        return ToolResult(f"{self.name} did not finish {limit} and was given up", error=True)
 
     def _cut(self, text: str) -> str:
         limit = self.max_result_characters
@@ -324,19 +334,25 @@ def as_text(value: Any) -> str:
         return repr(value)  # such as a list that holds itself
 
 
-def _awaited(awaitable: Any, timeout: float | None) -> Any:
-    async def wait() -> Any:
+def awaited(awaitable: Any, timeout: float | None) -> Any:
+    """Wait for ``awaitable`` on the event loop of whoever awaits the agent, or on one of its own.
+
+    Raises:
+        TimeoutError: it took longer than ``timeout`` seconds, and was cancelled.
+    """
+
+    async def waited() -> Any:
         return await asyncio.wait_for(awaitable, timeout)
 
     loop = CALLERS_LOOP.get()
     if loop is not None and loop.is_running():
-        return asyncio.run_coroutine_threadsafe(wait(), loop).result()
+        return asyncio.run_coroutine_threadsafe(waited(), loop).result()
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(wait())
-    with ThreadPoolExecutor(1) as elsewhere:  # this thread's loop is busy calling us
-        return elsewhere.submit(carried(asyncio.run), wait()).result()
+        return asyncio.run(waited())
+    # This thread's loop is busy calling us.
+    return workers.start(lambda: asyncio.run(waited())).result()
 
 
 def _kind(value: Any) -> str:

@@ -5,11 +5,41 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from ragkit.events import carried
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 Item = TypeVar("Item")
+
+# When whatever is done here has to be over, by time.monotonic(), whoever asked for it.
+_DEADLINE: ContextVar[float | None] = ContextVar("ragkit_deadline", default=None)
+
+
+@contextmanager
+def no_longer_than(seconds: float | None) -> Iterator[None]:
+    """Bound what models are asked inside; a longer time than an outer bound allows is cut to it."""
+    if seconds is None:
+        yield
+        return
+    deadline = time.monotonic() + seconds
+    outer = _DEADLINE.get()
+    token = _DEADLINE.set(deadline if outer is None else min(deadline, outer))
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(token)
+
+
+def seconds_left() -> float | None:
+    """Return how much time :func:`no_longer_than` leaves, or ``None`` for no bound."""
+    deadline = _DEADLINE.get()
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +49,7 @@ class _Stopped:
     error: BaseException | None = None
 
 
-def within(seconds: float, source: Generator[Item, None, None]) -> Iterator[Item]:
+def within(seconds: float, source: Generator[Item, None, None]) -> Generator[Item, None, None]:
     """Yield what ``source`` yields, for at most ``seconds`` after the first item is asked for.
 
     The source runs in a thread of its own, because a server that sends a byte now and then can
@@ -45,7 +75,7 @@ def within(seconds: float, source: Generator[Item, None, None]) -> Iterator[Item
             source.close()
             items.put(stopped)
 
-    threading.Thread(target=work, name="ragkit-model", daemon=True).start()
+    threading.Thread(target=carried(work), name="ragkit-model", daemon=True).start()
     deadline = time.monotonic() + seconds
     try:
         while True:

@@ -10,7 +10,6 @@ import importlib.util
 import json
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,6 +18,8 @@ from ragkit.errors import ModelError
 from ragkit.llm.openai_compatible import OpenAICompatible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     import xllamacpp
 
     from ragkit.llm.protocol import Delta, Message, ToolSchema

@@ -6,11 +6,10 @@ import functools
 import json
 import os
 import weakref
-from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from ragkit.errors import ModelError, UsageError
-from ragkit.llm.deadline import within
+from ragkit.llm.deadline import seconds_left, within
 from ragkit.llm.failures import explain
 from ragkit.llm.protocol import (
     Delta,
@@ -23,6 +22,8 @@ from ragkit.llm.protocol import (
 from ragkit.results import Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping, Sequence
+
     import openai
     from openai.types.chat import ChatCompletionChunk
     from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
@@ -185,12 +186,14 @@ class OpenAICompatible:
         if stop:
             settings["stop"] = list(stop)
         client = self._client  # made before the clock starts: importing takes a second
+        left = seconds_left()
+        seconds = self._timeout if left is None else min(left, self._timeout)
         try:
-            yield from within(self._timeout, self._deltas(client, settings))
+            yield from within(seconds, self._deltas(client, settings))
         except TimeoutError:
             raise ModelError(
                 f"{self._name} at {self._base_url} did not finish its reply within "
-                f"{self._timeout:g} seconds"
+                f"{seconds:.3g} seconds"
             ) from None
 
     @functools.cached_property

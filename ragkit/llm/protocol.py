@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from ragkit.events import span
+from ragkit.llm.prices import price_of
+from ragkit.results import Usage
+
 if TYPE_CHECKING:
-    from ragkit.results import Usage
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "other"]
@@ -116,6 +119,69 @@ class ChatModel(Protocol):
         ...
 
 
+def stream_reply(
+    model: ChatModel,
+    messages: Sequence[Message],
+    *,
+    max_tokens: int = 1024,
+    temperature: float = 0.0,
+    tools: Sequence[ToolSchema] = (),
+    schema: Mapping[str, Any] | None = None,
+    stop: Sequence[str] = (),
+) -> Generator[str, None, Reply]:
+    """Ask ``model``; yield its text as it comes and return the whole reply.
+
+    Recorded as one span of kind ``model``, with tokens and, where the price is known, cost.
+    Closing the generator cancels the call.
+
+    Raises:
+        ragkit.errors.ModelError: the model cannot be reached, refused, or broke off.
+    """
+    with span(
+        model.name,
+        "model",
+        inputs={"messages": [message_document(message) for message in messages]},
+        model=model.name,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        tools=[tool.name for tool in tools],
+    ) as step:
+        texts: list[str] = []
+        calls: list[ToolCall] = []
+        finish: FinishReason = "other"
+        usage = Usage()
+        deltas = model.stream(
+            messages,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            tools=tools,
+            schema=schema,
+            stop=stop,
+        )
+        try:
+            for delta in deltas:
+                calls += delta.tool_calls
+                finish = delta.finish_reason or finish
+                usage = delta.usage or usage
+                if delta.text:
+                    texts.append(delta.text)
+                    yield delta.text
+        finally:
+            close = getattr(deltas, "close", None)
+            if close is not None:
+                close()
+        reply = Reply("".join(texts), finish, usage, tuple(calls))
+        price = price_of(model.name)
+        step.set(
+            outputs={"message": message_document(reply.message())},
+            finish_reason=finish,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            **({} if price is None else {"cost": price.of(usage)}),
+        )
+        return reply
+
+
 def complete(
     model: ChatModel,
     messages: Sequence[Message],
@@ -131,42 +197,21 @@ def complete(
     Raises:
         ragkit.errors.ModelError: the model cannot be reached, refused, or broke off.
     """
-    from ragkit.events import span
-    from ragkit.results import Usage
-
-    with span(
-        model.name,
-        "model",
-        inputs={"messages": [message_document(message) for message in messages]},
-        model=model.name,
+    pieces = stream_reply(
+        model,
+        messages,
         max_tokens=max_tokens,
         temperature=temperature,
-        tools=[tool.name for tool in tools],
-    ) as step:
-        texts: list[str] = []
-        calls: list[ToolCall] = []
-        finish: FinishReason = "other"
-        usage = Usage()
-        for delta in model.stream(
-            messages,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            tools=tools,
-            schema=schema,
-            stop=stop,
-        ):
-            texts.append(delta.text)
-            calls += delta.tool_calls
-            finish = delta.finish_reason or finish
-            usage = delta.usage or usage
-        reply = Reply("".join(texts), finish, usage, tuple(calls))
-        step.set(
-            outputs={"message": message_document(reply.message())},
-            finish_reason=finish,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-        )
-        return reply
+        tools=tools,
+        schema=schema,
+        stop=stop,
+    )
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as finished:
+            reply: Reply = finished.value
+            return reply
 
 
 def message_document(message: Message) -> dict[str, Any]:
@@ -184,3 +229,20 @@ def message_document(message: Message) -> dict[str, Any]:
     if message.tool_call_id is not None:
         document["tool_call_id"] = message.tool_call_id
     return document
+
+
+def message_from_document(document: Mapping[str, Any]) -> Message:
+    """Return the message that :func:`message_document` made ``document`` of.
+
+    Raises:
+        KeyError, TypeError: it did not.
+    """
+    return Message(
+        role=document["role"],
+        content=document["content"],
+        tool_calls=tuple(
+            ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
+            for call in document.get("tool_calls", ())
+        ),
+        tool_call_id=document.get("tool_call_id"),
+    )

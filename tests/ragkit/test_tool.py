@@ -7,9 +7,8 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -19,6 +18,9 @@ from pydantic import BaseModel, Field
 from ragkit import Tool, ToolError, UsageError, tool
 from ragkit.events import Span, recording
 from ragkit.llm.json_text import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Place(BaseModel):
