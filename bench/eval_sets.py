@@ -1,4 +1,4 @@
-"""The data to compare on: retrieval sets and a folder of PDFs, whole or cut down.
+"""The data to compare on: retrieval sets, long PDFs, small texts; whole or cut down.
 
 What is taken from a set is decided by size alone, never by name.
 """
@@ -14,17 +14,20 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-LONG_DOCUMENT_PAGES = 70
+WORDS_IN_SMALL_FILE = 60
+FILES_IN_FOLDER = 500
+TIMED_QUESTIONS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class EvalSet:
-    """Files, the questions about them, and the metric they are scored with."""
+    """Files below ``root`` and the questions about them; ``pages`` where they have such."""
 
     name: str
     root: Path
     files: tuple[Path, ...]
     queries: tuple[dict[str, Any], ...]
+    pages: int | None = None
 
     def copy_to(self, folder: Path) -> None:
         """Lay the files out under ``folder`` as they are under the corpus."""
@@ -38,22 +41,28 @@ class EvalSet:
         return (self.root / relative).read_text(encoding="utf-8")
 
 
-def data_folder() -> Path:
-    """Where the evaluation data is: ``RAGKIT_EVAL_DATA``, or beside the repository.
-
-    Raises:
-        SystemExit: it is in neither place.
-    """
+def data_folder() -> Path | None:
+    """Where the evaluation data is: ``RAGKIT_EVAL_DATA``, or beside the repository, if at all."""
     named = os.environ.get("RAGKIT_EVAL_DATA")
     folder = Path(named) if named else REPOSITORY.parent / "shared" / "eval"
-    if not folder.is_dir():
-        raise SystemExit(f"no evaluation data in {str(folder)!r}: set RAGKIT_EVAL_DATA")
+    return folder if folder.is_dir() else None
+
+
+def needed_data() -> Path:
+    """The folder of the evaluation data.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    folder = data_folder()
+    if folder is None:
+        raise SystemExit("there is no evaluation data: set RAGKIT_EVAL_DATA to its folder")
     return folder
 
 
 def read_set(name: str, *, small: bool) -> EvalSet:
     """A retrieval set by its folder's name; only its answerable questions."""
-    folder = data_folder() / name
+    folder = needed_data() / name
     corpus = folder / "corpus"
     if not corpus.is_dir():
         raise SystemExit(f"{str(folder)!r} holds no corpus")
@@ -100,16 +109,57 @@ def page_count(path: Path) -> int:
         document.close()
 
 
-def pdf_folder(folder: Path | None, *, small: bool) -> EvalSet:
-    """The PDFs whose ingest is timed: all under ``folder``, or the long ones of the data."""
-    root = folder or data_folder() / "mmlongbench" / "corpus"
-    files = sorted(path for path in root.rglob("*.pdf") if path.is_file())
-    if folder is None:
-        counts = {path: page_count(path) for path in files}
-        if small:
-            files = sorted(files, key=counts.__getitem__)[:2]
-        else:
-            files = [path for path in files if counts[path] > LONG_DOCUMENT_PAGES]
-    if not files:
+def longest_pdfs(folder: Path | None, count: int, *, small: bool) -> EvalSet:
+    """The PDFs with the most pages, of ``folder`` or else of the evaluation data.
+
+    Of the latter with the questions that they answer. ``small``: those with the fewest pages that
+    answer some question.
+    """
+    if folder is not None:
+        root, queries = folder, ()
+    else:
+        whole = read_set("mmlongbench", small=False)
+        root, queries = whole.root, whole.queries
+    pages = {path: page_count(path) for path in sorted(root.rglob("*.pdf")) if path.is_file()}
+    if not pages:
         raise SystemExit(f"no PDF in {str(root)!r}")
-    return EvalSet("pdfs", root, tuple(files), ())
+    asked = {root / place["path"] for query in queries for place in query["relevant"]}
+    candidates = [path for path in pages if path in asked or not (small and asked)]
+    chosen = sorted(candidates, key=lambda path: pages[path] * (1 if small else -1))[:count]
+    return EvalSet(
+        "reports",
+        root,
+        tuple(sorted(chosen)),
+        tuple(
+            query
+            for query in queries
+            if all(root / place["path"] in chosen for place in query["relevant"])
+        ),
+        sum(pages[path] for path in chosen),
+    )
+
+
+def small_files(name: str, folder: Path, count: int) -> EvalSet:
+    """Cut the texts of the evaluation data into ``count`` files, each short enough for a passage.
+
+    The questions are those of the same texts, for their time and not for what they find.
+    """
+    words = [
+        word
+        for path in sorted(needed_data().glob("*/corpus/**/*"))
+        if path.suffix in (".txt", ".md")
+        for word in path.read_text(encoding="utf-8").split()
+    ]
+    starts = range(0, len(words) - WORDS_IN_SMALL_FILE, WORDS_IN_SMALL_FILE)
+    if len(starts) < count:
+        raise SystemExit(f"the texts suffice for {len(starts):,} small files, not for {count:,}")
+    step = len(starts) // count
+    files = []
+    for number in range(count):
+        path = folder / f"{number // FILES_IN_FOLDER:03}" / f"{number:05}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        start = starts[number * step]
+        path.write_text(" ".join(words[start : start + WORDS_IN_SMALL_FILE]), encoding="utf-8")
+        files.append(path)
+    queries = read_set("cranfield", small=False).queries[:TIMED_QUESTIONS]
+    return EvalSet(name, folder, tuple(files), queries)

@@ -73,6 +73,26 @@ def run(
     return Outcome(answer, seconds, peak or None)
 
 
+def wall_seconds(command: Sequence[str | Path], *, environment: Mapping[str, str]) -> float:
+    """Time a command whose output does not matter.
+
+    Raises:
+        CommandError: it exited with an error.
+    """
+    begin = time.perf_counter()
+    done = subprocess.run(
+        list(map(str, command)),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=dict(environment),
+        check=False,
+    )
+    seconds = time.perf_counter() - begin
+    if done.returncode != 0:
+        raise CommandError(f"exit code {done.returncode}: {done.stderr.decode(errors='replace')}")
+    return seconds
+
+
 def tree_bytes(pid: int) -> int:
     """Resident memory of a process and its descendants, shared pages counted for each."""
     total = 0

@@ -19,7 +19,7 @@ MEGABYTE = 1_000_000
 def circumstances(*, small: bool) -> dict[str, Any]:
     """When, where and of what commit."""
     return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "date": now(),
         "small": small,
         "commit": git("rev-parse", "HEAD"),
         "uncommitted_changes": bool(git("status", "--porcelain", "--untracked-files=no")),
@@ -31,6 +31,11 @@ def circumstances(*, small: bool) -> dict[str, Any]:
             "load_at_start": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         },
     }
+
+
+def now() -> str:
+    """The time, for people and programs."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def git(*arguments: str) -> str:
@@ -116,30 +121,17 @@ def rows(results: dict[str, Any], names: list[str]) -> Iterator[tuple[str, list[
         label = f"{set_name} ({quality['questions']} questions, {quality['files']} files)"
         for metric in metrics:
             yield f"{label}: {metric}", best_bold(scored, names, lambda s, m=metric: s["mean"][m])
-        yield f"{set_name}: query p50, ms", plain(scored, names, lambda s: f"{s['p50_ms']:.1f}")
-        yield f"{set_name}: query p95, ms", plain(scored, names, lambda s: f"{s['p95_ms']:.1f}")
+        yield from latency_rows(set_name, scored, names)
     for set_name, ingest in results["ingest"].items():
-        label = (
-            f"{set_name}, ingest of {ingest['files']} files, {ingest['bytes'] / MEGABYTE:.1f} MB"
-        )
-        runs = {name: found for name, found in ingest["runs"].items() if found}
-        yield f"{label}: s", plain(runs, names, lambda r: f"{median(r, 'seconds'):.1f}")
-        yield f"{set_name}: passages", plain(runs, names, lambda r: f"{r[-1]['passages']:,}")
-        yield f"{set_name}: peak memory, MB", plain(runs, names, megabytes("peak_bytes"))
-        yield f"{set_name}: index on disk, MB", plain(runs, names, megabytes("index_bytes"))
-        if "again_seconds" in ingest:
-            cells = [
-                f"{ingest['again_seconds'][name]:.1f}"
-                if name in ingest["again_seconds"]
-                else "builds anew"
-                for name in names
-            ]
-            yield f"{set_name}: same folder again, s", cells
-    cold = {name: times for name, times in results["cold_start_seconds"].items() if times}
-    if cold:
+        yield from ingest_rows(set_name, ingest, names)
+    if results["latency"]:
+        label = f"{results['latency']['files']:,} passages"
+        yield from latency_rows(label, results["latency"]["toolkits"], names)
+    for label, starts in results["starts"].items():
+        times = {name: found for name, found in starts.items() if found}
         yield (
-            "one search from a cold start, s",
-            plain(cold, names, lambda times: f"{statistics.median(times):.2f}"),
+            f"{label}, whole process, s",
+            plain(times, names, lambda t: f"{statistics.median(t):.2f}", missing="–"),
         )
     prepared = {
         name: toolkit["prepare_seconds"]
@@ -147,6 +139,64 @@ def rows(results: dict[str, Any], names: list[str]) -> Iterator[tuple[str, list[
         if toolkit["prepare_seconds"] is not None
     }
     yield "preparation, once per machine, s", plain(prepared, names, lambda s: f"{s:.1f}")
+
+
+def ingest_rows(
+    set_name: str, ingest: dict[str, Any], names: list[str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Time, size and memory of an ingest, and how often ragkit's time fits into the others'."""
+    runs = {name: found for name, found in ingest["runs"].items() if found}
+    asked = [name for name in names if name in ingest["runs"]]
+    pages = f", {ingest['pages']:,} pages" if ingest["pages"] else ""
+    size = f"{ingest['files']:,} files{pages}, {ingest['bytes'] / MEGABYTE:.1f} MB"
+
+    def cells(cell: Callable[[list[dict[str, Any]]], str]) -> list[str]:
+        return [
+            "–" if name not in asked else cell(runs[name]) if name in runs else "failed"
+            for name in names
+        ]
+
+    yield f"{set_name}, ingest of {size}: s", cells(lambda r: f"{median(r, 'seconds'):.1f}")
+    if len(runs) > 1 and "ragkit" in runs:
+        own = median(runs["ragkit"], "seconds")
+        yield (
+            f"{set_name}: times as long as ragkit",
+            cells(lambda r: f"{median(r, 'seconds') / own:.1f}"),
+        )
+    if searchable := ingest.get("searchable"):
+        for key, label in (
+            ("first_seconds", "until the first file can be searched"),
+            ("all_seconds", "until all files can be searched"),
+        ):
+            own = searchable[key]
+            yield (
+                f"{set_name}: {label}, s",
+                [
+                    f"{own:.1f}"
+                    if name == "ragkit"
+                    else f"{median(runs[name], 'seconds'):.1f} "
+                    f"(× {median(runs[name], 'seconds') / own:.0f})"
+                    if name in runs
+                    else "failed"
+                    for name in names
+                ],
+            )
+    yield f"{set_name}: passages", cells(lambda r: f"{r[-1]['own_passages']:,}")
+    yield f"{set_name}: peak memory, MB", cells(megabytes("peak_bytes"))
+    yield f"{set_name}: index on disk, MB", cells(megabytes("index_bytes"))
+    if "again_seconds" in ingest:
+        yield (
+            f"{set_name}: unchanged folder again, s",
+            plain(ingest["again_seconds"], names, lambda s: f"{s:.2f}", missing="builds anew"),
+        )
+
+
+def latency_rows(
+    label: str, measured: dict[str, Any], names: list[str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Half and nearly all questions."""
+    yield f"{label}: query p50, ms", plain(measured, names, lambda s: f"{s['p50_ms']:.1f}")
+    yield f"{label}: query p95, ms", plain(measured, names, lambda s: f"{s['p95_ms']:.1f}")
 
 
 def median(runs: list[dict[str, Any]], key: str) -> float:
@@ -164,9 +214,15 @@ def megabytes(key: str) -> Callable[[list[dict[str, Any]]], str]:
     return cell
 
 
-def plain(values: dict[str, Any], names: list[str], cell: Callable[[Any], str]) -> list[str]:
-    """A cell for each toolkit; "failed" where there is no value."""
-    return [cell(values[name]) if name in values else "failed" for name in names]
+def plain(
+    values: dict[str, Any],
+    names: list[str],
+    cell: Callable[[Any], str],
+    *,
+    missing: str = "failed",
+) -> list[str]:
+    """A cell for each toolkit; ``missing`` where there is no value."""
+    return [cell(values[name]) if name in values else missing for name in names]
 
 
 def best_bold(

@@ -5,7 +5,9 @@ Runs in the toolkit's own environment, so it needs nothing but the standard libr
     python use_langchain.py ingest FOLDER WORKDIR      → {"passages", "seconds", "import_seconds"}
     python use_langchain.py search WORKDIR QUERIES OUT → {"milliseconds": [...], ...}
     python use_langchain.py once WORKDIR QUESTION      → {"hits": N}; a search from a cold start
+    python use_langchain.py import                     → {}; imports what it names and ends
     python use_langchain.py prepare                    → {"seconds": S}; one-off, per machine
+    python use_ragkit.py searchable FOLDER WORKDIR FILES → {"first_seconds", "all_seconds"}
     python use_langchain.py versions                   → {"langchain": "1.4.7", ...}
 
 The answer is the last line of standard output, as JSON.
@@ -58,6 +60,12 @@ class Toolkit(Protocol):
     def open(self, workdir: Path) -> Search:
         """Open the index; the search returns the best passages first."""
 
+    def searchable(self, folder: Path, workdir: Path, files: int) -> dict[str, float]:
+        """Ingest, and tell when a search from another process found something, and everything.
+
+        Only for toolkits that can be searched before an ingest is complete.
+        """
+
 
 def model_folder() -> str:
     """The folder of all-MiniLM-L6-v2, out of the installed package."""
@@ -83,6 +91,7 @@ def run(toolkit: Toolkit) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("versions")
     commands.add_parser("prepare")
+    commands.add_parser("import")
     ingest = commands.add_parser("ingest")
     ingest.add_argument("folder", type=Path)
     ingest.add_argument("workdir", type=Path)
@@ -95,6 +104,10 @@ def run(toolkit: Toolkit) -> None:
     once = commands.add_parser("once")
     once.add_argument("workdir", type=Path)
     once.add_argument("question")
+    searchable = commands.add_parser("searchable")
+    searchable.add_argument("folder", type=Path)
+    searchable.add_argument("workdir", type=Path)
+    searchable.add_argument("files", type=int)
     options = parser.parse_args()
     answer = {
         "versions": lambda: versions(toolkit),
@@ -102,6 +115,8 @@ def run(toolkit: Toolkit) -> None:
         "ingest": lambda: timed_ingest(toolkit, options.folder, options.workdir),
         "search": lambda: timed_search(toolkit, options),
         "once": lambda: search_once(toolkit, options.workdir, options.question),
+        "import": lambda: load(toolkit),
+        "searchable": lambda: toolkit.searchable(options.folder, options.workdir, options.files),
     }[options.command]()
     print(json.dumps(answer))
 
@@ -122,13 +137,14 @@ def version(package: str) -> str:
         return str(importlib.import_module(package).__version__)
 
 
-def load(toolkit: Toolkit) -> None:
+def load(toolkit: Toolkit) -> dict[str, str]:
     """Import what the toolkit names, so that the time for it can be told apart.
 
     Toolkits that import more when it is used are charged for that with the work itself.
     """
     for name in toolkit.modules:
         importlib.import_module(name)
+    return {}
 
 
 def timed_ingest(toolkit: Toolkit, folder: Path, workdir: Path) -> dict[str, float]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from harness import Passage, Search, run
+
+POLL_SECONDS = 0.1
+COMMON_WORDS = "one first new time year page see use"
 
 
 class Ragkit:
@@ -44,6 +49,37 @@ class Ragkit:
         if report.vectors != report.chunks:
             raise SystemExit(f"only {report.vectors} of {report.chunks} passages have a vector")
         return report.chunks
+
+    def searchable(self, folder: Path, workdir: Path, files: int) -> dict[str, float]:
+        """Watch an ingest from outside, by searching; it is stopped once all can be found."""
+        from ragkit import KnowledgeBase, RagkitError
+
+        begin = time.perf_counter()
+        ingest = subprocess.Popen(
+            [sys.executable, __file__, "ingest", str(folder), str(workdir)],
+            stdout=subprocess.DEVNULL,
+        )
+        seconds: dict[str, float] = {}
+        try:
+            while "all_seconds" not in seconds:
+                time.sleep(POLL_SECONDS)
+                if ingest.poll() is not None:
+                    raise SystemExit("the ingest ended before all files could be found")
+                try:
+                    with KnowledgeBase(workdir / "kb", create=False) as kb:
+                        read = len(kb.documents())
+                        found = kb.retrieve(COMMON_WORDS, mode="lexical", k=1)
+                except RagkitError:  # there is no base yet
+                    continue
+                if found.hits:
+                    seconds.setdefault("first_seconds", time.perf_counter() - begin)
+                # Degraded while passages are stored that cannot be found yet.
+                if read == files and found.hits and not found.degraded:
+                    seconds["all_seconds"] = time.perf_counter() - begin
+        finally:
+            ingest.terminate()
+            ingest.wait()
+        return seconds
 
     def open(self, workdir: Path) -> Search:
         """Search through the public API."""

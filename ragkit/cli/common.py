@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ragkit.errors import UsageError
+from ragkit.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -173,7 +173,13 @@ def open_kb(
     given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
     if listener is not None:
         given["listener"] = listener
-    return KnowledgeBase(common.directory, create=create, **given)
+    try:
+        return KnowledgeBase(common.directory, create=create, **given)
+    except NotFoundError:
+        raise NotFoundError(
+            f"there is no knowledge base in {str(common.directory.absolute())!r}; make one with: "
+            + common.hint("ingest FOLDER")
+        ) from None
 
 
 def parse_where(conditions: Sequence[str]) -> dict[str, list[str]] | None:

@@ -224,7 +224,8 @@ def _print_report(report: IngestReport, common: Common) -> None:
     if report.chunks:
         out.print(f"{plural(report.chunks, 'passage')} in the knowledge base, {vectors}.")
     elif not report.failed:
-        out.print("The knowledge base is empty: no file here could be read.", style="warn")
+        why = "could be read" if report.warnings else "was found"
+        out.print(f"The knowledge base is empty: no file {why}.", style="warn")
     if any("encrypted" in item.reason for item in report.failed):
         out.print("Encrypted files open with --password or RAGKIT_PASSWORD.", style="faint")
     if report.failed:

@@ -149,8 +149,9 @@ class Shell:
 
     def show_help(self, _argument: str) -> None:
         """Print what there is."""
+        width = max(len(entry.usage) for entry in COMMANDS.values()) + 2
         for entry in COMMANDS.values():
-            line = Text(f"  {entry.usage:22}", style="cite")
+            line = Text(f"  {entry.usage:{width}}", style="cite")
             line.append(entry.help)
             self.out.print(line)
         self.out.print(
@@ -196,9 +197,11 @@ class Shell:
     def set_session(self, argument: str) -> None:
         """Change the conversation, or list them."""
         if not argument:
-            for info in self.kb.sessions():
-                mark = "*" if info.name == self.chat.session else " "
-                self.out.print(f"{mark} {printable_path(info.name)}  {plural(info.turns, 'turn')}")
+            lengths = {info.name: info.turns for info in self.kb.sessions()}
+            lengths.setdefault(self.chat.session, 0)  # it is kept from its first question on
+            for name, count in lengths.items():
+                mark = "*" if name == self.chat.session else " "
+                self.out.print(f"{mark} {printable_path(name)}  {plural(count, 'turn')}")
             return
         self.chat = self.kb.chat(argument, model=self.model)
         self.last = None

@@ -52,6 +52,8 @@ def search(
         EmbeddingError: in dense mode, the model failed; hybrid goes on by words and says so.
     """
     _check(question, k, mode)
+    if not store.counts().chunks:
+        return SearchResult((), ("the knowledge base is empty; ingest documents first",))
     clock = _Clock()
     documents = store.document_ids(where) if where is not None else None
     clock.lap("filter")

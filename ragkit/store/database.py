@@ -191,7 +191,9 @@ def _check_header(path: Path) -> None:
         with path.open("rb") as file:
             header = file.read(len(_MAGIC))
     except FileNotFoundError:
-        raise NotFoundError(f"there is no knowledge base in {str(path.parent)!r}") from None
+        raise NotFoundError(
+            f"there is no knowledge base in {str(path.parent)!r}; ingest a folder to make one"
+        ) from None
     except OSError as error:
         raise KnowledgeBaseError(f"cannot read {str(path)!r}: {error.strerror}") from error
     if header != _MAGIC:

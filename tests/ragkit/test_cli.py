@@ -199,6 +199,16 @@ def test_ingest_of_an_empty_folder_says_so(run: Run, tmp_path: Path) -> None:
     result = run("ingest", tmp_path / "empty", "--kb", tmp_path / "kb")
     assert result.exit_code == 0
     assert "The knowledge base is empty" in result.stdout
+    assert "no file was found" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["search", "ask"])
+def test_an_empty_base_says_that_it_is_empty(run: Run, tmp_path: Path, command: str) -> None:
+    (tmp_path / "empty").mkdir()
+    run("ingest", tmp_path / "empty", "--kb", tmp_path / "kb")
+    result = run(command, "warranty", "--kb", tmp_path / "kb", "--json")
+    assert result.exit_code == 0
+    assert "the knowledge base is empty" in document(result)["degraded"][0]
 
 
 def test_ingest_expands_wildcards_that_the_shell_left(
@@ -475,6 +485,7 @@ def test_a_missing_base_is_named_with_a_remedy(run: Run, tmp_path: Path, command
     error = document(result)["error"]
     assert error["type"] == "NotFoundError"
     assert "nothing here" in error["message"]
+    assert f"make one with: ragkit ingest --kb '{directory}' FOLDER" in error["message"]
     assert "Traceback" not in result.stderr
     assert not directory.exists()
 
