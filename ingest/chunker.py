@@ -21,7 +21,7 @@ from ingest.tokens import TokenIndex, Tokenizer, cluster_start, trimmed
 __all__ = ["CHUNKER_VERSION", "ChunkerOptions", "Tokenizer", "chunk_document"]
 
 # Part of every chunk's id. Raise it whenever the same document would be cut differently.
-CHUNKER_VERSION = "1"
+CHUNKER_VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ChunkerOptions:
         cross_pages: Whether a chunk may go on over a page break where the paragraph does.
     """
 
-    target_tokens: int = 128
+    target_tokens: int = 96
     max_tokens: int = 254
     prefix: bool = True
     cross_pages: bool = False

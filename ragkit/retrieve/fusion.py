@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-DENSE_WEIGHT = 0.6
+# Fitted by bench/fusion.py.
+DENSE_WEIGHT = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +26,23 @@ def fuse(
     similarities: Mapping[int, float] | None = None,
     dense_weight: float = DENSE_WEIGHT,
 ) -> list[Fused]:
-    """Merge by a weighted sum of cosine similarity and BM25 score, best first.
+    """Merge by a weighted sum of cosine similarity and lexical score, best first.
 
-    Cosine similarities are comparable between questions, BM25 scores are not, so the latter are
-    divided by the best one found (max-scaling, as in Bruch et al. 2023, "An Analysis of Fusion
-    Functions for Hybrid Retrieval", with the theoretical minimum 0).
+    Both are comparable between questions: the lexical score is a share of what the question's
+    words could reach, not of the best that was found, so a question whose words are not there is
+    decided by meaning (scaling by the theoretical maximum: Bruch et al. 2023, "An Analysis of
+    Fusion Functions for Hybrid Retrieval").
 
     Args:
         dense: Chunk id to cosine similarity, for the passages the dense search found.
-        lexical: Chunk id to BM25 score, for those the lexical search found.
+        lexical: Chunk id to BM25 score from 0 to 1, for those the lexical search found.
         similarities: Cosine similarities of passages that only the lexical search found; one that
             has none (no vector yet) counts as if it were as similar as the least similar one.
-        dense_weight: Share of the cosine similarity, 0 to 1; without dense results the lexical
-            score counts alone, and the other way round.
+        dense_weight: Share of the cosine similarity, 0 to 1; without any the lexical score counts
+            alone.
     """
     known = {**(similarities or {}), **dense}
-    top = max(lexical.values(), default=0.0)
-    weight = dense_weight if known and lexical else float(bool(known))
+    weight = dense_weight if known else 0.0
     floor = min(known.values(), default=0.0)
     dense_ranks = _ranks(dense)
     lexical_ranks = _ranks(lexical)
@@ -49,7 +50,7 @@ def fuse(
         Fused(
             chunk_id=chunk_id,
             score=weight * clamp(known.get(chunk_id, floor))
-            + (1.0 - weight) * (clamp(lexical.get(chunk_id, 0.0) / top) if top > 0 else 0.0),
+            + (1.0 - weight) * clamp(lexical.get(chunk_id, 0.0)),
             dense_rank=dense_ranks.get(chunk_id),
             lexical_rank=lexical_ranks.get(chunk_id),
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from ragkit.errors import EmbeddingError, UsageError
 from ragkit.results import Hit, Ranks, SearchResult
-from ragkit.retrieve.fusion import fuse
+from ragkit.retrieve.fusion import DENSE_WEIGHT, fuse
 from ragkit.retrieve.history import Resolved, resolve
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Mode = Literal["hybrid", "dense", "lexical"]
 Turns = Sequence[Mapping[str, str]]
 
 MAX_QUESTION_CHARACTERS = 100_000
-CANDIDATES = 200
+CANDIDATES = 300
 
 
 def search(
@@ -88,7 +88,12 @@ def search(
         clock.lap("lexical")
     if vector is not None and lexical:
         similarities = _similarities(store, vector, [c for c in lexical if c not in dense])
-    ranking = fuse(dense, lexical, similarities=similarities)
+    ranking = fuse(
+        dense,
+        lexical,
+        similarities=similarities,
+        dense_weight=DENSE_WEIGHT if mode == "hybrid" else 1.0,
+    )
     clock.lap("fuse")
     # A passage can vanish between ranking and reading when its file is being replaced.
     scores = {passage.chunk_id: passage for passage in ranking[: k + 10]}

@@ -24,6 +24,14 @@ _JOINED = re.compile(r"[^\W_]+(?:[-./:,+][^\W_]+)*")
 _DIGIT = re.compile(r"\d")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _JOINERS = re.compile(r"[-./:,+]")
+_STOP_WORDS = """
+    a about also am an and any are as at be because been being both but by can could did do does
+    doing each for from had has have having he her here him his how i if in into is it its itself
+    just may me might more most must my no not of on only or other our own s same shall she should
+    so some such t than that the their them then there these they this those to too up us very was
+    we were what when where which while who whom whose why will with would you your
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
 def normalise(text: str) -> str:
@@ -54,6 +62,30 @@ def codes(text: str) -> list[str]:
         elif len(code) > 3 or not code.isdecimal():
             found.append(code)
     return found
+
+
+def question_terms(text: str) -> list[str]:
+    """List a question's terms in order, without words that say little, unless it has no others.
+
+    Documents keep all of their words: "The Who" and "to be or not to be" can be found.
+    """
+    terms = word_analyzer().analyze(text)
+    plain = plain_analyzer().analyze(text)
+    telling = [term for term, word in zip(terms, plain, strict=True) if word not in STOP_WORDS]
+    return telling or terms
+
+
+def plain_analyzer() -> Any:
+    """Words in lower case, without accents; the terms of :func:`word_analyzer` before stemming."""
+    import tantivy
+
+    return (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+        .filter(tantivy.Filter.remove_long(_LONGEST_TERM))
+        .filter(tantivy.Filter.lowercase())
+        .filter(tantivy.Filter.ascii_fold())
+        .build()
+    )
 
 
 def word_analyzer(language: str = LANGUAGE) -> Any:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 LEXICAL_FOLDER = "lexical"
 _IN_MEMORY_LIMIT = 20_000
-_DIGITS = 5
+_DIGITS = 6
 # Dropping these in a forked child would wait for threads that are not there.
 _INHERITED: list[Any] = []
 
@@ -61,7 +61,9 @@ class LexicalView:
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
 
-        Any text is a valid query: its words are looked up, there is no syntax.
+        Any text is a valid query: its words are looked up, there is no syntax. Scores are shares,
+        from 0 to 1, of what a chunk would tend to that repeats every word of the question, and
+        so can be compared between questions.
 
         Raises:
             DamagedIndexError: the index cannot be read.
@@ -245,9 +247,10 @@ def _search(
     import tantivy
 
     searcher = opened.index.searcher()
-    query = build_query(opened.index, searcher, question)
-    if query is None:
+    asked = build_query(opened.index, searcher, question)
+    if asked is None:
         return []
+    query = asked.query
     if document_ids is not None:
         allowed = tantivy.Query.term_set_query(
             opened.index.schema, "document", [int(number) for number in document_ids]
@@ -263,7 +266,7 @@ def _search(
         hits = searcher.search(query, count, count=False).hits
         ids = searcher.fast_field_values("chunk", [address for _score, address in hits])
         return [
-            Scored(int(chunk_id), round(score, _DIGITS))
+            Scored(int(chunk_id), round(min(score / asked.ceiling, 1.0), _DIGITS))
             for (score, _address), chunk_id in zip(hits, ids, strict=True)
         ]
 

@@ -1,4 +1,8 @@
-"""The tantivy index behind the lexical view: its fields, its files, and how changes get into it."""
+"""The tantivy index behind the lexical view: its fields, its files, and how changes get into it.
+
+A chunk's fields are its text (``body``), that with the chunks before and after it (``context``),
+headings, title and file name (``name``), and codes.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,8 @@ from ragkit.store.paths import from_stored, shown
 if TYPE_CHECKING:
     from ragkit.store.changes import Range
 
-TEXT_FIELDS = ("body", "heading", "name")
-FORMAT = f"1-{analysis.ANALYSIS_VERSION}-{analysis.LANGUAGE}"
+TEXT_FIELDS = ("body", "context", "heading", "name")
+FORMAT = f"2-{analysis.ANALYSIS_VERSION}-{analysis.LANGUAGE}"
 _MANIFEST = "files.json"
 _CHANGING = {"meta.json", ".managed.json", _MANIFEST}
 _WRITER_BYTES = 50_000_000
@@ -174,17 +178,23 @@ def _entries(connection: sqlite3.Connection, span: Range) -> Iterator[Any]:
     import tantivy
 
     rows = connection.execute(
-        "SELECT chunks.id, document_id, text, prefix, heading, title, relative_path"
-        " FROM chunks JOIN documents ON documents.id = document_id"
+        "SELECT chunks.id, documents.id, chunks.text, chunks.prefix, chunks.heading, title,"
+        " relative_path, before.text, after.text"
+        " FROM chunks JOIN documents ON documents.id = chunks.document_id"
+        " LEFT JOIN chunks AS before ON before.id = chunks.id - 1 AND chunks.id > first_chunk"
+        " LEFT JOIN chunks AS after ON after.id = chunks.id + 1"
+        " AND chunks.id < first_chunk + documents.chunks - 1"
         " WHERE chunks.id BETWEEN ? AND ?",
         span,
     )
-    for chunk_id, document_id, text, prefix, heading, title, path in rows:
+    for chunk_id, document_id, text, prefix, heading, title, path, before, after in rows:
         entry = tantivy.Document()
         entry.add_unsigned("chunk", chunk_id)
         entry.add_unsigned("document", document_id)
         body = analysis.normalise(text)
         entry.add_text("body", body)
+        around = (analysis.normalise(before or ""), body, analysis.normalise(after or ""))
+        entry.add_text("context", "\n".join(around))
         # The prefix repeats the headings, and adds the header row of a table that goes on.
         lines = dict.fromkeys([*json.loads(heading), *prefix.splitlines()])
         headings = analysis.normalise("\n".join(lines))

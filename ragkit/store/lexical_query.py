@@ -2,34 +2,65 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ragkit.store import analysis
 from ragkit.store.lexical_index import TEXT_FIELDS
 from ragkit.store.paths import storable
 
-FIELD_WEIGHTS = dict(zip(TEXT_FIELDS, (1.0, 0.6, 0.4), strict=True))
-CODE_WEIGHT = 1.0
+# Fitted by bench/fusion.py. ``context`` weighs what the chunks around it say, and only adds to
+# the score of a chunk that a word of the question was found in.
+FIELD_WEIGHTS = dict(zip(TEXT_FIELDS, (1.0, 0.6, 0.3, 0.4), strict=True))
+FINDING_FIELDS = ("body", "heading", "name")
+CODE_WEIGHT = 0.6
 MAX_TERMS = 64
 _MAX_CANDIDATES = 4096  # words whose rarity is looked up
+_SATURATION = 2.2  # tantivy's k1 + 1: what a word's score tends to, in units of its rarity
 
 
-def build_query(index: Any, searcher: Any, text: str) -> Any:
-    """Build the query: any of the words, in any of the fields; ``None`` without words."""
+@dataclass(frozen=True, slots=True)
+class WordQuery:
+    """A query, and the score that a chunk would tend to which repeats every word of it."""
+
+    query: Any
+    ceiling: float
+
+
+def build_query(index: Any, searcher: Any, text: str) -> WordQuery | None:
+    """Build the query: any of the words, in any of the fields; ``None`` if none of them occurs.
+
+    Words that say little, such as "what is the", are looked up only where nothing else is asked.
+    """
+    normal = analysis.normalise(storable(text))
+    words = list(dict.fromkeys(analysis.question_terms(normal)))[:_MAX_CANDIDATES]
+    found, rarity = _rarest(searcher, FINDING_FIELDS, words)
+    code_words = list(dict.fromkeys(analysis.codes(normal)))[:_MAX_CANDIDATES]
+    codes, code_rarity = _rarest(searcher, ("codes",), code_words)
+    finding = [(field, word, FIELD_WEIGHTS[field]) for word in found for field in FINDING_FIELDS]
+    finding += [("codes", code, CODE_WEIGHT) for code in codes]
+    if not finding:
+        return None
+    around = [("context", word, FIELD_WEIGHTS["context"]) for word in found]
+    query = _any_of(index, finding)
+    if around:
+        import tantivy
+
+        query = tantivy.Query.boolean_query(
+            [
+                (tantivy.Occur.Must, query),
+                (tantivy.Occur.Should, _any_of(index, around)),
+            ]
+        )
+    weight = FIELD_WEIGHTS["body"] + FIELD_WEIGHTS["context"]
+    return WordQuery(query, ceiling=_SATURATION * weight * max(rarity, code_rarity))
+
+
+def _any_of(index: Any, terms: Sequence[tuple[str, str, float]]) -> Any:
     import tantivy
 
-    normal = analysis.normalise(storable(text))
-    words = dict.fromkeys(analysis.word_analyzer().analyze(normal))
-    terms = [
-        (field, word, weight)
-        for word in _rarest(searcher, TEXT_FIELDS, list(words))
-        for field, weight in FIELD_WEIGHTS.items()
-    ]
-    code_words = list(dict.fromkeys(analysis.codes(normal)))
-    terms += [("codes", code, CODE_WEIGHT) for code in _rarest(searcher, ("codes",), code_words)]
-    if not terms:
-        return None
     return tantivy.Query.boolean_query(
         [
             (
@@ -43,12 +74,24 @@ def build_query(index: Any, searcher: Any, text: str) -> Any:
     )
 
 
-def _rarest(searcher: Any, fields: Sequence[str], words: list[str]) -> list[str]:
-    """Those words that occur; of too many, the ones in the fewest chunks."""
-    if len(words) > _MAX_CANDIDATES:
-        words = words[:_MAX_CANDIDATES]
-    seen = [(max(searcher.doc_freq(field, word) for field in fields), word) for word in words]
-    there = [(frequency, word) for frequency, word in seen if frequency]
-    if len(there) <= MAX_TERMS:
-        return [word for _frequency, word in there]
-    return [word for _frequency, word in sorted(there)[:MAX_TERMS]]
+def _rarest(searcher: Any, fields: Sequence[str], words: list[str]) -> tuple[list[str], float]:
+    """Those words that occur (of too many, the ones in the fewest chunks), and how rare all are.
+
+    The latter is the sum of the inverse document frequencies, as BM25 counts them, of the words
+    that occur and of those that do not: a question that is mostly about other things finds
+    nothing that scores well.
+    """
+    total = searcher.num_docs
+    seen = []
+    for place, word in enumerate(words):
+        frequencies = [searcher.doc_freq(field, word) for field in fields]
+        seen.append((frequencies[0] or max(frequencies), place, word))
+    seen.sort()
+    missing = sum(not frequency for frequency, _, _ in seen)
+    kept = seen[missing : missing + MAX_TERMS]
+    counted = seen[max(missing - MAX_TERMS, 0) : missing] + kept
+    # ln(1 + (N - n + 0.5) / (n + 0.5)), Robertson & Zaragoza 2009
+    rarity = sum(
+        math.log(max(total + 1, frequency + 0.5) / (frequency + 0.5)) for frequency, _, _ in counted
+    )
+    return [word for _, _, word in sorted(kept, key=lambda entry: entry[1])], rarity

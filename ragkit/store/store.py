@@ -379,7 +379,8 @@ class Store(AnswerStore, ConversationStore):
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
 
-        Any text is a valid query. An index that is behind the truth catches up first, if nobody
+        Any text is a valid query. Scores are from 0 to 1, as shares of what the question's words
+        could reach. An index that is behind the truth catches up first, if nobody
         else is writing; :meth:`view_lag` says what is missing otherwise.
         """
         self._check_fork()

@@ -7,7 +7,7 @@ from ragkit.retrieve.fusion import fuse
 from ragkit.retrieve.history import resolve
 
 SCORES = st.dictionaries(st.integers(0, 30), st.floats(-1, 1), max_size=12)
-BM25 = st.dictionaries(st.integers(0, 30), st.floats(0, 50), max_size=12)
+BM25 = st.dictionaries(st.integers(0, 30), st.floats(0, 1), max_size=12)
 
 
 @given(dense=SCORES, lexical=BM25, similarities=SCORES)
@@ -32,7 +32,7 @@ def test_one_search_alone_keeps_its_order(dense: dict[int, float]) -> None:
 
 
 def test_a_passage_that_both_find_beats_one_that_one_finds() -> None:
-    fused = fuse({1: 0.6, 2: 0.6}, {2: 10.0, 3: 10.0}, similarities={3: 0.2})
+    fused = fuse({1: 0.6, 2: 0.6}, {2: 0.7, 3: 0.7}, similarities={3: 0.2})
     assert [passage.chunk_id for passage in fused] == [2, 3, 1]
     assert (fused[0].dense_rank, fused[0].lexical_rank) == (2, 1)
 

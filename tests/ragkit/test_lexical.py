@@ -79,9 +79,39 @@ def test_title_file_name_headings_and_table_headers_count(store: Store) -> None:
 
 
 def test_rare_words_outweigh_common_ones(store: Store) -> None:
-    put(store, FOLDER, "a.txt", document_of(*["common word"] * 30, "common gem", "gem here"))
+    put(
+        store,
+        FOLDER,
+        "a.txt",
+        document_of(*["common word"] * 30, "common gem", "no more", "gem here", "no more"),
+    )
     assert texts(store, "the common gem")[0] == "common gem"
-    assert texts(store, "gem")[:2] == ["gem here", "common gem"] or len(texts(store, "gem")) == 2
+    assert sorted(texts(store, "gem")) == ["common gem", "gem here"]
+
+
+def test_words_that_say_little_are_looked_up_only_where_nothing_else_is_asked(store: Store) -> None:
+    put(store, FOLDER, "a.txt", document_of("What is it?", "The gem.", "To be or not to be."))
+    assert texts(store, "What is the gem?") == ["The gem."]
+    assert texts(store, "to be or not to be")[0] == "To be or not to be."
+
+
+def test_what_stands_around_a_passage_adds_to_its_score_but_finds_nothing(store: Store) -> None:
+    put(
+        store, FOLDER, "a.txt", document_of("pear", "apple tree", "plum", "", "fig", "pear", "kiwi")
+    )
+    assert texts(store, "apple") == ["apple tree"]
+    assert texts(store, "pear apple") == ["pear", "apple tree", "pear"]
+    near, _, far = store.search_lexical("pear apple", 9)
+    assert near.score > far.score
+    assert near.chunk_id < far.chunk_id
+
+
+def test_scores_are_shares_of_what_all_words_could_reach(store: Store) -> None:
+    put(store, FOLDER, "a.txt", document_of("the lunar module landed", *["other text"] * 20))
+    whole = store.search_lexical("lunar module landed", 1)[0].score
+    part = store.search_lexical("lunar zebra giraffe", 1)[0].score
+    assert 0.3 < whole <= 1
+    assert 0 < part < whole / 2
 
 
 def test_equal_scores_come_by_chunk_id(store: Store) -> None:
