@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from ragkit.errors import UsageError
+from ragkit.events import isolated, new_trace_id
 from ragkit.results import Answer
 
 if TYPE_CHECKING:
     from ragkit.kb import KnowledgeBase, StreamEvent
+    from ragkit.memory import CombinedMemory, Recall
     from ragkit.retrieve.filters import WhereMapping
-    from ragkit.store import Store
+
+MEMORY_TOKENS = 2_000
 
 
 class Chat:
-    """Ask follow-up questions; the turns so far are taken into account and kept."""
+    """Ask follow-up questions; the turns so far are taken into account and kept.
+
+    Several processes may go on with one session at the same time: each question and its answer
+    are kept together, and each next question sees all that were kept before it.
+    """
 
     def __init__(
-        self, kb: KnowledgeBase, store: Store, session: str, *, model: str | None = None
+        self,
+        kb: KnowledgeBase,
+        session: str,
+        *,
+        memory: CombinedMemory,
+        model: str | None = None,
     ) -> None:
         """Continue the conversation named ``session``, or begin it."""
-        if not session.strip():
-            raise UsageError("a session needs a name")
         self._kb = kb
-        self._store = store
         self._session = session
+        self.memory = memory
         self.model = model
+        self.recalled: Recall | None = None
 
     @property
     def session(self) -> str:
@@ -38,10 +49,7 @@ class Chat:
     @property
     def history(self) -> list[dict[str, str]]:
         """The turns so far, oldest first: ``{"role": …, "content": …}``."""
-        return [
-            {"role": turn.role, "content": turn.content}
-            for turn in self._store.turns(self._session)
-        ]
+        return [{"role": turn.role, "content": turn.content} for turn in self.memory.log.turns()]
 
     def ask(self, question: str, *, where: WhereMapping | None = None) -> Answer:
         """Answer a question in the light of the conversation, and keep both turns."""
@@ -51,23 +59,45 @@ class Chat:
         raise AssertionError("the stream ended without an answer")
 
     def stream(self, question: str, *, where: WhereMapping | None = None) -> Iterator[StreamEvent]:
-        """Like :meth:`ask`, piece by piece. Turns are kept once the answer is complete."""
-        events = self._kb.stream(question, where=where, history=self.history, model=self.model)
-        for event in events:
-            if isinstance(event, Answer):
-                citations = json.dumps(
-                    [asdict(citation) for citation in event.citations], ensure_ascii=False
-                )
-                self._store.add_turn(self._session, "user", question)
-                self._store.add_turn(
-                    self._session,
-                    "assistant",
-                    event.text,
-                    trace=event.trace,
-                    citations_json=citations,
-                )
-            yield event
+        """Like :meth:`ask`, piece by piece. Turns are kept once the answer is complete.
+
+        What was remembered for it, and why, is in ``recalled`` afterwards.
+        """
+        return isolated(self._stream(question, where))
+
+    def _stream(
+        self, question: str, where: WhereMapping | None
+    ) -> Generator[StreamEvent, None, None]:
+        inputs = {"question": question, "session": self._session}
+        with self._kb._traced("chat", "answer", trace=new_trace_id(), inputs=inputs):
+            recall = self.recalled = self.memory.recall(question, max_tokens=MEMORY_TOKENS)
+            for event in self._kb.stream(
+                question,
+                where=where,
+                history=[{"role": turn.role, "content": turn.content} for turn in recall.turns],
+                notes=[note.text for note in recall.notes],
+                model=self.model,
+            ):
+                if isinstance(event, Answer):
+                    self._keep(question, event)
+                    event = replace(event, degraded=(*recall.degraded, *event.degraded))
+                yield event
+
+    def _keep(self, question: str, answer: Answer) -> None:
+        from ragkit.store.records import Turn
+
+        citations = json.dumps([asdict(each) for each in answer.citations], ensure_ascii=False)
+        now = time.time()
+        log = self.memory.log
+        log.store.add_turns(
+            self._session,
+            [
+                Turn("user", question, None, "[]", now),
+                Turn("assistant", answer.text, answer.trace, citations, now),
+            ],
+        )
+        self.memory.catch_up()
 
     def clear(self) -> None:
-        """Delete the conversation."""
-        self._store.delete_session(self._session)
+        """Delete the conversation, with all that was remembered of it."""
+        self._kb.delete_session(self._session)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ragkit.embed.protocol import Embedder
     from ragkit.ingestion import Password
     from ragkit.llm.protocol import ChatModel
+    from ragkit.memory import CombinedMemory
     from ragkit.retrieve.search import Mode
     from ragkit.status import Status
     from ragkit.store.records import Check, SessionInfo, StoredDocument, StoredFailure
@@ -231,13 +232,15 @@ class KnowledgeBase(OpenedBase):
         where: WhereMapping | None = None,
         history: Turns | None = None,
         model: str | None = None,
+        notes: Sequence[str] = (),
     ) -> Iterator[StreamEvent]:
         """Answer piece by piece: first the sources, then text, then the whole :class:`Answer`.
 
         The final answer's text may differ from the pieces: citations that do not exist are
-        removed, the others renumbered.
+        removed, the others renumbered. ``notes`` are what is remembered beside the ``history``;
+        a language model is shown them, as data.
         """
-        return isolated(self._stream(question, where, history, model or self._model))
+        return isolated(self._stream(question, where, history, model or self._model, notes))
 
     def _stream(
         self,
@@ -245,6 +248,7 @@ class KnowledgeBase(OpenedBase):
         where: WhereMapping | None,
         history: Turns | None,
         model: str | ChatModel,
+        notes: Sequence[str],
     ) -> Generator[StreamEvent, None, None]:
         from ragkit.answer import answer_stream
         from ragkit.answer.calibration import load_calibration
@@ -261,6 +265,7 @@ class KnowledgeBase(OpenedBase):
                 embedder=self._embedder,
                 model=chat_model,
                 history=history or (),
+                notes=notes,
                 document_of=self._document_of,
                 calibration=calibration,
                 degraded=(outdated,) if outdated else (),
@@ -270,11 +275,58 @@ class KnowledgeBase(OpenedBase):
                     note_answer(step, event)
                 yield event
 
-    def chat(self, session: str = "default", *, model: str | None = None) -> Chat:
-        """Open a conversation that is kept in the base under the name ``session``."""
+    def chat(
+        self,
+        session: str = "default",
+        *,
+        model: str | None = None,
+        memory: Sequence[str] = ("window",),
+    ) -> Chat:
+        """Open a conversation that is kept in the base under the name ``session``.
+
+        Args:
+            session: Its name; one that exists goes on.
+            model: What answers; default: the base's.
+            memory: What is remembered of it; see :meth:`memory`.
+
+        Raises:
+            UsageError: the session has no name, or an unknown kind of memory.
+        """
         from ragkit.chat import Chat
 
-        return Chat(self, self._store(), session, model=model)
+        return Chat(self, session, model=model, memory=self.memory(session, kinds=memory))
+
+    def memory(
+        self,
+        session: str,
+        *,
+        kinds: Sequence[str] = ("window", "turns"),
+        model: str | ChatModel | None = None,
+    ) -> CombinedMemory:
+        """Return the memory of a session, for an agent or a chain.
+
+        Args:
+            session: Its name; it need not exist yet.
+            kinds: What is recalled, in this order: ``"window"`` (the last turns), ``"summary"``,
+                ``"entities"``, ``"graph"`` (relations), ``"turns"`` (old turns like the question).
+            model: A language model that writes summaries and notes; without one, rules do.
+
+        Raises:
+            UsageError: the session has no name, or an unknown kind.
+        """
+        from ragkit.memory import make_memory
+
+        return make_memory(
+            self._store(),
+            session,
+            kinds=kinds,
+            embedder=self._embedder,
+            model=self._chat_model(model) if model is not None else None,
+        )
+
+    def delete_session(self, session: str) -> bool:
+        """Delete a conversation with all memories and traces of it; say whether there was one."""
+        return self._store().delete_session(session)
 
     # -- the same, for async applications -----------------------------------------------------
 

@@ -35,6 +35,7 @@ def answer_stream(
     embedder: Callable[[], Embedder],
     model: ChatModel | None = None,
     history: Sequence[Mapping[str, str]] = (),
+    notes: Sequence[str] = (),
     document_of: DocumentOf | None = None,
     calibration: Calibration = BUILT_IN,
     degraded: Sequence[str] = (),
@@ -54,6 +55,7 @@ def answer_stream(
         model: The language model, or ``None`` for extractive answers. Where it fails, the answer
             is extractive, and says so.
         history: Earlier turns, oldest first.
+        notes: What is remembered of the conversation beside them, for a model to know.
         document_of: Gives the document at a path, whose structure tells sentences from headings
             and table rows, or ``None`` where it is gone or too large to read for an answer.
         calibration: What makes a confidence of how well the passages fit, and its threshold.
@@ -79,6 +81,7 @@ def answer_stream(
                 hits,
                 context_window=model.context_window,
                 history=history,
+                notes=notes,
                 tokenizer_of=model.name.removeprefix("openai:"),
             )
             cited = CitedText(evidence, sources=prompt.sources)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from ragkit.errors import UsageError
+from ragkit.errors import EmbeddingError, UsageError
 from ragkit.memory.protocol import Memory, Note, Recall
 
 if TYPE_CHECKING:
@@ -52,7 +52,11 @@ class CombinedMemory:
         for place, memory in enumerate(self.memories):
             # A memory that comes first must leave room for those behind it.
             share = left if place == len(self.memories) - 1 else max(left // 2, 1)
-            found = memory.recall(question, max_tokens=share)
+            try:
+                found = memory.recall(question, max_tokens=share)
+            except EmbeddingError as error:
+                degraded.append(f"old turns were not looked for: {error}")
+                continue
             degraded += found.degraded
             if found.turns and not whole.turns:
                 whole = found

@@ -41,7 +41,9 @@ _POSSESSION = re.compile(
     r"^(?:(?P<mine>my|our)|(?P<owner>[A-Z][\w.&-]*(?: [A-Z][\w.&-]*)*)['’]s) (?P<what>[\w -]{2,40}?) "
     r"(?:is|are|was|were) (?:called |named )?(?P<value>.+)$"
 )
-_CLAUSE_END = re.compile(r"[,;:.!?()]|\s(?:and|but|because|so|which|who|while|when|although|if)\s")
+_CLAUSE_END = re.compile(
+    r"[,;:!?()]|\.(?!\d)|\s(?:and|but|because|so|which|who|while|when|although|if)\s"
+)
 _NEGATED = re.compile(r"\b(?:not|never|no longer|n['’]t)\b|n['’]t\b", re.IGNORECASE)
 _LONGEST_OBJECT = 12  # words
 

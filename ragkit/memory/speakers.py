@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _FIRST_PERSON = re.compile(r"\b(?:I|me|my|mine|myself|we|us|our|ours)\b")
-_ABOUT_SELF = re.compile(r"\b(?:i|me|my|mine|myself|we|us|our|ours)\b", re.IGNORECASE)
+# "What do we know of ...?" is about somebody else.
+_ABOUT_SELF = re.compile(r"\b(?:i|me|my|mine|myself)\b", re.IGNORECASE)
 _THIRD_PERSON = re.compile(
     r"\b(?:he|she|it|they|him|her|his|hers|its|them|their|theirs)\b", re.IGNORECASE
 )

@@ -60,11 +60,15 @@ class VectorMemory:
 
         with span("vector", "memory", inputs={"question": question}) as step:
             notes: list[Note] = []
+            said: set[tuple[str, str]] = set()
             turns = self.log.turns()
-            for found in self.search(question, k=self._k):
-                if found.score < self._min_score or max_tokens <= 0:
+            for found in self.search(question, k=2 * self._k):
+                if len(notes) == self._k or found.score < self._min_score or max_tokens <= 0:
                     break
                 turn = turns[found.place]
+                if (turn.role, turn.content) in said:
+                    continue  # the same words tell nothing more the second time
+                said.add((turn.role, turn.content))
                 text = cut_to_tokens(_alone(turn), max_tokens)
                 max_tokens -= count_tokens(text)
                 why = f"similarity {found.similarity:.2f}, shared words {found.lexical:.2f}"
