@@ -54,6 +54,8 @@ if TYPE_CHECKING:
         Usage,
     )
     from ragkit.status import Status
+    from ragkit.store.transfer import Exported
+    from ragkit.transfer import import_base
 
 __version__ = "0.1.0"
 
@@ -85,6 +87,8 @@ _HOMES = {
     "ragkit.events": ("Notice", "Progress"),
     "ragkit.kb": ("KnowledgeBase",),
     "ragkit.status": ("Status",),
+    "ragkit.store.transfer": ("Exported",),
+    "ragkit.transfer": ("import_base",),
     "ragkit.results": (
         "Answer",
         "Citation",
@@ -108,6 +112,7 @@ __all__ = [
     "Citation",
     "CorruptError",
     "EmbeddingError",
+    "Exported",
     "FileNote",
     "FingerprintError",
     "Hit",
@@ -135,6 +140,7 @@ __all__ = [
     "UsageError",
     "VersionError",
     "__version__",
+    "import_base",
     "tool",
 ]
 

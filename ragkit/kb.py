@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ragkit.retrieve.search import Mode
     from ragkit.status import Status
     from ragkit.store.records import Check, SessionInfo, StoredDocument, StoredFailure
+    from ragkit.store.transfer import Exported
 
 StreamEvent = Sources | TextDelta | Answer
 Turns = Sequence[Mapping[str, str]]
@@ -404,7 +405,31 @@ class KnowledgeBase(OpenedBase):
 
     def check(self) -> list[Check]:
         """Check the whole base: the database, the indexes against it, the disk, the model."""
-        return self._store().check()
+        from ragkit.doctor import examine
+
+        loaded = self._loaded_embedder or self._wanted_embedder
+        return examine(
+            self._store(), lambda name: self._load_embedder(loaded or name, self._listener)
+        )
+
+    def repair(self) -> list[str]:
+        """Repair what cannot lose anything; return what was done, one sentence each.
+
+        Raises:
+            LockedError: another process is writing.
+            CorruptError: the database itself is damaged; nothing was touched.
+        """
+        store = self._store()
+        with store.writing("doctor --repair"):
+            return store.repair()
+
+    def export(self, file: PathLike, *, overwrite: bool = False) -> Exported:
+        """Write the whole base to one file, which :func:`ragkit.import_base` reads elsewhere.
+
+        Raises:
+            UsageError: ``file`` exists, and ``overwrite`` is false.
+        """
+        return self._store().export(Path(file).expanduser().absolute(), overwrite=overwrite)
 
     def status(self) -> Status:
         """Say what the base holds, without loading any model."""

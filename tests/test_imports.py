@@ -20,7 +20,7 @@ LAYERS = [
     {"agent"},
     {"memory"},
     {"answer"},
-    {"fingerprint", "targets", "estimate"},
+    {"fingerprint", "targets", "estimate", "doctor", "transfer"},
     {"tally"},
     {"ingestion"},
     {"rebuild"},

@@ -28,15 +28,16 @@ An error is `{"error": {"type", "message"}}`.
 
 | command | document |
 |---|---|
-| `ingest` | `added`, `changed`, `moved`, `removed` (paths), `same` (number), `failed` and `warnings` (each `{"path", "reason"}`), `chunks`, `vectors`, `seconds` |
+| `ingest` | `added`, `changed`, `moved`, `removed` (paths), `same` (number), `failed` and `warnings` (each `{"path", "reason"}`), `chunks`, `vectors`, `seconds`; with `--dry-run` also `expected_seconds` |
 | `search` | `hits` (each `{"path", "page", "start", "end", "text", "score", "heading", "ranks": {"dense", "lexical", "rerank"}}`), `degraded` |
 | `ask` | `answer`, `refused`, `reason`, `citations` (each `{"n", "path", "page", "start", "end", "quote"}`), `unsupported`, `degraded`, `model`, `usage` (`{"input_tokens", "output_tokens"}`), `seconds`, `trace`, `confidence` (0 to 1: that the documents hold an answer), `reason_code` (null, `"no_passage"`, `"no_sentence"`, `"low_confidence"` or `"model"`) |
 | `shell` | `answers`: for each line of input `question` and what `ask` gives, or `error` |
 | `status` | `directory`, `documents`, `failures`, `chunks`, `vectors`, `characters`, `size_bytes`, `embedder`, `model`, `fingerprint`, `last_ingest`, `version` |
 | `ls` | `documents` (each `{"path", "type", "title", "pages", "chunks", "vectors", "characters", "size", "modified", "metadata", "warnings"}`); with `--failed`: `failed` (each `{"path", "reason"}`) |
 | `rm` | `removed` (paths) |
-| `doctor` | `ok`, `checks` (each `{"name", "status", "message", "remedy"}`) |
+| `doctor` | `ok`, `repaired` (sentences), `checks` (each `{"name", "status", "message", "remedy"}`) |
 | `rebuild` | `documents`, `chunks`, `vectors`, `seconds` |
+| `export`, `import` | `file` or `directory`, `documents`, `chunks`, `vectors`, `database_bytes`, `size_bytes` |
 | `trace` | `traces` (each `{"id", "kind", "started_at", "seconds", "question"}`); with an ID: the same and `body` |
 
 `page` counts from 1 and is null for formats without pages. `start` and `end` are code points into

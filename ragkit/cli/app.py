@@ -43,6 +43,8 @@ COMMANDS = {
     "rm": Entry("ragkit.cli.rm", "Remove documents from the knowledge base."),
     "doctor": Entry("ragkit.cli.doctor", "Check the knowledge base, with a remedy for each fault."),
     "rebuild": Entry("ragkit.cli.rebuild", "Make all passages and vectors anew."),
+    "export": Entry("ragkit.cli.export", "Write the whole knowledge base to one file."),
+    "import": Entry("ragkit.cli.import_base", "Make a knowledge base from an exported file."),
     "trace": Entry("ragkit.cli.trace", "Show what happened for a question, step by step."),
     "completion": Entry("ragkit.cli.completion", "Print the script for completion in a shell."),
 }

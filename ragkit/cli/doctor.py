@@ -6,7 +6,10 @@ import click
 
 from ragkit.cli.app import EXIT_UNUSABLE
 from ragkit.cli.common import Command, Common, common_options, open_kb
-from ragkit.cli.output import print_json, printable
+from ragkit.cli.output import note, print_json, printable
+from ragkit.errors import CorruptError
+from ragkit.store.check import RESTORE
+from ragkit.store.records import Check
 
 _STYLES = {"ok": "good", "warn": "warn", "fail": "bad"}
 
@@ -16,21 +19,37 @@ _STYLES = {"ok": "good", "warn": "warn", "fail": "bad"}
     cls=Command,
     examples=(
         "ragkit doctor",
+        "ragkit doctor --repair",
         "ragkit doctor --json",
     ),
 )
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="First repair what cannot lose anything: search indexes, totals, leftovers.",
+)
 @common_options
-def command(common: Common) -> int:
+def command(common: Common, repair: bool) -> int:
     """Check the knowledge base: OK, WARN or FAIL for each point, with a remedy.
 
     Exits with 3 when a check fails; a warning alone is no failure.
     """
-    with open_kb(common) as kb:
-        checks = kb.check()
+    repaired: list[str] = []
+    try:
+        with open_kb(common) as kb:
+            if repair:
+                repaired = kb.repair()
+            checks = kb.check()
+    except CorruptError as error:
+        checks = [Check("database", "fail", str(error), RESTORE)]
     failed = any(check.status == "fail" for check in checks)
     if common.as_json:
-        print_json({"ok": not failed, "checks": checks})
+        print_json({"ok": not failed, "repaired": repaired, "checks": checks})
         return EXIT_UNUSABLE if failed else 0
+    for sentence in repaired:
+        note(f"Repaired: {printable(sentence)}.")
+    if repair and not repaired:
+        note("Nothing to repair.")
     from rich.text import Text
 
     from ragkit.cli.terminal import console

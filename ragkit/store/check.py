@@ -10,21 +10,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ragkit.errors import CorruptError
-from ragkit.store import changes, dense_file, lexical_index, queries, vectors
+from ragkit.errors import CorruptError, KnowledgeBaseError, LockedError
+from ragkit.store import changes, dense_file, lexical_index, queries, staging, vectors
+from ragkit.store.database import companions
 from ragkit.store.dense import DENSE_FOLDER
 from ragkit.store.lexical import LEXICAL_FOLDER
+from ragkit.store.lock import WriterLock
 from ragkit.store.records import Check, Counts
 
 if TYPE_CHECKING:
     from ragkit.store.database import Database
 
+_VECTORS_AT_ONCE = 4_096
 _QUICK_BYTES = 512 * 2**20
 _SAMPLED_DOCUMENTS = 1_000
 _LOW_DISK_BYTES = 500 * 2**20
 _LARGE_LOG_BYTES = 256 * 2**20
-_RESTORE = "restore knowledge.sqlite3 from a backup, or ingest into a new directory"
+RESTORE = "restore knowledge.sqlite3 from a backup, or ingest into a new directory"
 _REBUILD = "run `ragkit rebuild`"
+_REPAIR = "run `ragkit doctor --repair`"
 _CATCH_UP = "it catches up at the next ingest or word search"
 
 
@@ -40,12 +44,14 @@ def examine(directory: Path, database: Database) -> list[Check]:
         ("lexical view", lambda: _lexical(directory / LEXICAL_FOLDER, database)),
         ("permissions", lambda: _permissions(directory, database)),
         ("disk", lambda: _disk(directory, database)),
+        ("rebuild", lambda: _unfinished_rebuild(directory)),
+        ("writer", lambda: _writer(directory)),
     ]
     for name, part in parts:
         try:
             found += part()
         except CorruptError as error:
-            found.append(Check(name, "fail", str(error), _RESTORE))
+            found.append(Check(name, "fail", str(error), RESTORE))
     return found
 
 
@@ -56,13 +62,13 @@ def _integrity(database: Database) -> Iterator[Check]:
         problems = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}(5)")]
         strays = connection.execute("PRAGMA foreign_key_check").fetchmany(5)
     if problems != ["ok"]:
-        yield Check("database", "fail", f"SQLite reports: {'; '.join(problems)}", _RESTORE)
+        yield Check("database", "fail", f"SQLite reports: {'; '.join(problems)}", RESTORE)
     else:
         how = " (quick check, for its size)" if quick else ""
         yield Check("database", "ok", f"SQLite finds no damage{how}")
     if strays:
         tables = ", ".join(sorted({str(row[0]) for row in strays}))
-        yield Check("references", "fail", f"rows in {tables} belong to nothing", _RESTORE)
+        yield Check("references", "fail", f"rows in {tables} belong to nothing", _REPAIR)
     else:
         yield Check("references", "ok", "every row belongs to something")
 
@@ -117,19 +123,9 @@ def _is_whole(connection: sqlite3.Connection, document_id: int) -> bool:
 
 
 def _vectors(database: Database) -> Iterator[Check]:
-    import numpy as np
-
-    bad = 0
     with database.snapshot() as connection:
         width = vectors.dimension(connection)
-        (odd,) = connection.execute(
-            "SELECT count(*) FROM vectors WHERE length(vector) <> ?", (2 * width,)
-        ).fetchone()
-        (last_chunk,) = connection.execute("SELECT last_chunk FROM state").fetchone()
-        for _ids, rows in vectors.in_ranges(connection, [(1, last_chunk)]):
-            lengths = np.linalg.norm(rows, axis=1)
-            right = (np.abs(lengths - 1.0) < 0.01) | (lengths == 0)
-            bad += int(len(rows) - right.sum())
+        bad = len(bad_vectors(connection))
         (orphans,) = connection.execute(
             "SELECT count(*) FROM embeddings WHERE id NOT IN (SELECT embedding_id FROM chunks)"
         ).fetchone()
@@ -138,19 +134,16 @@ def _vectors(database: Database) -> Iterator[Check]:
             " AND embedding_id NOT IN (SELECT embedding_id FROM vectors)"
         ).fetchone()
         total = queries.counts(connection)
-    if odd or bad:
+    if bad:
         yield Check(
-            "vectors",
-            "fail",
-            f"{odd + bad:,} vectors have a wrong length or are not finite",
-            "run `ragkit rebuild`, which embeds all passages again",
+            "vectors", "fail", f"{bad:,} vectors have a wrong length or are not finite", _REPAIR
         )
     elif lost:
         yield Check(
             "vectors",
             "fail",
             f"{lost:,} passages have no vector and do not wait for one",
-            "run `ragkit rebuild`, which embeds all passages again",
+            _REPAIR,
         )
     elif total.vectors < total.chunks:
         yield Check(
@@ -163,7 +156,7 @@ def _vectors(database: Database) -> Iterator[Check]:
         size = f" of {width} numbers" if width else ""
         yield Check("vectors", "ok", f"all {total.chunks:,} passages have a vector{size}")
     if orphans:
-        yield Check("orphans", "warn", f"{orphans:,} vectors belong to no passage", _REBUILD)
+        yield Check("orphans", "warn", f"{orphans:,} vectors belong to no passage", _REPAIR)
     else:
         yield Check("orphans", "ok", "no vector is left over")
 
@@ -181,7 +174,7 @@ def _totals(database: Database) -> Iterator[Check]:
     if kept == counted:
         yield Check("totals", "ok", "the totals kept are those counted")
     else:
-        yield Check("totals", "fail", f"the totals kept are {kept}, counted {counted}", _RESTORE)
+        yield Check("totals", "fail", f"the totals kept are {kept}, counted {counted}", _REPAIR)
 
 
 def _dense(folder: Path, database: Database) -> Iterator[Check]:
@@ -197,14 +190,14 @@ def _dense(folder: Path, database: Database) -> Iterator[Check]:
                 "dense view",
                 "warn",
                 "there is no usable FAISS file; searches read all vectors from the database",
-                _REBUILD,
+                _REPAIR,
             )
         return
     if dense_file.checksum(dense_file.file_of(folder, note)) != note.crc32:
-        yield Check("dense view", "fail", "the FAISS file is damaged", _REBUILD)
+        yield Check("dense view", "fail", "the FAISS file is damaged", _REPAIR)
         return
     if past is None:
-        yield Check("dense view", "warn", "the FAISS file is too old to be used", _REBUILD)
+        yield Check("dense view", "warn", "the FAISS file is too old to be used", _REPAIR)
         return
     kind = (
         f"approximate, recall@10 {note.recall:.3f} at {note.probes} of {note.lists} lists"
@@ -217,7 +210,7 @@ def _dense(folder: Path, database: Database) -> Iterator[Check]:
             "dense view",
             "fail",
             f"the FAISS file holds {note.count:,} vectors, the database {total:,}",
-            _REBUILD,
+            _REPAIR,
         )
     else:
         yield Check("dense view", "ok", f"{note.count:,} vectors, {kind}{later}")
@@ -231,7 +224,7 @@ def _lexical(folder: Path, database: Database) -> Iterator[Check]:
     damaged = lexical_index.damaged_files(folder, thorough=True)
     if damaged:
         message = f"{len(damaged)} files of the word index are damaged, such as {damaged[0]!r}"
-        yield Check("lexical view", "fail", message, _REBUILD)
+        yield Check("lexical view", "fail", message, _REPAIR)
         return
     if opened is None and total == 0:
         yield Check("lexical view", "ok", "there is none, and no passage to put in it")
@@ -247,22 +240,64 @@ def _lexical(folder: Path, database: Database) -> Iterator[Check]:
         yield Check("lexical view", "warn", message, _CATCH_UP)
     elif held != total:
         message = f"the word index holds {held:,} passages, the database {total:,}"
-        yield Check("lexical view", "fail", message, _REBUILD)
+        yield Check("lexical view", "fail", message, _REPAIR)
     else:
         yield Check("lexical view", "ok", f"{held:,} passages")
 
 
+def bad_vectors(connection: sqlite3.Connection) -> list[int]:
+    """Return the embeddings whose vector has a wrong length or holds what is no number."""
+    import numpy as np
+
+    width = vectors.dimension(connection)
+    bad: list[int] = []
+    cursor = connection.execute("SELECT embedding_id, vector FROM vectors")
+    while rows := cursor.fetchmany(_VECTORS_AT_ONCE):
+        right = [row for row in rows if len(row[1]) == 2 * width > 0]
+        bad += [row[0] for row in rows if len(row[1]) != 2 * width or not width]
+        if right:
+            flat = np.frombuffer(b"".join(row[1] for row in right), dtype="<f2")
+            lengths = np.linalg.norm(flat.reshape(len(right), width).astype(np.float32), axis=1)
+            sound = (np.abs(lengths - 1.0) < 0.01) | (lengths == 0)
+            bad += [row[0] for row, is_sound in zip(right, sound, strict=True) if not is_sound]
+    return bad
+
+
+def _unfinished_rebuild(directory: Path) -> Iterator[Check]:
+    if (directory / staging.FILE_NAME).exists():
+        yield Check(
+            "rebuild",
+            "warn",
+            "a rebuild was interrupted; the knowledge base is as it was before",
+            "run the same `ragkit rebuild` again to finish it, or delete rebuild.sqlite3",
+        )
+    else:
+        yield Check("rebuild", "ok", "none was interrupted")
+
+
+def _writer(directory: Path) -> Iterator[Check]:
+    lock = WriterLock(directory)
+    try:
+        with lock.hold("looking who is writing", 0.0):
+            yield Check("writer", "ok", "nobody is writing")
+    except LockedError as error:
+        yield Check("writer", "ok", f"somebody is: {error}")
+    except KnowledgeBaseError as error:
+        yield Check("writer", "warn", str(error), "change the rights of the directory")
+
+
 def _permissions(directory: Path, database: Database) -> Iterator[Check]:
+    ours = [directory, database.path, *companions(database.path)]
+    for name in (DENSE_FOLDER, LEXICAL_FOLDER):
+        ours += [directory / name, *(directory / name).glob("*")]
     locked = [
-        path.name
-        for path in (directory, database.path, directory / DENSE_FOLDER)
-        if path.exists() and not os.access(path, os.R_OK | os.W_OK)
+        path.name for path in ours if path.exists() and not os.access(path, os.R_OK | os.W_OK)
     ]
     if locked:
         yield Check(
             "permissions",
             "warn",
-            f"you may not read and write {', '.join(map(repr, locked))}",
+            f"you may not read and write {', '.join(map(repr, locked[:5]))}",
             "change the rights of the directory, or use it as its owner",
         )
     else:

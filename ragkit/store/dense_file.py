@@ -152,6 +152,8 @@ def write(
         before: The present file: its lists are kept while the number of vectors has not doubled.
     """
     faiss = library()
+    if folder.is_file():  # nothing of ragkit's, and it cannot stay
+        folder.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     extra: dict[str, Any] = {}
     if count <= flat_limit:

@@ -317,6 +317,16 @@ def _delete_failure(connection: sqlite3.Connection, root_id: int, stored_path: s
     return bool(cursor.rowcount)
 
 
+def name_all_paths(connection: sqlite3.Connection) -> None:
+    """Give the files that several roots hold their display paths anew: a root has moved."""
+    unusual = connection.execute(
+        "SELECT relative_path FROM documents WHERE path <> relative_path"
+        " UNION SELECT relative_path FROM failures WHERE path <> relative_path"
+    ).fetchall()
+    for (stored_path,) in unusual:
+        _name_paths(connection, stored_path)
+
+
 def _name_paths(connection: sqlite3.Connection, stored_path: str) -> None:
     """Give every file with this relative path its display path."""
     folders: dict[int, Path] = {}

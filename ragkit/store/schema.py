@@ -237,8 +237,8 @@ MIGRATIONS = (_BASE, _MEMORY, _ANSWERS)
 VERSION = len(MIGRATIONS)
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the tables to :data:`VERSION`, in one transaction.
+def migrate(connection: sqlite3.Connection, *, upto: int = VERSION) -> None:
+    """Bring the tables to version ``upto``, in one transaction.
 
     Other processes may try the same at the same time: the version is read again inside.
     ``connection`` must be in autocommit mode (``isolation_level=None``).
@@ -246,7 +246,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        for script in MIGRATIONS[version:]:
+        for script in MIGRATIONS[version:upto]:
             for statement in _statements(script):
                 connection.execute(statement)
         if version == 0:
@@ -254,8 +254,8 @@ def migrate(connection: sqlite3.Connection) -> None:
             connection.execute(
                 "INSERT INTO settings (key, value) VALUES ('base', ?)", (uuid.uuid4().hex,)
             )
-        if version < VERSION:
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+        if version < upto:
+            connection.execute(f"PRAGMA user_version = {upto}")
     except BaseException:
         connection.rollback()
         raise

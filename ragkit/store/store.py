@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ingest.document import Chunk, Document
+    from ragkit.store.transfer import Exported
     from ragkit.store.where import Where
 
 _CREATION_SECONDS = 30.0
@@ -420,6 +421,20 @@ class Store(AnswerStore, ConversationStore):
 
         self._check_fork()
         return examine(self.directory, self._database)
+
+    def repair(self) -> list[str]:
+        """Repair what cannot lose anything; see :func:`ragkit.store.repair.repair`."""
+        from ragkit.store.repair import repair
+
+        self._require_writing("repair")
+        return repair(self, self._database)
+
+    def export(self, file: Path, *, overwrite: bool = False) -> Exported:
+        """Write the whole base to one file; see :func:`ragkit.store.transfer.export_base`."""
+        from ragkit.store.transfer import export_base
+
+        self._check_fork()
+        return export_base(self._database, file, overwrite=overwrite)
 
     def _check_fork(self) -> None:
         if self._pid != os.getpid():
