@@ -86,7 +86,7 @@ def plan_only(
         tally.added += [tally.place(file.relative_path) for file in look.plan.add]
         tally.moved += [tally.place(move.target.relative_path) for move in look.plan.move]
         for path in look.plan.remove:
-            if look.known[path].document_id is not None:
+            if {**look.absorbed, **look.known}[path].document_id is not None:
                 tally.removed.append(tally.place(path))
         files += [*look.plan.add, *look.plan.change]
     return tally.report(store, started, expected_seconds(store, files))
@@ -191,6 +191,8 @@ def _apply_cheap_changes(store: Store, root_id: int, look: Survey, tally: Tally)
         if file.document_id is not None:
             state = FileState(file.size, file.mtime_ns, file.sha256)
             store.move_document(file.document_id, root_id, path, state)
+    for file in look.outdated:
+        store.remove_failures(file.root_id, [file.relative_path])
     known = {**look.absorbed, **look.known}
     removed = [known[path] for path in look.plan.remove]
     store.remove_documents([file.document_id for file in removed if file.document_id is not None])

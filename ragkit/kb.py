@@ -28,6 +28,8 @@ from ragkit.tracing import (
 )
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from ingest.isolate import LoadLimits
     from ragkit.chat import Chat
     from ragkit.embed.protocol import Embedder
@@ -108,6 +110,38 @@ class KnowledgeBase(OpenedBase):
         )
         store.set_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
         return report
+
+    def watch(
+        self,
+        paths: PathLike | Sequence[PathLike],
+        *,
+        stop: Event | None = None,
+        **options: Any,
+    ) -> Iterator[IngestReport]:
+        """Ingest now and after each change, until ``stop`` is set; yield what was done each time.
+
+        Args:
+            paths: As for :meth:`ingest`.
+            stop: Ends it within a second; default: go on until the iteration is left.
+            options: As for :meth:`ingest`. A function for passwords is asked the first time only.
+        """
+        from ragkit.targets import find_targets
+        from ragkit.watching import watch
+
+        names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+        password = options.pop("password", None)
+
+        def run(is_first: bool) -> IngestReport:
+            given = None if callable(password) and not is_first else password
+            return self.ingest(names, password=given, **options)
+
+        yield from watch(
+            find_targets(names),
+            run,
+            directory=self._directory,
+            stop=stop,
+            listener=options.get("listener") or self._listener,
+        )
 
     def remove(self, paths: PathLike | Sequence[PathLike]) -> tuple[str, ...]:
         """Remove documents (by path or glob, as :meth:`documents` shows them) and failures.

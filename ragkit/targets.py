@@ -30,8 +30,9 @@ class Survey:
     """A target as it is on disk, and what has to be done about it.
 
     ``folder`` is what relative paths start from, ``root`` its entry in the base if it has one.
-    ``known`` holds the base's files that the plan speaks of, by relative path; ``absorbed`` those
-    of other roots that lie inside this one, by the path they will have here.
+    ``known`` holds the base's files that the plan speaks of, by relative path; ``absorbed`` the
+    documents of other roots that lie inside this one, by the path they will have here;
+    ``outdated`` the failures of those roots, which this one tells anew.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class Survey:
     plan: Plan
     known: dict[str, StoredFile]
     absorbed: dict[str, StoredFile]
+    outdated: tuple[StoredFile, ...]
     found: int
     notes: tuple[FileNote, ...]
 
@@ -122,6 +124,7 @@ def _survey_file(
         plan=make_plan([found], _as_known(known), keep_missing=True, retry_failed=retry_failed),
         known=known,
         absorbed={},
+        outdated=(),
         found=1,
         notes=(),
     )
@@ -139,6 +142,7 @@ def _survey_folder(
     files, notes = _without_unsupported(listing)
     known: dict[str, StoredFile] = {}
     absorbed: dict[str, StoredFile] = {}
+    outdated: list[StoredFile] = []
     if store is not None:
         present = {file.relative_path for file in listing.files}
         for inner in roots:
@@ -146,7 +150,15 @@ def _survey_folder(
                 below = inner.folder.relative_to(folder).as_posix() + "/"
                 for file in store.files(inner.id):
                     path = below + file.relative_path
-                    if path in present and file.document_id is not None:
+                    if not path.startswith(prefix):
+                        continue
+                    # What is there but not listed was left out by rules of the outer folder, and
+                    # stays with the root that it was named by.
+                    if path not in present and os.path.lexists(folder / path):
+                        continue
+                    if file.document_id is None:
+                        outdated.append(file)
+                    else:
                         absorbed[path] = file
         if root is not None:
             for file in store.files(root.id):
@@ -164,6 +176,7 @@ def _survey_folder(
         ),
         known=known,
         absorbed={path: file for path, file in absorbed.items() if path not in known},
+        outdated=tuple(outdated),
         found=len(files),
         notes=notes,
     )

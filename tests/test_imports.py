@@ -23,7 +23,7 @@ LAYERS = [
     {"fingerprint", "targets", "estimate", "doctor", "transfer"},
     {"tally"},
     {"ingestion"},
-    {"rebuild"},
+    {"rebuild", "watching"},
     {"chat", "status"},
     {"opened"},
     {"kb"},

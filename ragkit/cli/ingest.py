@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import glob
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +13,16 @@ import click
 
 from ragkit.cli.app import EXIT_FAILURES, Interrupted
 from ragkit.cli.common import Command, Common, common_options, embedder_options, open_kb
-from ragkit.cli.output import (
-    can_prompt,
-    human_seconds,
-    plural,
-    print_json,
-)
+from ragkit.cli.ingest_report import as_json, print_plan, print_report
+from ragkit.cli.output import can_prompt, note, plural, print_json
 from ragkit.cli.progress import ProgressDisplay
+from ragkit.cli.stopping import prompt_stop
+from ragkit.errors import UsageError
 
 if TYPE_CHECKING:
     from ingest.isolate import LoadLimits
-    from ragkit.results import FileNote, IngestReport
+    from ragkit.results import IngestReport
 
-_MOST_WARNINGS = 20
 _MEGABYTE = 1_000_000
 
 
@@ -35,10 +33,17 @@ _MEGABYTE = 1_000_000
         "ragkit ingest docs",
         "ragkit ingest docs ~/reports/2024.pdf --dry-run",
         "ragkit ingest docs --kb ~/bases/work --json",
+        "ragkit ingest docs --watch",
     ),
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
 @click.option("--dry-run", is_flag=True, help="Say what would be done and change nothing.")
+@click.option(
+    "--watch",
+    "watched",
+    is_flag=True,
+    help="Go on and follow the folders, until Ctrl-C. With --json, one line for each change.",
+)
 @click.option(
     "--retry-failed",
     is_flag=True,
@@ -89,6 +94,7 @@ def command(
     common: Common,
     paths: tuple[str, ...],
     dry_run: bool,
+    watched: bool,
     retry_failed: bool,
     embedder: str | None,
     embedder_base_url: str | None,
@@ -110,7 +116,18 @@ def command(
 
     Exits with 1 when a file could not be read; all others are ingested all the same.
     """
-    with ProgressDisplay() as display:
+    if watched and dry_run:
+        raise UsageError("--watch and --dry-run do not go together")
+    names = _expand(paths)
+    with ProgressDisplay() as display, prompt_stop(lambda: _what_is_kept(common, display)):
+        options: dict[str, Any] = {
+            "retry_failed": retry_failed,
+            "password": password or (_ask_password(display) if can_prompt() else None),
+            "workers": workers,
+            "limits": _limits(timeout, memory, max_file_size),
+            "ocr": ocr,
+            "listener": display,
+        }
         try:
             with open_kb(
                 common,
@@ -119,25 +136,33 @@ def command(
                 embedder_base_url=embedder_base_url,
                 listener=display,
             ) as kb:
-                report = kb.ingest(
-                    _expand(paths),
-                    dry_run=dry_run,
-                    retry_failed=retry_failed,
-                    password=password or (_ask_password(display) if can_prompt() else None),
-                    workers=workers,
-                    limits=_limits(timeout, memory, max_file_size),
-                    ocr=ocr,
-                    listener=display,
-                )
+                if not watched:
+                    report = kb.ingest(names, dry_run=dry_run, **options)
+                else:
+                    for report in kb.watch(names, **options):
+                        with display.paused():
+                            _tell_change(report, common)
+                    return 0
         except KeyboardInterrupt:
-            raise Interrupted(_what_is_kept(common)) from None
+            if watched and display.is_idle():
+                note("Stopped watching.")
+                return 0
+            raise Interrupted(_what_is_kept(common, display)) from None
     if common.as_json:
-        print_json(_as_json(report))
+        print_json(as_json(report))
     elif dry_run:
-        _print_plan(report)
+        print_plan(report)
     else:
-        _print_report(report, common)
+        print_report(report, common)
     return EXIT_FAILURES if report.failed else 0
+
+
+def _tell_change(report: IngestReport, common: Common) -> None:
+    if common.as_json:
+        click.echo(json.dumps(as_json(report), ensure_ascii=False))
+        return
+    print_report(report, common)
+    note("Watching for changes; Ctrl-C ends it.")
 
 
 def _limits(timeout: float | None, memory: int | None, max_file_size: int | None) -> LoadLimits:
@@ -145,13 +170,6 @@ def _limits(timeout: float | None, memory: int | None, max_file_size: int | None
 
     limits = LoadLimits(seconds=timeout, memory_bytes=memory and memory * _MEGABYTE)
     return replace(limits, file_bytes=max_file_size * _MEGABYTE) if max_file_size else limits
-
-
-def _as_json(report: IngestReport) -> dict[str, Any]:
-    document = asdict(report)
-    if report.expected_seconds is None:
-        del document["expected_seconds"]
-    return document
 
 
 def _expand(paths: Sequence[str]) -> list[str]:
@@ -184,99 +202,28 @@ def _ask_password(display: ProgressDisplay) -> Callable[[str], str | None]:
     return ask
 
 
-def _what_is_kept(common: Common) -> str:
+def _what_is_kept(common: Common, display: ProgressDisplay) -> str:
     message = "Stopped. Everything read so far is kept; run the same command again to go on."
     try:
         with open_kb(common) as kb:
             status = kb.status()
     except Exception:  # nothing may hide that it was stopped; there may be no base yet
         return message
+    left = _what_is_left(display, status.chunks - status.vectors)
     if not status.documents:
-        return "Stopped. No file was read yet."
+        return f"Stopped. No file was read yet{left}."
     return (
         f"Stopped. {plural(status.documents, 'document')} with"
-        f" {plural(status.chunks, 'passage')} ({status.vectors:,} with vectors) are kept;"
+        f" {plural(status.chunks, 'passage')} ({status.vectors:,} with vectors) are kept{left};"
         " run the same command again to go on."
     )
 
 
-def _print_report(report: IngestReport, common: Common) -> None:
-    from ragkit.cli.terminal import console
-
-    out = console()
-    parts = [
-        f"{len(items):,} {name}"
-        for name, items in (
-            ("added", report.added),
-            ("changed", report.changed),
-            ("moved", report.moved),
-            ("removed", report.removed),
-        )
-        if items
-    ]
-    parts.append(f"{report.same:,} unchanged")
-    if report.failed:
-        parts.append(f"{len(report.failed):,} failed")
-    out.print(f"{', '.join(parts)} in {human_seconds(report.seconds)}.")
-    _print_notes(report)
-    missing = report.chunks - report.vectors
-    vectors = "all with vectors" if missing <= 0 else f"{missing:,} still without vectors"
-    if report.chunks:
-        out.print(f"{plural(report.chunks, 'passage')} in the knowledge base, {vectors}.")
-    elif not report.failed:
-        why = "could be read" if report.warnings else "was found"
-        out.print(f"The knowledge base is empty: no file {why}.", style="warn")
-    if any("encrypted" in item.reason for item in report.failed):
-        out.print("Encrypted files open with --password or RAGKIT_PASSWORD.", style="faint")
-    if report.failed:
-        out.print(
-            f"See the failures again with: {common.hint('ls --failed')}",
-            style="faint",
-            soft_wrap=True,
-        )
-    if report.added and report.chunks:
-        out.print(f'Now ask: {common.hint("ask")} "your question"', style="good", soft_wrap=True)
-
-
-def _print_plan(report: IngestReport) -> None:
-    from ragkit.cli.output import printable_path
-    from ragkit.cli.terminal import console
-
-    out = console()
-    for name, style, paths in (
-        ("add", "good", report.added),
-        ("change", "warn", report.changed),
-        ("move", "path", report.moved),
-        ("remove", "bad", report.removed),
-    ):
-        for path in paths:
-            out.print(f"{name:7} {printable_path(path)}", style=style)
-    _print_notes(report)
-    time = human_seconds(report.expected_seconds or 0.0)
-    out.print(
-        f"Would add {len(report.added):,}, change {len(report.changed):,}, move"
-        f" {len(report.moved):,} and remove {len(report.removed):,};"
-        f" {report.same:,} unchanged. It would take about {time}. Nothing was done."
-    )
-
-
-def _print_notes(report: IngestReport) -> None:
-    """Print failures, all of them, and warnings, of which there may be very many."""
-    _print_files("failed", "bad", report.failed, len(report.failed))
-    _print_files("warning", "warn", report.warnings, _MOST_WARNINGS)
-
-
-def _print_files(label: str, style: str, notes: Sequence[FileNote], most: int) -> None:
-    from rich.text import Text
-
-    from ragkit.cli.output import printable, printable_path
-    from ragkit.cli.terminal import console
-
-    out = console()
-    for item in notes[:most]:
-        line = Text(f"  {label}  ", style=style)
-        line.append(printable_path(item.path), style="path")
-        line.append(f": {printable(item.reason)}")
-        out.print(line)
-    if len(notes) > most:
-        out.print(f"  and {len(notes) - most:,} more; --json lists them all", style="faint")
+def _what_is_left(display: ProgressDisplay, without_vectors: int) -> str:
+    left = []
+    loading = display.latest.get("load")
+    if loading is not None and loading.total is not None and loading.done < loading.total:
+        left.append(f"{plural(loading.total - loading.done, 'file')} to read")
+    if without_vectors:
+        left.append(f"{plural(without_vectors, 'passage')} to embed")
+    return f", {' and '.join(left)} are left" if left else ""

@@ -38,6 +38,7 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         self._bars: Bars | None = None
         self._tasks: dict[Stage, TaskID] = {}
         self._lock = Lock()
+        self.latest: dict[Stage, Progress] = {}
 
     def __enter__(self) -> ProgressDisplay:
         """Start showing."""
@@ -60,9 +61,15 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         """Take in an event."""
         if isinstance(event, Notice):
             self._show_notice(event)
-        elif self._bars is not None:
+            return
+        self.latest[event.stage] = event
+        if self._bars is not None:
             with self._lock:
                 self._show_progress(self._bars, event)
+
+    def is_idle(self) -> bool:
+        """Whether every stage that began has come to its end."""
+        return all(event.done == event.total for event in self.latest.values())
 
     @contextmanager
     def paused(self) -> Iterator[None]:

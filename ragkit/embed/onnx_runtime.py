@@ -68,8 +68,12 @@ class OnnxEncoder:
                 # The longest first, so that no core is left with a long text at the end.
                 order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
                 found = pool.map(self._run, (ids[i] for i in order))
-                for i, vector in zip(order, found, strict=True):
-                    vectors[start + i] = vector
+                try:
+                    for i, vector in zip(order, found, strict=True):
+                        vectors[start + i] = vector
+                except BaseException:  # Ctrl-C above all: nobody waits for what is not begun yet
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
         return np.stack(vectors)  # type: ignore[arg-type]  # each was filled in above
 
     def _token_ids(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:

@@ -642,12 +642,53 @@ def test_ctrl_c_keeps_what_was_read_and_the_next_run_goes_on(folder: Path, tmp_p
         os.killpg(process.pid, signal.SIGINT)
         messages = process.stderr.read()
     assert process.returncode == 130
-    assert "(0 with vectors) are kept; run the same command again to go on." in messages
+    assert "(0 with vectors) are kept, " in messages
+    assert "to embed are left; run the same command again to go on." in messages
     assert messages.startswith("Stopped. 2 documents with")
     done = subprocess.run([*command, "--json"], capture_output=True, env=environment, check=True)
     report = json.loads(done.stdout)
     assert (report["added"], report["same"]) == ([], 2)
     assert report["vectors"] == report["chunks"] > 0
+
+
+STUCK = """
+import hashlib, sys
+import ragkit.embed
+from ragkit.testing import HashEmbedder
+
+class Stuck(HashEmbedder):
+    def embed(self, texts, *, kind):
+        print("embedding", file=sys.stderr, flush=True)
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # minutes of C, deaf to signals
+
+ragkit.embed.load_embedder = lambda *names, **options: Stuck()
+if __name__ == "__main__":
+    from ragkit.cli import main
+    main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_ctrl_c_ends_a_library_that_does_not_listen(folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "stuck.py"
+    script.write_text(STUCK, encoding="utf-8")
+    with subprocess.Popen(
+        [sys.executable, str(script), "ingest", str(folder), "--kb", str(tmp_path / "kb")],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "embedding\n"
+        os.killpg(process.pid, signal.SIGINT)
+        messages = process.stderr.read()
+    assert process.returncode == 130
+    assert messages.startswith("Stopped. 2 documents with")
+    assert "to embed are left" in messages
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
+        assert kb.ingest(folder).same == 2
+        assert {check.status for check in kb.check()} == {"ok"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -231,3 +231,30 @@ def test_a_file_that_is_replaced_all_the_time_is_whole_or_reported(
         thread.join()
     kb.ingest(docs)
     assert kb.text("busy.txt").strip() == target.read_text(encoding="utf-8").strip()
+
+
+def test_a_folder_around_an_ingested_one_takes_over_all_of_it(
+    kb: KnowledgeBase, docs: Path
+) -> None:
+    for name in ("sub/kept.txt", "sub/gone.txt", "top.txt"):
+        write(docs / name, f"This is {name}.")
+    write(docs / "sub/bad.pdf", "no PDF")
+    write(docs / "sub/lost.pdf", "no PDF either")
+    kb.ingest(docs / "sub")
+    (docs / "sub/gone.txt").unlink()
+    (docs / "sub/lost.pdf").unlink()
+    report = kb.ingest(docs)
+    assert (report.added, report.removed, report.same) == (("top.txt",), ("sub/gone.txt",), 1)
+    assert paths(kb) == ["sub/kept.txt", "top.txt"]
+    assert [failure.path for failure in kb.failures()] == ["sub/bad.pdf"]
+
+
+def test_a_folder_named_by_itself_stays_though_rules_around_it_leave_it_out(
+    kb: KnowledgeBase, docs: Path
+) -> None:
+    write(docs / "private/a.txt", "Named by itself.")
+    write(docs / "b.txt", "Not private.")
+    write(docs / ".ragkitignore", "private/\n")
+    kb.ingest(docs / "private")
+    assert kb.ingest(docs).added == ("b.txt",)
+    assert paths(kb) == ["a.txt", "b.txt"]

@@ -1,0 +1,107 @@
+"""How ``ragkit ingest`` tells what it did, or would do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ragkit.cli.output import human_seconds, plural
+
+if TYPE_CHECKING:
+    from ragkit.cli.common import Common
+    from ragkit.results import FileNote, IngestReport
+
+_MOST_WARNINGS = 20
+
+
+def as_json(report: IngestReport) -> dict[str, Any]:
+    """Return the JSON form of a report."""
+    document = asdict(report)
+    if report.expected_seconds is None:
+        del document["expected_seconds"]
+    return document
+
+
+def print_report(report: IngestReport, common: Common) -> None:
+    """Print what an ingest did, and what to do next."""
+    from ragkit.cli.terminal import console
+
+    out = console()
+    parts = [
+        f"{len(items):,} {name}"
+        for name, items in (
+            ("added", report.added),
+            ("changed", report.changed),
+            ("moved", report.moved),
+            ("removed", report.removed),
+        )
+        if items
+    ]
+    parts.append(f"{report.same:,} unchanged")
+    if report.failed:
+        parts.append(f"{len(report.failed):,} failed")
+    out.print(f"{', '.join(parts)} in {human_seconds(report.seconds)}.")
+    _print_notes(report)
+    missing = report.chunks - report.vectors
+    vectors = "all with vectors" if missing <= 0 else f"{missing:,} still without vectors"
+    if report.chunks:
+        out.print(f"{plural(report.chunks, 'passage')} in the knowledge base, {vectors}.")
+    elif not report.failed:
+        why = "could be read" if report.warnings else "was found"
+        out.print(f"The knowledge base is empty: no file {why}.", style="warn")
+    if any("encrypted" in item.reason for item in report.failed):
+        out.print("Encrypted files open with --password or RAGKIT_PASSWORD.", style="faint")
+    if report.failed:
+        out.print(
+            f"See the failures again with: {common.hint('ls --failed')}",
+            style="faint",
+            soft_wrap=True,
+        )
+    if report.added and report.chunks:
+        out.print(f'Now ask: {common.hint("ask")} "your question"', style="good", soft_wrap=True)
+
+
+def print_plan(report: IngestReport) -> None:
+    """Print what an ingest would do."""
+    from ragkit.cli.output import printable_path
+    from ragkit.cli.terminal import console
+
+    out = console()
+    for name, style, paths in (
+        ("add", "good", report.added),
+        ("change", "warn", report.changed),
+        ("move", "path", report.moved),
+        ("remove", "bad", report.removed),
+    ):
+        for path in paths:
+            out.print(f"{name:7} {printable_path(path)}", style=style)
+    _print_notes(report)
+    time = human_seconds(report.expected_seconds or 0.0)
+    out.print(
+        f"Would add {len(report.added):,}, change {len(report.changed):,}, move"
+        f" {len(report.moved):,} and remove {len(report.removed):,};"
+        f" {report.same:,} unchanged. It would take about {time}. Nothing was done."
+    )
+
+
+def _print_notes(report: IngestReport) -> None:
+    """Print failures, all of them, and warnings, of which there may be very many."""
+    _print_files("failed", "bad", report.failed, len(report.failed))
+    _print_files("warning", "warn", report.warnings, _MOST_WARNINGS)
+
+
+def _print_files(label: str, style: str, notes: Sequence[FileNote], most: int) -> None:
+    from rich.text import Text
+
+    from ragkit.cli.output import printable, printable_path
+    from ragkit.cli.terminal import console
+
+    out = console()
+    for item in notes[:most]:
+        line = Text(f"  {label}  ", style=style)
+        line.append(printable_path(item.path), style="path")
+        line.append(f": {printable(item.reason)}")
+        out.print(line)
+    if len(notes) > most:
+        out.print(f"  and {len(notes) - most:,} more; --json lists them all", style="faint")
