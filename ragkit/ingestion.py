@@ -194,14 +194,10 @@ def _apply_cheap_changes(store: Store, root_id: int, look: Survey, tally: Tally)
     for file in look.outdated:
         store.remove_failures(file.root_id, [file.relative_path])
     known = {**look.absorbed, **look.known}
-    removed = [known[path] for path in look.plan.remove]
-    store.remove_documents([file.document_id for file in removed if file.document_id is not None])
-    store.remove_failures(
-        root_id, [file.relative_path for file in removed if file.document_id is None]
-    )
-    tally.removed += [
-        tally.place(file.relative_path) for file in removed if file.document_id is not None
-    ]
+    removed = {path: known[path].document_id for path in look.plan.remove}
+    store.remove_documents([number for number in removed.values() if number is not None])
+    store.remove_failures(root_id, [path for path, number in removed.items() if number is None])
+    tally.removed += [tally.place(path) for path, number in removed.items() if number is not None]
     for move in look.plan.move:
         before = known[move.source]
         if before.document_id is not None:

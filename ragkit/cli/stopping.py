@@ -39,17 +39,20 @@ def prompt_stop(message: Callable[[], str]) -> Iterator[None]:
     left = threading.Event()
 
     def watch() -> None:
-        while numbers := ours.recv(16):  # one byte, the signal's number, for each signal
-            if signal.SIGINT in numbers and not left.wait(PATIENCE_SECONDS):
-                with contextlib.suppress(Exception):  # nothing may keep it from ending
-                    click.echo(message(), err=True)
-                os._exit(EXIT_INTERRUPTED)
+        with ours:
+            while numbers := ours.recv(16):  # one byte, the signal's number, for each signal
+                if signal.SIGINT in numbers and not left.wait(PATIENCE_SECONDS):
+                    with contextlib.suppress(Exception):  # nothing may keep it from ending
+                        click.echo(message(), err=True)
+                    os._exit(EXIT_INTERRUPTED)
 
     before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=watch, name="ragkit-stop", daemon=True).start()
+    watcher = threading.Thread(target=watch, name="ragkit-stop", daemon=True)
+    watcher.start()
     try:
         yield
     finally:
         left.set()
         signal.set_wakeup_fd(before)
         theirs.close()
+        watcher.join()
