@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from ragkit.agent.tools.http import http_tool
     from ragkit.agent.tools.openapi import openapi_tools
     from ragkit.agent.tools.python import python_tool
+    from ragkit.agent.tools.sql import sql_tool
 
 _HOMES = {
     "calculator": "arithmetic",
     "http_tool": "http",
     "openapi_tools": "openapi",
     "python_tool": "python",
+    "sql_tool": "sql",
 }
 
-__all__ = ["calculator", "http_tool", "openapi_tools", "python_tool"]
+__all__ = ["calculator", "http_tool", "openapi_tools", "python_tool", "sql_tool"]
 
 
 def __getattr__(name: str) -> Any:
