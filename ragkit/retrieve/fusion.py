@@ -25,6 +25,7 @@ def fuse(
     *,
     similarities: Mapping[int, float] | None = None,
     dense_weight: float = DENSE_WEIGHT,
+    limit: int | None = None,
 ) -> list[Fused]:
     """Merge by a weighted sum of cosine similarity and lexical score, best first.
 
@@ -40,29 +41,25 @@ def fuse(
             has none (no vector yet) counts as if it were as similar as the least similar one.
         dense_weight: Share of the cosine similarity, 0 to 1; without any the lexical score counts
             alone.
+        limit: How many to return at most; ``None``: all.
     """
     known = {**(similarities or {}), **dense}
     weight = dense_weight if known else 0.0
     floor = min(known.values(), default=0.0)
     dense_ranks = _ranks(dense)
     lexical_ranks = _ranks(lexical)
-    fused = [
-        Fused(
-            chunk_id=chunk_id,
-            score=weight * clamp(known.get(chunk_id, floor))
-            + (1.0 - weight) * clamp(lexical.get(chunk_id, 0.0)),
-            dense_rank=dense_ranks.get(chunk_id),
-            lexical_rank=lexical_ranks.get(chunk_id),
-        )
-        for chunk_id in dense.keys() | lexical.keys()
+    scores: list[tuple[float, int]] = []
+    for chunk_id in dense.keys() | lexical.keys():
+        cosine, share = known.get(chunk_id, floor), lexical.get(chunk_id, 0.0)
+        # Written out, for it runs some hundred times in each search.
+        cosine = 0.0 if cosine < 0.0 else 1.0 if cosine > 1.0 else cosine
+        share = 0.0 if share < 0.0 else 1.0 if share > 1.0 else share
+        scores.append((-weight * cosine - (1.0 - weight) * share, chunk_id))
+    scores.sort()
+    return [
+        Fused(chunk_id, -negative, dense_ranks.get(chunk_id), lexical_ranks.get(chunk_id))
+        for negative, chunk_id in scores[:limit]
     ]
-    fused.sort(key=lambda passage: (-passage.score, passage.chunk_id))
-    return fused
-
-
-def clamp(score: float) -> float:
-    """Limit a score to the range 0 to 1."""
-    return min(1.0, max(0.0, score))
 
 
 def _ranks(scores: Mapping[int, float]) -> dict[int, int]:

@@ -88,15 +88,16 @@ def search(
         clock.lap("lexical")
     if vector is not None and lexical:
         similarities = _similarities(store, vector, [c for c in lexical if c not in dense])
+    # A passage can vanish between ranking and reading when its file is being replaced.
     ranking = fuse(
         dense,
         lexical,
         similarities=similarities,
         dense_weight=DENSE_WEIGHT if mode == "hybrid" else 1.0,
+        limit=k + 10,
     )
     clock.lap("fuse")
-    # A passage can vanish between ranking and reading when its file is being replaced.
-    scores = {passage.chunk_id: passage for passage in ranking[: k + 10]}
+    scores = {passage.chunk_id: passage for passage in ranking}
     hits = tuple(
         Hit(
             path=chunk.path,

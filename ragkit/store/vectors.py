@@ -117,16 +117,17 @@ def of_chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> NDArr
 
     width = dimension(connection)
     result = np.zeros((len(chunk_ids), width), dtype=np.float32)
+    numbers = [int(number) for number in chunk_ids]
     found = dict(
         connection.execute(
             "SELECT chunks.id, vector FROM chunks JOIN vectors USING (embedding_id)"
             " WHERE chunks.id IN (SELECT value FROM json_each(?)) AND length(vector) = ?",
-            (json.dumps([int(number) for number in chunk_ids]), 2 * width),
+            (json.dumps(numbers), 2 * width),
         )
     )
-    for index, chunk_id in enumerate(map(int, chunk_ids)):
-        if chunk_id in found:
-            result[index] = np.frombuffer(found[chunk_id], dtype=_STORED_TYPE)
+    there = [index for index, number in enumerate(numbers) if number in found]
+    flat = b"".join([found[numbers[index]] for index in there])
+    result[there] = np.frombuffer(flat, dtype=_STORED_TYPE).reshape(len(there), width)
     return result
 
 
