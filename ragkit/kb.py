@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ragkit.memory import CombinedMemory
     from ragkit.retrieve.search import Mode
     from ragkit.status import Status
-    from ragkit.store.records import Check, SessionInfo, StoredDocument, StoredFailure
+    from ragkit.store.records import Check, SessionInfo, StoredDocument, StoredFailure, Turn
     from ragkit.store.transfer import Exported
 
 StreamEvent = Sources | TextDelta | Answer
@@ -424,6 +424,10 @@ class KnowledgeBase(OpenedBase):
     def sessions(self) -> list[SessionInfo]:
         """List the conversations that are kept in the base."""
         return self._store().sessions()
+
+    def turns(self, session: str) -> list[Turn]:
+        """Return the turns of a conversation, oldest first; none if there is no such session."""
+        return self._store().turns(session)
 
     def trace(self, trace_id: str) -> Trace | None:
         """Return what happened for a question, by the trace's id or the beginning of it.

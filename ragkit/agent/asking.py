@@ -14,7 +14,7 @@ from ragkit.agent.stream import AnswerFilter
 from ragkit.errors import ModelError, PromptTooLongError, ToolsUnsupportedError
 from ragkit.events import Notice
 from ragkit.llm.deadline import no_longer_than
-from ragkit.llm.fence import RULE, fenced, new_nonce
+from ragkit.llm.fence import data_rule, fenced, new_nonce
 from ragkit.llm.protocol import ChatModel, Message, Reply, ToolSchema, stream_reply
 from ragkit.llm.tokens import count_tokens
 from ragkit.llm.window import fit, prompt_room, reply_room
@@ -165,7 +165,7 @@ class Asking:
         if described:
             parts.append(react.instructions(described, constrained=constrained))
         if setup.tools:
-            parts.append(RULE.format(nonce=self._nonce))
+            parts.append(data_rule("What tools return", self._nonce))
         if setup.output is not None:
             parts.append(setup.output.instructions)
         return "\n\n".join(part for part in parts if part)

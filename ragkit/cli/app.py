@@ -46,6 +46,7 @@ COMMANDS = {
     "export": Entry("ragkit.cli.export", "Write the whole knowledge base to one file."),
     "import": Entry("ragkit.cli.import_base", "Make a knowledge base from an exported file."),
     "trace": Entry("ragkit.cli.trace", "Show what happened for a question, step by step."),
+    "session": Entry("ragkit.cli.session", "List, show, export or delete conversations."),
     "completion": Entry("ragkit.cli.completion", "Print the script for completion in a shell."),
 }
 

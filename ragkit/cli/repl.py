@@ -62,6 +62,7 @@ class Shell:
         self.where = where
         self.verbose = verbose
         self.interactive = interactive
+        self.remembers: tuple[str, ...] = ("window",)
         self.chat = kb.chat(session, model=model)
         self.last: Answer | None = None
         self.records: list[dict[str, Any]] = []
@@ -190,7 +191,7 @@ class Shell:
                 from ragkit.llm import load_model
 
                 load_model(argument, base_url=self.base_url)  # a name that is wrong says so now
-            self.chat = self.kb.chat(self.chat.session, model=argument)
+            self.chat = self.kb.chat(self.chat.session, model=argument, memory=self.remembers)
             self.model = argument
         self.out.print(f"Answers by {printable(self.model)}.")
 
@@ -203,11 +204,35 @@ class Shell:
                 mark = "*" if name == self.chat.session else " "
                 self.out.print(f"{mark} {printable_path(name)}  {plural(count, 'turn')}")
             return
-        self.chat = self.kb.chat(argument, model=self.model)
+        self.chat = self.kb.chat(argument, model=self.model, memory=self.remembers)
         self.last = None
         turns = len(self.chat.history)
         past = f"goes on, {plural(turns, 'turn')} so far" if turns else "begins"
         self.out.print(f"Conversation {printable_path(argument)!r} {past}.")
+
+    def set_memory(self, argument: str) -> None:
+        """Change what is remembered of the conversation, or show what was recalled, and why."""
+        if argument:
+            kinds = tuple(argument.replace(",", " ").split())
+            self.chat = self.kb.chat(self.chat.session, model=self.model, memory=kinds)
+            self.remembers = kinds
+        from ragkit.memory import KINDS
+
+        others = ", ".join(kind for kind in KINDS if kind not in self.remembers)
+        self.out.print(
+            f"Remembers {', '.join(self.remembers)}"
+            + (f" (there is also {others})." if others else ".")
+        )
+        recalled = self.chat.recalled
+        if recalled is None or argument:
+            return
+        self.out.print(
+            f"For the last question: {plural(len(recalled.turns), 'turn')} as they were."
+        )
+        for item in recalled.notes:
+            line = Text(f"  {printable(' '.join(item.text.split()))}")
+            line.append(f"  ({item.kind}: {printable(item.why)})", style="faint")
+            self.out.print(line)
 
     def set_where(self, argument: str) -> None:
         """Change the filter, or say what it is."""
@@ -260,6 +285,11 @@ COMMANDS = {
     "/model": SlashCommand("/model [NAME]", "Change what writes the answers.", Shell.set_model),
     "/session": SlashCommand(
         "/session [NAME]", "Change the conversation, or list them.", Shell.set_session
+    ),
+    "/memory": SlashCommand(
+        "/memory [KIND ...]",
+        "Show what was remembered, and why; or choose what is.",
+        Shell.set_memory,
     ),
     "/where": SlashCommand(
         "/where [KEY=VALUE|off]", "Ask only some documents, as in path=*.pdf.", Shell.set_where

@@ -98,13 +98,14 @@ class SummaryMemory:
     def _written(self, model: ChatModel, before: str, new: Sequence[NumberedTurn]) -> str:
         from ragkit.llm.protocol import Message, complete
         from ragkit.llm.tokens import cut_to_tokens
-        from ragkit.memory.extraction import fenced
+        from ragkit.memory.extraction import quoted
 
         task = _TASK.format(words=self._max_tokens * 2 // 3)
-        so_far = f"The summary so far:\n{before or '(none)'}\n\n{fenced(new)}"
+        rule, conversation = quoted(new)
+        so_far = f"The summary so far:\n{before or '(none)'}\n\n{conversation}"
         reply = complete(
             model,
-            [Message("system", task), Message("user", so_far)],
+            [Message("system", f"{task}\n\n{rule}"), Message("user", so_far)],
             max_tokens=self._max_tokens + 50,
         )
         if not reply.text.strip():
