@@ -30,7 +30,9 @@ from ragkit.tracing import (
 if TYPE_CHECKING:
     from threading import Event
 
+    from ingest.document import Document
     from ingest.isolate import LoadLimits
+    from ragkit.answer.calibration import Calibration
     from ragkit.chat import Chat
     from ragkit.embed.protocol import Embedder
     from ragkit.ingestion import Password
@@ -401,10 +403,30 @@ class KnowledgeBase(OpenedBase):
         Raises:
             UsageError: there is no document at ``path``.
         """
+        return self.document(path).text
+
+    def document(self, path: str) -> Document:
+        """Return a document as it was loaded: text, pages, sections, metadata.
+
+        Raises:
+            UsageError: there is no document at ``path``.
+        """
         found = self._store().document_by_path(path)
         if found is None:
             raise UsageError(f"there is no document {path!r}; ragkit ls shows their paths")
-        return found[1].text
+        return found[1]
+
+    def calibrate(self, calibration: Calibration | None) -> None:
+        """Keep what makes a confidence of how well passages fit; ``None``: the built-in one."""
+        from ragkit.answer.calibration import save_calibration
+
+        save_calibration(self._store(), calibration)
+
+    def calibration(self) -> Calibration:
+        """Return the calibration that answers are given with."""
+        from ragkit.answer.calibration import load_calibration
+
+        return load_calibration(self._store())[0]
 
     def locate(self, path: str) -> Path | None:
         """Return the file that the document at ``path`` was read from; it may be gone by now.

@@ -28,6 +28,7 @@ LAYERS = [
     {"opened"},
     {"kb"},
     {"testing"},
+    {"evals"},
     {"cli"},
 ]
 # The façade hands out what it is made of, and is named by its parts for the type checker only.

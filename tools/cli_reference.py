@@ -39,6 +39,7 @@ An error is `{"error": {"type", "message"}}`.
 | `rebuild` | `documents`, `chunks`, `vectors`, `seconds` |
 | `export`, `import` | `file` or `directory`, `documents`, `chunks`, `vectors`, `database_bytes`, `size_bytes` |
 | `trace` | `traces` (each `{"id", "kind", "started_at", "seconds", "question"}`); with an ID: the same and `body` |
+| `eval` | `golden`, `settings`, `documents`, `passages`, `embedder`, `version`, `seconds`, `summary` (`retrieval`, `follow_ups`, `answers`, `refusals`, `reliability`, `latency_ms`), `problems`, `questions` (each with `scores`, `rank`, `answer`, `missed`); with `--compare`: `first`, `second`, `differences`, `changed`; with `--make`: `questions`, `notes`, `file`; with `--calibrate`: `calibration` and what it does |
 
 `page` counts from 1 and is null for formats without pages. `start` and `end` are code points into
 the document's text. `score` is between 0 and 1.

@@ -68,3 +68,8 @@ def judge(hits: Sequence[Hit], ranking: Ranking, calibration: Calibration = BUIL
         "low_confidence",
         confidence < _HOPELESS * threshold,
     )
+
+
+def default_threshold() -> float:
+    """Return the confidence from which on questions are answered where a base has no other."""
+    return _THRESHOLD

@@ -47,6 +47,7 @@ COMMANDS = {
     "import": Entry("ragkit.cli.import_base", "Make a knowledge base from an exported file."),
     "trace": Entry("ragkit.cli.trace", "Show what happened for a question, step by step."),
     "session": Entry("ragkit.cli.session", "List, show, export or delete conversations."),
+    "eval": Entry("ragkit.cli.eval", "Measure what is found, answered and refused."),
     "completion": Entry("ragkit.cli.completion", "Print the script for completion in a shell."),
 }
 

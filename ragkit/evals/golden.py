@@ -1,0 +1,314 @@
+"""Golden sets: questions with the places that answer them, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ragkit.errors import UsageError
+
+_TEXT = "a text"
+_ROLES = ("user", "assistant", "system")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an answer stands.
+
+    ``path`` is relative to the ingested folder, ``page`` counts from 1, ``start`` and ``end`` are
+    code points into the document's text, ``grade`` is from 1 (relevant) to 4.
+    """
+
+    path: str
+    page: int | None = None
+    start: int | None = None
+    end: int | None = None
+    grade: int = 1
+
+    def mapping(self) -> dict[str, Any]:
+        """The fields that are set, as in the file."""
+        fields = {"path": self.path, "page": self.page, "start": self.start, "end": self.end}
+        found = {key: value for key, value in fields.items() if value is not None}
+        return found if self.grade == 1 else {**found, "grade": self.grade}
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenQuestion:
+    """A question and what is known of its answer.
+
+    Attributes:
+        id: Its name, unique in the set; the number of its line where the file gives none.
+        question: The question; in a conversation, the last turn.
+        line: Where it stands in the file, from 1.
+        history: Earlier turns, oldest first.
+        rewrite: The question so that it stands alone; only ever asked as an upper bound.
+        answerable: Whether the documents hold the answer; ``None`` where nothing tells.
+        answer: The answer, where known.
+        scope: The one document the question is about.
+        relevant: The places that answer it.
+    """
+
+    id: str
+    question: str
+    line: int = 0
+    history: tuple[Mapping[str, str], ...] = ()
+    rewrite: str | None = None
+    answerable: bool | None = None
+    answer: str | None = None
+    scope: str | None = None
+    relevant: tuple[Place, ...] = field(default=())
+
+
+def read_golden(path: str | Path) -> tuple[GoldenQuestion, ...]:
+    """Read a golden set.
+
+    Where ``answerable`` is absent, a question with a place or an answer counts as answerable, and
+    of any other it is not known.
+
+    Raises:
+        UsageError: the file cannot be read, is empty, or a line is malformed; line and field are
+            named.
+    """
+    file = Path(path)
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{str(path)!r} is not UTF-8 (byte {error.start:,})") from error
+    questions: list[GoldenQuestion] = []
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        question = _Line(f"{file.name}, line {number}", number, _parse(file, number, line)).read()
+        if question.id in lines:
+            raise UsageError(
+                f"{file.name}, line {number}: 'id' {question.id!r} was used in line "
+                f"{lines[question.id]}"
+            )
+        lines[question.id] = number
+        questions.append(question)
+    if not questions:
+        raise UsageError(f"{str(path)!r} holds no question; one JSON object a line is expected")
+    return tuple(questions)
+
+
+def golden_line(question: GoldenQuestion) -> str:
+    """Write a question as a line of a golden set, without the line's end."""
+    document: dict[str, Any] = {"id": question.id, "question": question.question}
+    if question.history:
+        document["history"] = [dict(turn) for turn in question.history]
+    if question.rewrite is not None:
+        document["rewrite"] = question.rewrite
+    if question.answerable is not None:
+        document["answerable"] = question.answerable
+    document["answer"] = question.answer
+    if question.scope is not None:
+        document["scope"] = question.scope
+    document["relevant"] = [place.mapping() for place in question.relevant]
+    return json.dumps(document, ensure_ascii=False)
+
+
+def _parse(file: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{file.name}, line {number}: not valid JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise UsageError(
+            f"{file.name}, line {number}: expected a JSON object, not {document!r:.60}"
+        )
+    return document
+
+
+class _Line:
+    """Reads the fields of one line."""
+
+    def __init__(self, where: str, number: int, document: dict[str, Any]) -> None:
+        self._where = where
+        self._number = number
+        self._document = document
+
+    def read(self) -> GoldenQuestion:
+        question = self._document.get("question")
+        if not isinstance(question, str) or not question.strip():
+            self._bad("question", question, "a text that is not empty")
+        relevant = self._relevant()
+        answer = self._answer()
+        answerable = self._optional("answerable", bool, "true or false")
+        if answerable is None and (relevant or answer):
+            answerable = True
+        if answerable is False and relevant:
+            self._bad("relevant", "places", "no place where 'answerable' is false")
+        return GoldenQuestion(
+            id=self._id(),
+            question=question,
+            line=self._number,
+            history=self._history(),
+            rewrite=self._optional("rewrite", str, _TEXT),
+            answerable=answerable,
+            answer=answer,
+            scope=self._optional("scope", str, _TEXT),
+            relevant=relevant,
+        )
+
+    def _id(self) -> str:
+        found = self._document.get("id")
+        if found is None:
+            return str(self._number)
+        if isinstance(found, bool) or not isinstance(found, str | int) or not str(found).strip():
+            self._bad("id", found, "a text or a whole number")
+        return str(found)
+
+    def _answer(self) -> str | None:
+        found = self._document.get("answer")
+        if isinstance(found, bool) or not isinstance(found, str | int | float | None):
+            self._bad("answer", found, "a text, a number or null")
+        return None if found is None or not str(found).strip() else str(found).strip()
+
+    def _optional(self, name: str, kind: type[Any], expected: str) -> Any:
+        found = self._document.get(name)
+        if found is not None and not isinstance(found, kind):
+            self._bad(name, found, expected)
+        if isinstance(found, str) and not found.strip():
+            return None
+        return found
+
+    def _history(self) -> tuple[Mapping[str, str], ...]:
+        turns = self._document.get("history")
+        if turns is None:
+            return ()
+        if not isinstance(turns, list):
+            self._bad("history", turns, "a list of turns")
+        found = []
+        for number, turn in enumerate(turns):
+            name = f"history[{number}]"
+            if not isinstance(turn, dict):
+                self._bad(name, turn, 'an object with "role" and "content"')
+            if turn.get("role") not in _ROLES:
+                self._bad(f"{name}.role", turn.get("role"), " or ".join(map(repr, _ROLES)))
+            if not isinstance(turn.get("content"), str):
+                self._bad(f"{name}.content", turn.get("content"), _TEXT)
+            found.append({"role": turn["role"], "content": turn["content"]})
+        return tuple(found)
+
+    def _relevant(self) -> tuple[Place, ...]:
+        places = self._document.get("relevant")
+        if places is None:
+            return ()
+        if not isinstance(places, list):
+            self._bad("relevant", places, "a list of places")
+        return tuple(self._place(f"relevant[{i}]", place) for i, place in enumerate(places))
+
+    def _place(self, name: str, place: Any) -> Place:
+        if not isinstance(place, dict):
+            self._bad(name, place, 'an object with "path"')
+        path = place.get("path")
+        if not isinstance(path, str) or not path.strip():
+            self._bad(f"{name}.path", path, _TEXT)
+        numbers = {
+            key: self._number_of(f"{name}.{key}", place.get(key), least)
+            for key, least in (("page", 1), ("start", 0), ("end", 0), ("grade", 1))
+        }
+        start, end = numbers["start"], numbers["end"]
+        if (start is None) != (end is None):
+            self._bad(f"{name}.{'start' if start is None else 'end'}", None, "both start and end")
+        if start is not None and end is not None and start >= end:
+            self._bad(f"{name}.end", end, f"more than 'start' ({start})")
+        grade = numbers["grade"] or 1
+        if grade > 4:
+            self._bad(f"{name}.grade", grade, "1 to 4")
+        return Place(path.replace("\\", "/"), numbers["page"], start, end, grade)
+
+    def _number_of(self, name: str, found: Any, least: int) -> int | None:
+        if found is None:
+            return None
+        if isinstance(found, bool) or not isinstance(found, int) or found < least:
+            self._bad(name, found, f"a whole number from {least}")
+        return found
+
+    def _bad(self, name: str, found: object, expected: str) -> NoReturn:
+        shown = repr(found)
+        shown = shown if len(shown) <= 60 else shown[:59] + "…"
+        raise UsageError(f"{self._where}: {name!r} must be {expected}, not {shown}")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A golden set whose paths are those of a base, and what does not fit the base."""
+
+    questions: tuple[GoldenQuestion, ...]
+    problems: tuple[str, ...]
+
+
+def match_paths(questions: Sequence[GoldenQuestion], paths: Sequence[str], *, base: str) -> Checked:
+    """Name the documents as the base does; what it does not hold is reported and kept.
+
+    A base of several folders may put a folder's name before a path, so a path that only one
+    document's path ends with is that document.
+
+    Args:
+        questions: The golden set.
+        paths: The paths of all documents of the base.
+        base: The base's folder, for messages.
+
+    Raises:
+        UsageError: the base is empty, or holds none of the documents that the set names.
+    """
+    if not paths:
+        raise UsageError(f"the knowledge base {base!r} holds no documents: ragkit ingest FOLDER")
+    known = set(paths)
+    endings: dict[str, list[str]] = {}
+    for path in paths:
+        parts = path.split("/")
+        for i in range(1, len(parts)):
+            endings.setdefault("/".join(parts[i:]), []).append(path)
+
+    def resolve(path: str) -> str | None:
+        if path in known:
+            return path
+        found = endings.get(path.removeprefix("./"), [])
+        return found[0] if len(found) == 1 else None
+
+    problems: list[str] = []
+    named: set[str] = set()
+    matched: list[GoldenQuestion] = []
+    for question in questions:
+        renamed: dict[str, str] = {}
+        for field_name, path in _paths_of(question):
+            named.add(path)
+            found = resolve(path)
+            if found is None:
+                problems.append(
+                    f"line {question.line}: {field_name!r} names {path!r}, which the base does "
+                    "not hold"
+                )
+            renamed[path] = found or path
+        matched.append(_renamed(question, renamed))
+    if named and not any(resolve(path) for path in named):
+        raise UsageError(
+            f"the knowledge base {base!r} holds none of the {len(named):,} files that the golden "
+            f"set names, such as {min(named)!r}; ragkit ls shows what it holds"
+        )
+    return Checked(tuple(matched), tuple(problems))
+
+
+def _paths_of(question: GoldenQuestion) -> list[tuple[str, str]]:
+    found = [(f"relevant[{i}].path", place.path) for i, place in enumerate(question.relevant)]
+    if question.scope is not None:
+        found.append(("scope", question.scope))
+    return found
+
+
+def _renamed(question: GoldenQuestion, names: Mapping[str, str]) -> GoldenQuestion:
+    from dataclasses import replace
+
+    return replace(
+        question,
+        scope=names.get(question.scope, question.scope) if question.scope else None,
+        relevant=tuple(replace(p, path=names.get(p.path, p.path)) for p in question.relevant),
+    )

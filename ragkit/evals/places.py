@@ -1,0 +1,107 @@
+"""Scores of what a toolkit returned, by place: pages, characters, documents."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Hit = Mapping[str, Any]
+Place = Mapping[str, Any]
+
+
+def page_hit(hits: Sequence[Hit], relevant: Sequence[Place], k: int) -> float:
+    """1 if one of the first ``k`` passages begins on a gold page, else 0."""
+    gold = {(place["path"], place["page"]) for place in relevant}
+    return float(any((hit["path"], hit["page"]) in gold for hit in hits[:k]))
+
+
+def distinct_page_hit(hits: Sequence[Hit], relevant: Sequence[Place], k: int) -> float:
+    """1 if one of the first ``k`` different pages is a gold page: blind to the passages' size."""
+    seen: dict[tuple[str, int | None], None] = {}
+    for hit in hits:
+        seen.setdefault((hit["path"], hit["page"]))
+    pages = [{"path": path, "page": page} for path, page in seen]
+    return page_hit(pages, relevant, k)
+
+
+def ndcg(hits: Sequence[Hit], relevant: Sequence[Place], k: int) -> float:
+    """nDCG@k with linear gains, as trec_eval computes it; a document ranks as its best passage."""
+    grades: dict[str, int] = {}
+    for place in relevant:
+        grades[place["path"]] = max(grades.get(place["path"], 0), place.get("grade", 1))
+    ranked = list(dict.fromkeys(hit["path"] for hit in hits))[:k]
+    ideal = sorted(grades.values(), reverse=True)[:k]
+    best = sum(grade / math.log2(rank + 2) for rank, grade in enumerate(ideal))
+    got = sum(grades.get(path, 0) / math.log2(rank + 2) for rank, path in enumerate(ranked))
+    return got / best if best else 0.0
+
+
+class SourceText:
+    """A file's text in which passages are found again, white space aside."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._offsets = [i for i, character in enumerate(text) if not character.isspace()]
+        self._squashed = "".join(text[i] for i in self._offsets)
+
+    def locate(self, passage: str) -> list[tuple[int, int]]:
+        """Spans of a passage: one if it stands there whole, else those of its lines that do."""
+        whole = self._find(passage)
+        if whole:
+            return [whole]
+        found = (self._find(line) for line in passage.split("\n") if len(line) >= 20)
+        return [span for span in found if span]
+
+    def _find(self, passage: str) -> tuple[int, int] | None:
+        wanted = "".join(passage.split())
+        at = self._squashed.find(wanted) if wanted else -1
+        if at < 0:
+            return None
+        return self._offsets[at], self._offsets[at + len(wanted) - 1] + 1
+
+
+def spans_of(hit: Hit, text: str, source: Callable[[str], SourceText]) -> list[tuple[int, int]]:
+    """Where the first part of a passage, ``text``, stands: as the toolkit says, else as found."""
+    if hit["start"] is not None:
+        return [(hit["start"], hit["start"] + len(text))]
+    return source(hit["path"]).locate(text)
+
+
+def found_again(hits: Sequence[Hit], source: Callable[[str], SourceText]) -> float:
+    """Share of the returned characters that stand where they were said or found to stand.
+
+    A check of the measurement itself: what is not found again cannot be credited.
+    """
+    returned = found = 0
+    for hit in hits:
+        text = source(hit["path"]).text
+        returned += len("".join(hit["text"].split()))
+        wanted = "".join(hit["text"].split())
+        for start, end in spans_of(hit, hit["text"], source):
+            piece = "".join(text[start:end].split())
+            found += len(piece) if piece in wanted else 0
+    return min(1.0, found / returned) if returned else 0.0
+
+
+def gold_share(
+    hits: Sequence[Hit],
+    relevant: Sequence[Place],
+    budget: int,
+    source: Callable[[str], SourceText],
+) -> float:
+    """Share of the gold characters in the first ``budget`` characters of returned text.
+
+    Everything returned counts against the budget, also what was returned before.
+    """
+    gold = {(place["path"], i) for place in relevant for i in range(place["start"], place["end"])}
+    got: set[tuple[str, int]] = set()
+    left = budget
+    for hit in hits:
+        text = hit["text"][:left]
+        left -= len(text)
+        for start, end in spans_of(hit, text, source):
+            got.update((hit["path"], i) for i in range(start, end))
+        if left <= 0:
+            break
+    return len(gold & got) / len(gold) if gold else 0.0

@@ -1,0 +1,390 @@
+"""An evaluation or a comparison as a written report: Markdown, and HTML with plots."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ragkit.evals.compare import SIGNIFICANT, comparison_document
+from ragkit.evals.measures import CUTOFFS
+from ragkit.evals.plots import histogram, interval_plot, line_plot
+from ragkit.evals.summary import roc_points, summarise, summary_document
+
+if TYPE_CHECKING:
+    from ragkit.evals.compare import Comparison
+    from ragkit.evals.evaluate import Evaluation, Outcome
+    from ragkit.evals.summary import Group, Summary
+
+_CELL = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A heading, column names, rows of text, and a sentence on how to read it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def evaluation_document(evaluation: Evaluation, *, golden: str) -> dict[str, Any]:
+    """Everything about an evaluation as plain data, for JSON."""
+    return {
+        "golden": golden,
+        "settings": evaluation.settings.document(),
+        "documents": evaluation.documents,
+        "passages": evaluation.passages,
+        "embedder": evaluation.embedder,
+        "version": evaluation.version,
+        "seconds": round(evaluation.seconds, 2),
+        "summary": summary_document(summarise(evaluation)),
+        "problems": list(evaluation.problems),
+        "questions": [outcome_document(outcome) for outcome in evaluation.outcomes],
+    }
+
+
+def outcome_document(outcome: Outcome) -> dict[str, Any]:
+    """What became of a question as plain data, for JSON."""
+    question = outcome.question
+    return {
+        "id": question.id,
+        "question": question.question,
+        "answerable": question.answerable,
+        "gold": question.answer,
+        "scope": question.scope,
+        "relevant": [place.mapping() for place in question.relevant],
+        "rank": outcome.rank,
+        "missed": list(outcome.missed),
+        "scores": {
+            view: {name: round(value, 4) for name, value in scores.items()}
+            for view, scores in outcome.scores.items()
+        },
+        "answer_scores": {name: round(v, 4) for name, v in outcome.answer_scores.items()},
+        "answer": outcome.answer,
+        "hits": list(outcome.hits),
+        "search_ms": round(outcome.search_ms, 2),
+        "ask_ms": None if outcome.ask_ms is None else round(outcome.ask_ms, 2),
+    }
+
+
+def tables(summary: Summary) -> Iterator[Table]:
+    """The figures of an evaluation as tables."""
+    judged = ", ".join(f"{n} by {unit}" for unit, n in summary.units.items() if unit and n)
+    if summary.retrieval:
+        yield _measures_table(
+            "What was found",
+            summary.retrieval,
+            f"Judged by what the golden set names: {judged}. Recall, MRR and nDCG count each such "
+            "unit once. All but the number of questions are from 0 to 1.",
+        )
+    if summary.follow_ups:
+        yield _measures_table("Follow-up questions", summary.follow_ups, "")
+    if summary.answers.questions:
+        yield Table(
+            f"Answers ({summary.answers.questions} questions with a gold answer)",
+            ("measure", "mean"),
+            tuple((name, f"{value:.3f}") for name, value in summary.answers.measures.items()),
+            "A refusal counts as 0.",
+        )
+    if summary.refusals:
+        counts = summary.counts
+        yield Table(
+            f"Refusals ({counts['answerable']} answerable questions, "
+            f"{counts['unanswerable']} that are not, {counts['refused']} refused)",
+            ("measure", "value"),
+            tuple((name, f"{value:.3f}") for name, value in summary.refusals.items()),
+            "AUROC is of the confidence; the others are at the threshold in use.",
+        )
+    yield Table(
+        "Time",
+        ("", "milliseconds"),
+        tuple((name, f"{value:.1f}") for name, value in summary.latency.items()),
+    )
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """The differences as a table."""
+    rows = tuple(
+        (
+            d.measure,
+            str(d.questions),
+            f"{d.first:.3f}",
+            f"{d.second:.3f}",
+            f"{d.second - d.first:+.3f}",
+            f"{d.low:+.3f} to {d.high:+.3f}",
+            f"{d.p:.4f}" + (" *" if d.p < SIGNIFICANT else ""),
+            f"{d.better} / {d.worse}",
+        )
+        for d in comparison.differences
+    )
+    columns = ("measure", "n", "A", "B", "B - A", "95% interval", "p", "better / worse")
+    return Table(
+        f"A: {comparison.names[0]} – B: {comparison.names[1]}",
+        columns,
+        rows,
+        "p: paired permutation test (AUROC: bootstrap), corrected for the number of measures by "
+        f"Holm's method; * below {SIGNIFICANT}.",
+    )
+
+
+def write_report(
+    folder: Path,
+    evaluations: Sequence[tuple[str, Evaluation]],
+    *,
+    golden: str,
+    threshold: float,
+    comparison: Comparison | None = None,
+) -> list[Path]:
+    """Write ``report.md``, ``report.html`` and ``results.json`` into ``folder``; return them.
+
+    Args:
+        folder: Made if it does not exist; files of these names are replaced.
+        evaluations: One, or the two that were compared, each with its name.
+        golden: The golden set's file.
+        threshold: The confidence from which on questions are answered, for the plot.
+        comparison: How the two differ.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    documents = [evaluation_document(found, golden=golden) for _, found in evaluations]
+    results: dict[str, Any] = documents[0]
+    if comparison is not None:
+        results = {"comparison": comparison_document(comparison), "evaluations": documents}
+    contents = {
+        "report.md": _markdown(evaluations, golden, comparison),
+        "report.html": _page(evaluations, golden, threshold, comparison),
+        "results.json": json.dumps(results, ensure_ascii=False, indent=1) + "\n",
+    }
+    written = []
+    for name, content in contents.items():
+        path = folder / name
+        path.write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
+        written.append(path)
+    return written
+
+
+def _measures_table(title: str, groups: Mapping[str, Group], note: str) -> Table:
+    names = list(dict.fromkeys(name for group in groups.values() for name in group.measures))
+    rows = [("questions", *(str(group.questions) for group in groups.values()))]
+    rows += [
+        (
+            name,
+            *(
+                f"{group.measures[name]:.3f}" if name in group.measures else ""
+                for group in groups.values()
+            ),
+        )
+        for name in names
+    ]
+    return Table(title, ("measure", *groups), tuple(rows), note)
+
+
+def _facts(evaluation: Evaluation, golden: str) -> list[tuple[str, str]]:
+    settings = evaluation.settings
+    return [
+        ("golden set", f"{golden}, {len(evaluation.outcomes):,} questions"),
+        (
+            "knowledge base",
+            f"{settings.kb}: {evaluation.documents:,} documents, {evaluation.passages:,} passages",
+        ),
+        ("search", f"{settings.mode}, {settings.k} passages, {evaluation.embedder}"),
+        ("answers", settings.model if settings.answers else "not asked for"),
+        ("ragkit", f"{evaluation.version}, {evaluation.seconds:.1f} s"),
+    ]
+
+
+def _missed(evaluation: Evaluation) -> Table:
+    rows = [
+        (
+            outcome.question.id,
+            outcome.question.question,
+            "; ".join(outcome.missed),
+            "" if outcome.answer is None else str(outcome.answer["text"]),
+        )
+        for outcome in evaluation.outcomes
+        if outcome.missed
+    ]
+    return Table(
+        f"What was missed, and why ({len(rows)} of {len(evaluation.outcomes)} questions)",
+        ("id", "question", "why", "answer"),
+        tuple(rows),
+    )
+
+
+def _markdown(
+    evaluations: Sequence[tuple[str, Evaluation]], golden: str, comparison: Comparison | None
+) -> str:
+    parts = ["# Evaluation\n"]
+    if comparison is not None:
+        parts.append(_markdown_table(comparison_table(comparison)))
+    for name, evaluation in evaluations:
+        if name:
+            parts.append(f"# {_plain(name)}\n")
+        parts += [f"- {key}: {_plain(value)}" for key, value in _facts(evaluation, golden)]
+        parts.append("")
+        parts += [_markdown_table(table) for table in tables(summarise(evaluation))]
+        if evaluation.problems:
+            parts.append("## To note\n")
+            parts += [f"- {_plain(problem)}" for problem in evaluation.problems]
+            parts.append("")
+        parts.append(_markdown_table(_missed(evaluation), longest=_CELL))
+    return "\n".join(parts)
+
+
+def _markdown_table(table: Table, *, longest: int = 10_000) -> str:
+    lines = [f"## {_plain(table.title)}\n"]
+    if table.note:
+        lines.append(f"{table.note}\n")
+    lines.append("| " + " | ".join(map(_plain, table.columns)) + " |")
+    lines.append("|" + "---|" * len(table.columns))
+    lines += ["| " + " | ".join(_plain(c, longest) for c in row) + " |" for row in table.rows]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(text: str, longest: int = 10_000) -> str:
+    """A text on one line in which nothing is Markdown or HTML."""
+    line = " ".join(text.split())
+    line = line if len(line) <= longest else line[: longest - 1] + "…"
+    for mark in ("\\", "|", "<", "*", "_", "`", "["):
+        line = line.replace(mark, "\\" + mark)
+    return line
+
+
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#222}
+table{border-collapse:collapse;margin:.5rem 0 1.5rem}td,th{border-bottom:1px solid #ddd;
+padding:.25rem .7rem;text-align:left;vertical-align:top}th{color:#555}h2{margin-top:2rem}
+.plots{display:flex;flex-wrap:wrap;gap:1.5rem}.note{color:#666}td{overflow-wrap:anywhere}
+details{margin:.4rem 0;border-left:3px solid #ddd;padding-left:.8rem}summary{cursor:pointer}
+.bad summary{color:#a33}@media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#ddd}
+td,th{border-color:#444}svg{background:#fff}}
+"""
+
+
+def _page(
+    evaluations: Sequence[tuple[str, Evaluation]],
+    golden: str,
+    threshold: float,
+    comparison: Comparison | None,
+) -> str:
+    parts = ["<h1>Evaluation</h1>"]
+    if comparison is not None:
+        parts.append(_html_table(comparison_table(comparison)))
+        rows = [(d.measure, d.low, d.second - d.first, d.high) for d in comparison.differences]
+        parts.append(f"<div class=plots>{interval_plot('B - A, with 95% intervals', rows)}</div>")
+    for name, evaluation in evaluations:
+        summary = summarise(evaluation)
+        if name:
+            parts.append(f"<h1>{html.escape(name)}</h1>")
+        facts = "".join(
+            f"<tr><th>{key}</th><td>{html.escape(value)}</td></tr>"
+            for key, value in _facts(evaluation, golden)
+        )
+        parts.append(f"<table>{facts}</table>")
+        parts.append(f"<div class=plots>{''.join(_plots(evaluation, summary, threshold))}</div>")
+        parts += [_html_table(table) for table in tables(summary)]
+        if evaluation.problems:
+            notes = "".join(f"<li>{html.escape(problem)}</li>" for problem in evaluation.problems)
+            parts.append(f"<h2>To note</h2><ul>{notes}</ul>")
+        parts.append(f"<h2>Questions ({summary.missed} with something missed)</h2>")
+        ordered = sorted(evaluation.outcomes, key=lambda outcome: not outcome.missed)
+        parts += [_html_outcome(outcome) for outcome in ordered]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
+        f'content="width=device-width"><title>Evaluation</title><style>{_STYLE}</style></head>'
+        f"<body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _plots(evaluation: Evaluation, summary: Summary, threshold: float) -> Iterator[str]:
+    lines = {
+        view: [
+            (i / (len(CUTOFFS) - 1), group.measures[f"recall@{k}"]) for i, k in enumerate(CUTOFFS)
+        ]
+        for view, group in summary.retrieval.items()
+    }
+    if lines:
+        yield line_plot(
+            "Recall",
+            lines,
+            x_label="among the first … found",
+            y_label="share of what is relevant",
+            x_names=[str(k) for k in CUTOFFS],
+        )
+    curve = roc_points(evaluation)
+    if curve:
+        yield line_plot(
+            "Telling what can be answered",
+            {f"AUROC {summary.refusals['AUROC']:.3f}": curve},
+            x_label="share of unanswerable questions answered",
+            y_label="share of answerable ones answered",
+            diagonal=True,
+        )
+    groups: dict[str, list[float]] = {"answerable": [], "not answerable": []}
+    for outcome in evaluation.outcomes:
+        if outcome.answer is not None and outcome.question.answerable is not None:
+            confidence = outcome.answer["confidence"]
+            if confidence is not None:
+                kind = "answerable" if outcome.question.answerable else "not answerable"
+                groups[kind].append(confidence)
+    if any(groups.values()):
+        yield histogram("Confidence", groups, x_label="confidence", marker=threshold)
+        yield line_plot(
+            "Calibration",
+            {
+                "groups of questions": [
+                    (r["confidence"], r["answerable"]) for r in summary.reliability
+                ]
+            },
+            x_label="mean confidence",
+            y_label="share answerable",
+            diagonal=True,
+        )
+    times = [o.ask_ms if o.ask_ms is not None else o.search_ms for o in evaluation.outcomes]
+    longest = max(times, default=0.0)
+    if longest > 0:
+        yield histogram(
+            "Time",
+            {"questions": [time / longest for time in times]},
+            x_label=f"share of the longest, {longest:,.0f} ms",
+        )
+
+
+def _html_table(table: Table) -> str:
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in table.columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in table.rows
+    )
+    note = f"<p class=note>{html.escape(table.note)}</p>" if table.note else ""
+    return f"<h2>{html.escape(table.title)}</h2>{note}<table><tr>{head}</tr>{body}</table>"
+
+
+def _html_outcome(outcome: Outcome) -> str:
+    question = outcome.question
+    lines = [f"<b>{html.escape(sentence)}</b>" for sentence in outcome.missed]
+    if question.answer:
+        lines.append(f"gold: {html.escape(question.answer)}")
+    if question.relevant:
+        places = ", ".join(
+            place.path + ("" if place.page is None else f" page {place.page}")
+            for place in question.relevant
+        )
+        lines.append(f"where: {html.escape(places)}")
+    if outcome.answer is not None:
+        sure = outcome.answer["confidence"]
+        told = "" if sure is None else f" ({sure:.2f})"
+        lines.append(f"answer{told}: {html.escape(str(outcome.answer['text']))}")
+    for rank, hit in enumerate(outcome.hits, start=1):
+        page = "" if hit["page"] is None else f", page {hit['page']}"
+        lines.append(
+            f"{rank}. {html.escape(hit['path'])}{page} ({hit['score']:.3f}): "
+            f"{html.escape(' '.join(hit['text'].split()))}"
+        )
+    kind = ' class="bad"' if outcome.missed else ""
+    title = f"{html.escape(question.id)}: {html.escape(question.question)}"
+    return f"<details{kind}><summary>{title}</summary>{'<br>'.join(lines)}</details>"
