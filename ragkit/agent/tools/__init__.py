@@ -1,6 +1,6 @@
 """Tools that come with ragkit. Each is made with what it may reach; none reaches more.
 
-    from ragkit.agent.tools import calculator, python_tool
+    from ragkit.agent.tools import calculator, file_tools, http_tool, python_tool, sql_tool
 
 Names are imported when first used, so that a tool costs nothing until it is asked for.
 """
@@ -12,20 +12,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ragkit.agent.tools.arithmetic import calculator
+    from ragkit.agent.tools.files import file_tools
     from ragkit.agent.tools.http import http_tool
     from ragkit.agent.tools.openapi import openapi_tools
     from ragkit.agent.tools.python import python_tool
     from ragkit.agent.tools.sql import sql_tool
+    from ragkit.agent.tools.web_search import web_search_tool
 
 _HOMES = {
     "calculator": "arithmetic",
+    "file_tools": "files",
     "http_tool": "http",
     "openapi_tools": "openapi",
     "python_tool": "python",
     "sql_tool": "sql",
+    "web_search_tool": "web_search",
 }
 
-__all__ = ["calculator", "http_tool", "openapi_tools", "python_tool", "sql_tool"]
+__all__ = [
+    "calculator",
+    "file_tools",
+    "http_tool",
+    "openapi_tools",
+    "python_tool",
+    "sql_tool",
+    "web_search_tool",
+]
 
 
 def __getattr__(name: str) -> Any:
