@@ -50,12 +50,14 @@ def find_targets(paths: Sequence[str | os.PathLike[str]]) -> list[Target]:
     """Resolve what the user named.
 
     Raises:
-        UsageError: nothing was named, or a path does not exist or is neither folder nor file.
+        UsageError: nothing was named, or a path is empty, does not exist or is neither folder nor file.
     """
     if not paths:
         raise UsageError("name at least one folder or file to ingest")
     targets: list[Target] = []
     for name in paths:
+        if not os.fspath(name):  # Path would take it for the current folder
+            raise UsageError("the path of a folder or file to ingest is empty")
         try:
             path = Path(name).expanduser().resolve(strict=True)
         except (OSError, RuntimeError, ValueError) as error:

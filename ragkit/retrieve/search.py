@@ -115,7 +115,9 @@ def search(
     return SearchResult(hits, tuple(degraded), clock.laps)
 
 
-def _check(question: str, k: int, mode: str) -> None:
+def _check(question: object, k: int, mode: str) -> None:
+    if not isinstance(question, str):
+        raise UsageError(f"the question must be a string, not {type(question).__name__!r}")
     if not question.strip():
         raise UsageError("the question is empty")
     if len(question) > MAX_QUESTION_CHARACTERS:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -404,6 +405,16 @@ def test_a_missing_base_and_missing_paths(tmp_path: Path, kb: KnowledgeBase) -> 
     with pytest.raises(UsageError, match="no such file"):
         kb.ingest(tmp_path / "absent")
     assert not (tmp_path / "absent").exists()
+    with pytest.raises(UsageError, match="is empty"):  # not the current folder
+        kb.ingest("")
+
+
+@pytest.mark.parametrize("question", ["", " \n", None, b"warranty"])
+def test_what_is_no_question(kb: KnowledgeBase, question: Any) -> None:
+    with pytest.raises(UsageError, match="the question"):
+        kb.ask(question)
+    with pytest.raises(UsageError, match="the question"):
+        kb.search(question)
 
 
 def test_another_embedding_model_is_refused_until_rebuilt(tmp_path: Path, docs: Path) -> None:
