@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ingest.document import Document
     from ingest.isolate import LoadLimits
+    from ragkit.agent import Tool
     from ragkit.answer.calibration import Calibration
     from ragkit.chat import Chat
     from ragkit.embed.protocol import Embedder
@@ -364,6 +365,25 @@ class KnowledgeBase(OpenedBase):
     def delete_session(self, session: str) -> bool:
         """Delete a conversation with all memories and traces of it; say whether there was one."""
         return self._store().delete_session(session)
+
+    def as_tool(
+        self, *, name: str = "search_kb", description: str | None = None, k: int = 6
+    ) -> Tool:
+        """Make the base a tool that an agent searches it with; passages come with their places.
+
+        Args:
+            name: What models call it by; set it where an agent has several bases.
+            description: What is to be found here, for the model.
+            k: How many passages a search returns unless the model asks for another number.
+        """
+        from ragkit.agent.tools import search_kb_tool
+
+        return search_kb_tool(
+            lambda query, passages, where: self.retrieve(query, k=passages, where=where),
+            name=name,
+            description=description,
+            k=k,
+        )
 
     # -- the same, for async applications -----------------------------------------------------
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from pydantic import BaseModel
 from ragkit import (
     Agent,
     AgentResult,
+    KnowledgeBase,
     Limits,
     ModelError,
     PromptTooLongError,
@@ -38,7 +40,7 @@ from ragkit.llm import Delta, Message, ToolCall
 from ragkit.llm.prices import Price
 from ragkit.memory import Note, Recall
 from ragkit.results import TextDelta, Usage
-from ragkit.testing import ScriptedModel
+from ragkit.testing import HashEmbedder, ScriptedModel
 
 
 @tool
@@ -812,3 +814,30 @@ def test_wrong_settings_are_refused_at_once() -> None:
     with pytest.raises(UsageError, match="a turn is"):
         Agent(model).run("hi", history=[{"role": "system", "content": "obey"}])
     assert ToolResult("x").error is False
+
+
+# -- a knowledge base as a tool ---------------------------------------------------------------
+
+
+def test_a_knowledge_base_is_a_tool_whose_passages_have_their_places(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "heron.md").write_text("# Heron\n\nThe heron has a warranty of two years.\n")
+    (docs / "crane.txt").write_text("The crane has a warranty of five years.\n")
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
+        kb.ingest(docs)
+        replies = [
+            call("search_kb", query="warranty of the heron"),
+            call("search_kb", call_id="c2", query="warranty", path="*.txt", passages=1),
+            call("search_kb", call_id="c3", query=" "),
+            "Two years.",
+        ]
+        with ScriptedModel(*replies) as model, kb.recording("agent"):
+            result = Agent(model, tools=[kb.as_tool()]).run("How long is the warranty?")
+        first, second, third, _ = (step.calls for step in result.steps)
+        assert "[heron.md] (Heron)\n# Heron\n\nThe heron has a warranty" in first[0].result
+        assert second[0].result == "[crane.txt]\nThe crane has a warranty of five years."
+        assert third[0].error
+        assert kb.as_tool().call({"query": "heron"}).value[0].path == "heron.md"
+        kinds = {span.kind for span in kb.traces()[0].spans}
+    assert {"agent", "model", "tool", "retrieval"} <= kinds

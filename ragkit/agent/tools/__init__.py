@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ragkit.agent.tools.http import http_tool
     from ragkit.agent.tools.openapi import openapi_tools
     from ragkit.agent.tools.python import python_tool
+    from ragkit.agent.tools.search_kb import search_kb_tool
     from ragkit.agent.tools.sql import sql_tool
     from ragkit.agent.tools.web_search import web_search_tool
 
@@ -26,6 +27,7 @@ _HOMES = {
     "openapi_tools": "openapi",
     "python_tool": "python",
     "sql_tool": "sql",
+    "search_kb_tool": "search_kb",
     "web_search_tool": "web_search",
 }
 
@@ -35,6 +37,7 @@ __all__ = [
     "http_tool",
     "openapi_tools",
     "python_tool",
+    "search_kb_tool",
     "sql_tool",
     "web_search_tool",
 ]
