@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
@@ -83,6 +83,7 @@ class Asking:
         asked: int,
         call_id: str = "call",
         with_tools: bool = True,
+        without: Set[str] = frozenset(),
         only_output: bool = False,
         seconds: float | None = None,
     ) -> Generator[Notice | TextDelta, None, tuple[Turn, Reply]]:
@@ -93,6 +94,8 @@ class Asking:
             asked: Index of the question in it.
             call_id: For a call that is made in text.
             with_tools: Whether tools may be called.
+            without: Tools that are not offered to a model whose replies are held to a schema,
+                since small ones repeat themselves where they can.
             only_output: Whether only the typed output is wanted.
             seconds: How long the reply may take.
 
@@ -105,6 +108,8 @@ class Asking:
         while True:
             schemas = self._schemas if with_tools else []
             constrained = self.calling == "json" and not only_output
+            if constrained:
+                schemas = [schema for schema in schemas if schema.name not in without]
             try:
                 prompt, max_tokens = yield from self._prompt(messages, asked, schemas, constrained)
                 reply, shown = yield from self._reply(

@@ -33,6 +33,7 @@ Approve = Callable[[PendingCall], Decision]
 
 MAX_PARALLEL = 8
 MAX_SAME_CALLS = 3
+_SHORT_CHARACTERS = 500
 
 # Where an agent that is used as a tool goes on, instead of beginning anew.
 RESUMING: ContextVar[tuple[RunState, Mapping[str, Decision]] | None] = ContextVar(
@@ -42,11 +43,16 @@ RESUMING: ContextVar[tuple[RunState, Mapping[str, Decision]] | None] = ContextVa
 
 @dataclass(slots=True)
 class Ledger:
-    """Which calls were made in a run, to notice when a model goes in circles."""
+    """Which calls were made in a run, to notice when a model goes in circles.
+
+    ``repeated`` names the tools that the latest step called only to repeat itself.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     latest: set[str] = field(default_factory=set)
     repeats: int = 0
+    repeated: set[str] = field(default_factory=set)
+    results: dict[str, str] = field(default_factory=dict)
 
     def is_repeat(self, key: str) -> bool:
         """Whether the call was just made and went well, or was made often enough."""
@@ -65,6 +71,7 @@ class Ledger:
         for record in made:
             key = _key(record.tool, record.arguments)
             self.counts[key] = self.counts.get(key, 0) + 1
+            self.results[key] = record.result
 
 
 @dataclass(slots=True)
@@ -103,6 +110,7 @@ def make_calls(
         seconds: Time left for all of them.
     """
     made = Made()
+    ledger.repeated.clear()
     records = {record.id: record for record in done}
     ready: list[tuple[ToolCall, Tool]] = []
     paused = inside or {}
@@ -153,11 +161,19 @@ def _refusal(call: ToolCall, tools: Mapping[str, Tool], ledger: Ledger) -> ToolR
         return _refused(f"{call.name} was not called, its arguments are wrong: {fault}")
     if ledger.is_repeat(key):
         ledger.repeats += 1
+        ledger.repeated.add(call.name)
         return _refused(
-            f"{call.name} was called with these arguments before, and is not called again; use "
-            "what it returned, or do something else"
+            f"{call.name} was called with these arguments before, and is not called again; "
+            f"{_returned(ledger.results.get(key, ''))}"
         )
     return None
+
+
+def _returned(result: str) -> str:
+    """Repeat a short result, which a small model may have lost sight of."""
+    if result and len(result) <= _SHORT_CHARACTERS:
+        return f"it returned: {result}"
+    return "use what it returned, or do something else"
 
 
 _WAITING = ToolResult("", error=True)

@@ -184,6 +184,7 @@ class Run:
             asked=self._asked,
             call_id=call_id,
             with_tools=with_tools,
+            without=self._ledger.repeated,
             only_output=only_output,
             seconds=self._seconds_left(grace=not with_tools),
         )

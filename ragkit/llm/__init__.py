@@ -1,7 +1,8 @@
 """Language models: one streaming protocol, chosen by one string.
 
-``openai:NAME`` is any OpenAI-compatible server, ``ollama:NAME`` a local Ollama, ``gguf:PATH`` a
-model file run in this process by llama.cpp. Naming a model sends nothing; asking it does.
+``openai:NAME`` is any OpenAI-compatible server, ``azure:DEPLOYMENT`` a resource at Azure,
+``ollama:NAME`` a local Ollama, ``gguf:PATH`` a model file run in this process by llama.cpp. Naming
+a model sends nothing; asking it does.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ __all__ = [
     "load_model",
 ]
 
-MODEL_FORMS = "'extractive', 'openai:NAME', 'ollama:NAME' or 'gguf:PATH'"
+MODEL_FORMS = "'extractive', 'openai:NAME', 'azure:DEPLOYMENT', 'ollama:NAME' or 'gguf:PATH'"
 DEFAULT_TIMEOUT = 300.0
 
 
@@ -48,11 +49,11 @@ def load_model(
     """Make the model that ``name`` stands for. Nothing is sent or loaded before it is asked.
 
     Args:
-        name: ``"openai:NAME"``, ``"ollama:NAME"`` or ``"gguf:PATH"``.
+        name: ``"openai:NAME"``, ``"azure:DEPLOYMENT"``, ``"ollama:NAME"`` or ``"gguf:PATH"``.
         base_url: Where the OpenAI-compatible server is; the default is OpenAI's own (or the
             environment's ``OPENAI_BASE_URL``), and ``http://localhost:11434/v1`` for Ollama.
         api_key: The server's key. For ``openai:`` the default is the environment's
-            ``OPENAI_API_KEY``; a server named by ``base_url`` may need none.
+            ``OPENAI_API_KEY``, for ``azure:`` its ``AZURE_OPENAI_API_KEY``; a server named by ``base_url`` may need none.
         timeout: Seconds that one reply may take in all, retries included.
         context_window: Tokens that prompt and reply may hold together; the default is what is
             known of the model, else a size that such servers are commonly run with.
@@ -66,7 +67,7 @@ def load_model(
         raise UsageError(f"timeout must be positive, not {timeout!r}")
     if provider == "extractive":
         raise UsageError("'extractive' answers without a language model, so there is none to load")
-    if provider not in ("openai", "ollama", "gguf") or not model.strip():
+    if provider not in ("openai", "azure", "ollama", "gguf") or not model.strip():
         raise UsageError(f"unknown model {name!r}: expected {MODEL_FORMS}")
     if provider == "gguf":
         if base_url is not None or api_key is not None:
@@ -76,10 +77,10 @@ def load_model(
         return GgufModel(model, name=name, timeout=timeout, context_window=context_window)
     if base_url is not None and not base_url.startswith(("http://", "https://")):
         raise UsageError(f"a base URL starts with http:// or https://, unlike {base_url!r}")
-    from ragkit.llm.openai_compatible import ollama_model, openai_model
+    from ragkit.llm.openai_compatible import azure_model, ollama_model, openai_model
 
-    make = openai_model if provider == "openai" else ollama_model
-    return make(
+    makers = {"openai": openai_model, "azure": azure_model, "ollama": ollama_model}
+    return makers[provider](
         model,
         base_url=base_url,
         api_key=api_key,

@@ -49,24 +49,30 @@ class _Stopped:
     error: BaseException | None = None
 
 
-def within(seconds: float, source: Generator[Item, None, None]) -> Generator[Item, None, None]:
+def within(
+    seconds: float,
+    source: Generator[Item, None, None],
+    *,
+    abandoned: threading.Event | None = None,
+) -> Generator[Item, None, None]:
     """Yield what ``source`` yields, for at most ``seconds`` after the first item is asked for.
 
     The source runs in a thread of its own, because a server that sends a byte now and then can
     keep a socket read from ever timing out. When the consumer stops early or the time is over, the
-    source is closed as soon as it comes back with its next item.
+    source is closed as soon as it comes back with its next item; ``abandoned`` is set, for a source
+    that looks at it while it waits.
 
     Raises:
         TimeoutError: the time was over before the source ended.
     """
     items: queue.SimpleQueue[Item | _Stopped] = queue.SimpleQueue()
-    abandoned = threading.Event()
+    given_up = threading.Event() if abandoned is None else abandoned
 
     def work() -> None:
         stopped = _Stopped()
         try:
             for item in source:
-                if abandoned.is_set():
+                if given_up.is_set():
                     break
                 items.put(item)
         except BaseException as error:
@@ -89,4 +95,4 @@ def within(seconds: float, source: Generator[Item, None, None]) -> Generator[Ite
                 return
             yield item
     finally:
-        abandoned.set()
+        given_up.set()

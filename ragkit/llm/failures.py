@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ragkit.errors import ModelError
+from ragkit.errors import ModelError, PromptTooLongError, ToolsUnsupportedError
 
 if TYPE_CHECKING:
     import openai
@@ -14,10 +14,18 @@ _OVERFLOW = re.compile(
     r"context[ _](length|size|window)|maximum context|too many tokens|prompt is too long",
     re.IGNORECASE,
 )
+_NO_TOOLS = re.compile(
+    r"(not|n't) support\w*\b.{0,60}\b(tool|function)|"
+    r"\b(tool|function)s?\b.{0,80}((not|n't)\b.{0,20}(support|enabl|implement|allow|permit)|requires? )|"
+    r"(unsupported|unknown|unrecogni[sz]ed|unexpected).{0,60}\btool(s|_choice)\b",
+    re.IGNORECASE,
+)
 _FILTER = re.compile(r"content[ _]?(filter|management|policy)", re.IGNORECASE)
 
 
-def explain(error: openai.OpenAIError, *, model: str, name: str, url: str) -> ModelError:
+def explain(
+    error: openai.OpenAIError, *, model: str, name: str, url: str, with_tools: bool = False
+) -> ModelError:
     """Turn an error of the ``openai`` client into a :class:`ModelError` that says what to do.
 
     Args:
@@ -25,6 +33,7 @@ def explain(error: openai.OpenAIError, *, model: str, name: str, url: str) -> Mo
         model: The model's name as the server knows it.
         name: The string the user chose the model by.
         url: The server's base URL.
+        with_tools: Whether tools were described to the model.
     """
     import openai
 
@@ -38,6 +47,8 @@ def explain(error: openai.OpenAIError, *, model: str, name: str, url: str) -> Mo
     if not isinstance(error, openai.APIStatusError):
         return ModelError(f"{name} at {url} failed while answering: {said}")
     code = error.code or ""
+    if with_tools and (error.param == "tools" or _NO_TOOLS.search(said)):
+        return ToolsUnsupportedError(f"{name} at {url} cannot call tools: {said}")
     if isinstance(error, openai.AuthenticationError):
         return ModelError(f"{url} does not accept the key for {name}: {said}")
     if isinstance(error, openai.PermissionDeniedError):
@@ -54,7 +65,7 @@ def explain(error: openai.OpenAIError, *, model: str, name: str, url: str) -> Mo
             return ModelError(f"the account at {url} has no quota left for {name}: {said}")
         return ModelError(f"{url} limits the rate of requests to {name}; try again later: {said}")
     if code == "context_length_exceeded" or _OVERFLOW.search(said):
-        return ModelError(f"the prompt is longer than {name} can read: {said}")
+        return PromptTooLongError(f"the prompt is longer than {name} can read: {said}")
     if code == "content_filter" or _FILTER.search(said):
         return ModelError(f"the content filter of {url} refused the prompt: {said}")
     return ModelError(f"{name} at {url} failed with HTTP status {error.status_code}: {said}")

@@ -87,6 +87,11 @@ class GgufModel:
         """False: what a small local model writes as a tool call is seldom one."""
         return False
 
+    @property
+    def follows_schemas(self) -> bool:
+        """True: llama.cpp lets a model write only what a schema allows."""
+        return True
+
     def stream(
         self,
         messages: Sequence[Message],

