@@ -1,0 +1,119 @@
+"""Spelling slips: words of the question that the documents do not hold, but nearly do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+_WORD = re.compile(r"[^\W\d_]+")
+_SHORTEST = 4
+_LONG = 8  # from this length on two slips are tolerated
+_SHORTEST_PART = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What is known about words.
+
+    Attributes:
+        terms: The index terms of a word, in order; none for words that are not looked up.
+        holds: Whether the documents hold a term.
+        near: The terms of the documents that begin with two letters, with how often they occur.
+        is_word: Whether a word is a common one, and so hardly a slip even if no document has it.
+    """
+
+    terms: Callable[[str], list[str]]
+    holds: Callable[[str], bool]
+    near: Callable[[str], Iterable[tuple[str, int]]]
+    is_word: Callable[[str], bool]
+
+
+def correct(question: str, vocabulary: Vocabulary) -> tuple[str, dict[str, str]]:
+    """Replace words that no document holds by the nearest one that some do, if there is one.
+
+    A word of four to seven letters may be one slip away (a letter too many, too few, another, or
+    two swapped), a longer one two; the first two letters have to be right. A word written
+    together that the documents write apart becomes two.
+
+    Returns:
+        The question, and what was replaced by which index term or terms.
+    """
+    parts: list[str] = []
+    changes: dict[str, str] = {}
+    end = 0
+    for match in _WORD.finditer(question):
+        word = match[0].casefold()
+        replacement = changes.get(word) or _replacement(word, vocabulary)
+        if replacement is not None:
+            changes[word] = replacement
+            parts += (question[end : match.start()], replacement)
+            end = match.end()
+    parts.append(question[end:])
+    return "".join(parts), changes
+
+
+def _replacement(word: str, vocabulary: Vocabulary) -> str | None:
+    if len(word) < _SHORTEST:
+        return None
+    terms = vocabulary.terms(word)
+    if len(terms) != 1 or vocabulary.holds(terms[0]) or vocabulary.is_word(word):
+        return None
+    return _apart(word, vocabulary) or _nearest(word, terms[0], vocabulary)
+
+
+def _apart(word: str, vocabulary: Vocabulary) -> str | None:
+    for cut in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
+        halves = (word[:cut], word[cut:])
+        if all(
+            vocabulary.is_word(half)
+            and len(terms := vocabulary.terms(half)) == 1
+            and vocabulary.holds(terms[0])
+            for half in halves
+        ):
+            return " ".join(halves)
+    return None
+
+
+def _nearest(word: str, term: str, vocabulary: Vocabulary) -> str | None:
+    limit = 1 if len(word) < _LONG else 2
+    best: tuple[int, int, int, str] | None = None
+    for other, count in vocabulary.near(word[:2]):
+        if not other.isalpha() or len(other) < _SHORTEST:
+            continue
+        # The slip may be in the ending, and the term then another than the right word's.
+        distance = min(
+            slips(term, other, limit),
+            slips(word[: len(other)], other, limit) if len(word) - len(other) <= 3 else limit + 1,
+        )
+        if distance <= limit:
+            candidate = (distance, -len(other), -count, other)
+            best = candidate if best is None else min(best, candidate)
+    return best[3] if best else None
+
+
+def slips(one: str, other: str, limit: int) -> int:
+    """Count the slips between two words, or return ``limit + 1`` if there are more than that.
+
+    This is the optimal string alignment distance: insertions, deletions, substitutions, and
+    swaps of neighbours, none of which is edited again.
+    """
+    if abs(len(one) - len(other)) > limit:
+        return limit + 1
+    before: list[int] = []
+    previous = list(range(len(other) + 1))
+    for row, letter in enumerate(one, start=1):
+        current = [row]
+        for column, match in enumerate(other, start=1):
+            cost = min(
+                previous[column] + 1,
+                current[column - 1] + 1,
+                previous[column - 1] + (letter != match),
+            )
+            if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == match:
+                cost = min(cost, before[column - 2] + 1)
+            current.append(cost)
+        if min(current) > limit:
+            return limit + 1
+        before, previous = previous, current
+    return previous[-1]
