@@ -75,12 +75,14 @@ class SearchResult:
     """Hits, best first, and what went less than well on the way to them.
 
     ``degraded`` holds one sentence for each stage that failed or is not complete (such as
-    "412 of 2,000 passages have no vector yet"). ``milliseconds`` maps stage to time.
+    "412 of 2,000 passages have no vector yet"). ``milliseconds`` maps stage to time. ``notes``
+    says what was made of the question, such as which of its words were read as others.
     """
 
     hits: tuple[Hit, ...]
     degraded: tuple[str, ...] = ()
     milliseconds: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

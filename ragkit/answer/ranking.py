@@ -122,7 +122,7 @@ def rank(
     similarities: dict[int, float] = {}
     if likeliest:
         try:
-            query = question_vector(embedder(), resolved.dense)
+            query = question_vector(embedder(), resolved.parts)
             matrix = embedder().embed(
                 [embedded_text(candidates[i]) for i in likeliest], kind="passage"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 # Fitted by bench/fusion.py.
@@ -24,6 +24,7 @@ def fuse(
     lexical: Mapping[int, float],
     *,
     similarities: Mapping[int, float] | None = None,
+    also: Iterable[int] = (),
     dense_weight: float = DENSE_WEIGHT,
     limit: int | None = None,
 ) -> list[Fused]:
@@ -39,6 +40,7 @@ def fuse(
         lexical: Chunk id to BM25 score from 0 to 1, for those the lexical search found.
         similarities: Cosine similarities of passages that only the lexical search found; one that
             has none (no vector yet) counts as if it were as similar as the least similar one.
+        also: Passages that neither search found, to be ranked all the same.
         dense_weight: Share of the cosine similarity, 0 to 1; without any the lexical score counts
             alone.
         limit: How many to return at most; ``None``: all.
@@ -49,7 +51,7 @@ def fuse(
     dense_ranks = _ranks(dense)
     lexical_ranks = _ranks(lexical)
     scores: list[tuple[float, int]] = []
-    for chunk_id in dense.keys() | lexical.keys():
+    for chunk_id in {*dense, *lexical, *also}:
         cosine, share = known.get(chunk_id, floor), lexical.get(chunk_id, 0.0)
         # Written out, for it runs some hundred times in each search.
         cosine = 0.0 if cosine < 0.0 else 1.0 if cosine > 1.0 else cosine

@@ -14,12 +14,11 @@ _CARRIED_WORDS = 40
 class Resolved:
     """What to search for.
 
-    ``dense`` holds texts to embed with their weights (their sum is the question's vector);
-    ``lexical`` the words to look up. ``carried`` is what came from earlier turns, if anything.
+    ``parts`` are texts with their weights, which sum to 1, the question itself first;
+    ``carried`` is what came from earlier turns, if anything.
     """
 
-    dense: tuple[tuple[str, float], ...]
-    lexical: str
+    parts: tuple[tuple[str, float], ...]
     carried: str = ""
 
 
@@ -27,11 +26,10 @@ def resolve(question: str, history: Sequence[Mapping[str, str]]) -> Resolved:
     """Carry over what the conversation is about; the question itself always stays in the mix.
 
     Without history the question stands alone. With it, the user's last turn is put before the
-    question, and the vector of both together is added to that of the question alone.
+    question, and both together are searched for as well as the question alone.
     """
     earlier = [turn.get("content", "") for turn in history if turn.get("role") == "user"]
     carried = " ".join(_WORD.findall(earlier[-1])[:_CARRIED_WORDS]) if earlier else ""
     if not carried:
-        return Resolved(((question, 1.0),), question)
-    together = f"{earlier[-1].strip()} {question}"
-    return Resolved(((question, 1.0), (together, 1.0)), f"{question} {carried}", carried)
+        return Resolved(((question, 1.0),))
+    return Resolved(((question, 0.5), (f"{carried} {question}", 0.5)), carried)

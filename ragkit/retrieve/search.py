@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ragkit.errors import EmbeddingError, UsageError
 from ragkit.results import Hit, Ranks, SearchResult
-from ragkit.retrieve.fusion import DENSE_WEIGHT, fuse
-from ragkit.retrieve.history import Resolved, resolve
+from ragkit.retrieve.arrange import Arranged, arrange
+from ragkit.retrieve.fusion import fuse
+from ragkit.retrieve.reading import Reading, read, vocabulary_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ragkit.embed.protocol import Embedder
+    from ragkit.retrieve.hints import Hints
     from ragkit.store import Store
     from ragkit.store.where import Where
 
@@ -24,6 +27,8 @@ Turns = Sequence[Mapping[str, str]]
 
 MAX_QUESTION_CHARACTERS = 100_000
 CANDIDATES = 300
+ARRANGED = 100  # passages that are arranged at least, to find enough different pages
+_HINTED_DOCUMENTS = 3  # in whose pages a page number in the question is looked up
 
 
 def search(
@@ -59,46 +64,84 @@ def search(
     clock.lap("filter")
     if documents is not None and not documents:
         return SearchResult((), milliseconds=clock.laps)
-    resolved = resolve(question, history or ())
+    reading = read(
+        question,
+        history or (),
+        None if mode == "dense" else vocabulary_of(store, None if mode == "lexical" else embedder),
+    )
+    clock.lap("read question")
     candidates = max(CANDIDATES, 2 * k)
     degraded: list[str] = []
     dense: dict[int, float] = {}
     lexical: dict[int, float] = {}
-    similarities: dict[int, float] = {}
     vector: NDArray[np.float32] | None = None
     if mode != "lexical":
         try:
-            vector = _question_vector(embedder(), resolved)
+            vector = _question_vector(embedder(), reading)
         except EmbeddingError as error:
             if mode == "dense":
                 raise
             degraded.append(f"searched by words only: {error}")
         clock.lap("embed")
     if vector is not None:
+        length = math.hypot(*vector.tolist())
         found = store.search_dense(vector, candidates, document_ids=documents)
-        dense = {scored.chunk_id: scored.score for scored in found}
+        dense = {scored.chunk_id: scored.score * length for scored in found}
         degraded.extend(_missing_vectors(store))
         clock.lap("dense")
     if mode != "dense":
-        found = store.search_lexical(resolved.lexical, candidates, document_ids=documents)
+        found = store.search_lexical(reading.parts, candidates, document_ids=documents)
         lexical = {scored.chunk_id: scored.score for scored in found}
         lag = store.view_lag().lexical
         if lag:
             degraded.append(f"{lag:,} changed passages cannot be found by words yet")
         clock.lap("lexical")
+    ranking = _rank(store, reading.hints, vector, dense, lexical, mode=mode, k=k)
+    clock.lap("rank")
+    hits = _hits(store, ranking, k)
+    clock.lap("read")
+    return SearchResult(hits, tuple(degraded), clock.laps, reading.notes)
+
+
+def _rank(
+    store: Store,
+    hints: Hints,
+    vector: NDArray[np.float32] | None,
+    dense: Mapping[int, float],
+    lexical: Mapping[int, float],
+    *,
+    mode: Mode,
+    k: int,
+) -> list[Arranged]:
+    """Merge what was found; in hybrid mode, follow the question's hints and spread over pages."""
+    similarities: dict[int, float] = {}
     if vector is not None and lexical:
         similarities = _similarities(store, vector, [c for c in lexical if c not in dense])
     # A passage can vanish between ranking and reading when its file is being replaced.
-    ranking = fuse(
-        dense,
-        lexical,
-        similarities=similarities,
-        dense_weight=DENSE_WEIGHT if mode == "hybrid" else 1.0,
-        limit=k + 10,
-    )
-    clock.lap("fuse")
-    scores = {passage.chunk_id: passage for passage in ranking}
-    hits = tuple(
+    limit = k + 10
+    if mode != "hybrid":
+        ranking = fuse(dense, lexical, dense_weight=1.0 if mode == "dense" else 0.0, limit=limit)
+        return [Arranged(passage, passage.score, 0.0, 0.0) for passage in ranking]
+    wide = max(ARRANGED, 2 * limit)
+    ranking = fuse(dense, lexical, similarities=similarities, limit=wide)
+    places = store.places([passage.chunk_id for passage in ranking])
+    if hints.pages:
+        there = [places[p.chunk_id].document_id for p in ranking if p.chunk_id in places]
+        likely = list(dict.fromkeys(there))[:_HINTED_DOCUMENTS]
+        also = store.chunks_on_pages(likely, sorted(hints.pages))
+        new = [
+            chunk_id for chunk_id in also if chunk_id not in dense and chunk_id not in similarities
+        ]
+        if vector is not None:
+            similarities |= _similarities(store, vector, new)
+        ranking = fuse(dense, lexical, similarities=similarities, also=also, limit=wide + len(also))
+        places |= store.places(also)
+    return arrange(ranking, places, hints, limit=limit)
+
+
+def _hits(store: Store, ranking: Sequence[Arranged], k: int) -> tuple[Hit, ...]:
+    scores = {passage.fused.chunk_id: passage for passage in ranking}
+    return tuple(
         Hit(
             path=chunk.path,
             page=chunk.page,
@@ -107,12 +150,13 @@ def search(
             text=chunk.text,
             score=round(scores[chunk.id].score, 6),
             heading=" > ".join(chunk.heading),
-            ranks=Ranks(dense=scores[chunk.id].dense_rank, lexical=scores[chunk.id].lexical_rank),
+            ranks=Ranks(
+                dense=scores[chunk.id].fused.dense_rank,
+                lexical=scores[chunk.id].fused.lexical_rank,
+            ),
         )
         for chunk in store.chunks(list(scores))[:k]
     )
-    clock.lap("read")
-    return SearchResult(hits, tuple(degraded), clock.laps)
 
 
 def _check(question: object, k: int, mode: str) -> None:
@@ -131,13 +175,13 @@ def _check(question: object, k: int, mode: str) -> None:
         raise UsageError(f"mode must be one of {', '.join(get_args(Mode))}, not {mode!r}")
 
 
-def _question_vector(embedder: Embedder, resolved: Resolved) -> NDArray[np.float32]:
+def _question_vector(embedder: Embedder, reading: Reading) -> NDArray[np.float32]:
+    """The weighted sum of the parts' vectors: its product with a passage is that of the scores."""
     import numpy as np
 
-    vectors = embedder.embed([text for text, _ in resolved.dense], kind="query")
-    weights = np.asarray([weight for _, weight in resolved.dense], dtype=np.float32)
-    mixed = weights @ vectors
-    return np.asarray(mixed / max(float(np.linalg.norm(mixed)), 1e-12), dtype=np.float32)
+    vectors = embedder.embed([text for text, _ in reading.parts], kind="query")
+    weights = np.asarray([weight for _, weight in reading.parts], dtype=np.float32)
+    return np.asarray(weights @ vectors, dtype=np.float32)
 
 
 def _similarities(

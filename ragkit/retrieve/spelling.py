@@ -81,11 +81,7 @@ def _nearest(word: str, term: str, vocabulary: Vocabulary) -> str | None:
     for other, count in vocabulary.near(word[:2]):
         if not other.isalpha() or len(other) < _SHORTEST:
             continue
-        # The slip may be in the ending, and the term then another than the right word's.
-        distance = min(
-            slips(term, other, limit),
-            slips(word[: len(other)], other, limit) if len(word) - len(other) <= 3 else limit + 1,
-        )
+        distance = slips(term, other, limit)
         if distance <= limit:
             candidate = (distance, -len(other), -count, other)
             best = candidate if best is None else min(best, candidate)
@@ -113,7 +109,7 @@ def slips(one: str, other: str, limit: int) -> int:
             if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == match:
                 cost = min(cost, before[column - 2] + 1)
             current.append(cost)
-        if min(current) > limit:
+        if min(current) > limit and min(previous) > limit:
             return limit + 1
         before, previous = previous, current
-    return previous[-1]
+    return min(previous[-1], limit + 1)

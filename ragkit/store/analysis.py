@@ -24,6 +24,7 @@ _JOINED = re.compile(r"[^\W_]+(?:[-./:,+][^\W_]+)*")
 _DIGIT = re.compile(r"\d")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _JOINERS = re.compile(r"[-./:,+]")
+_JOINED_YEAR = re.compile(r"[a-z]{1,3}((?:19|20)\d\d)")  # FY2021
 _STOP_WORDS = """
     a about also am an and any are as at be because been being both but by can could did do does
     doing each for from had has have having he her here him his how i if in into is it its itself
@@ -72,7 +73,8 @@ def question_terms(text: str) -> list[str]:
     terms = word_analyzer().analyze(text)
     plain = plain_analyzer().analyze(text)
     telling = [term for term, word in zip(terms, plain, strict=True) if word not in STOP_WORDS]
-    return telling or terms
+    years = [match[1] for word in plain if (match := _JOINED_YEAR.fullmatch(word))]
+    return [*telling, *years] or terms
 
 
 def plain_analyzer() -> Any:

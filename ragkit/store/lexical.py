@@ -26,7 +26,7 @@ from ragkit.store.lexical_index import (
     read_state,
     write_manifest,
 )
-from ragkit.store.lexical_query import build_query
+from ragkit.store.lexical_query import FINDING_FIELDS, build_query
 from ragkit.store.records import Scored
 
 if TYPE_CHECKING:
@@ -57,13 +57,22 @@ class LexicalView:
         self._damaged = False
 
     def search(
-        self, query: str, k: int, *, document_ids: Sequence[int] | None = None
+        self,
+        parts: Sequence[tuple[str, float]],
+        k: int,
+        *,
+        document_ids: Sequence[int] | None = None,
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
 
         Any text is a valid query: its words are looked up, there is no syntax. Scores are shares,
         from 0 to 1, of what a chunk would tend to that repeats every word of the question, and
         so can be compared between questions.
+
+        Args:
+            parts: Texts to look for and their weights, which sum to 1 at most.
+            k: How many chunks; fewer come back when there are no more.
+            document_ids: Only chunks of these documents; ``None`` is no limit, none is nothing.
 
         Raises:
             DamagedIndexError: the index cannot be read.
@@ -73,12 +82,36 @@ class LexicalView:
             return []
         try:
             with panics_as_errors():
-                return _search(opened, query, k, document_ids)
+                return _search(opened, parts, k, document_ids)
         except (ValueError, OSError) as error:
             raise DamagedIndexError(
                 f"the word index in {str(self.folder)!r} cannot be read ({error}); "
                 "delete the folder: nothing is lost, and it is built anew"
             ) from error
+
+    def terms(self, prefix: str) -> list[tuple[str, int]]:
+        """List the terms that begin so, of texts, headings and names, and how often they occur."""
+        opened = self._open()
+        if opened is None:
+            return []
+        with contextlib.suppress(ValueError, OSError), panics_as_errors():
+            searcher = opened.index.searcher()
+            counts: dict[str, int] = {}
+            for field in FINDING_FIELDS:
+                for term, count in searcher.terms_with_prefix(field, prefix):
+                    counts[term] = counts.get(term, 0) + count
+            return list(counts.items())
+        return []
+
+    def holds(self, term: str) -> bool:
+        """Whether a term occurs in any text, heading or name."""
+        opened = self._open()
+        if opened is None:
+            return False
+        with contextlib.suppress(ValueError, OSError), panics_as_errors():
+            searcher = opened.index.searcher()
+            return any(searcher.doc_freq(field, term) for field in FINDING_FIELDS)
+        return False
 
     def behind(self) -> int:
         """How many changed chunks the index does not show as they are now."""
@@ -242,15 +275,17 @@ def _tantivy_errors(folder: Path) -> Iterator[None]:
 
 
 def _search(
-    opened: Opened, question: str, k: int, document_ids: Sequence[int] | None
+    opened: Opened,
+    parts: Sequence[tuple[str, float]],
+    k: int,
+    document_ids: Sequence[int] | None,
 ) -> list[Scored]:
     import tantivy
 
     searcher = opened.index.searcher()
-    asked = build_query(opened.index, searcher, question)
-    if asked is None:
+    query = build_query(opened.index, searcher, parts)
+    if query is None:
         return []
-    query = asked.query
     if document_ids is not None:
         allowed = tantivy.Query.term_set_query(
             opened.index.schema, "document", [int(number) for number in document_ids]
@@ -266,7 +301,7 @@ def _search(
         hits = searcher.search(query, count, count=False).hits
         ids = searcher.fast_field_values("chunk", [address for _score, address in hits])
         return [
-            Scored(int(chunk_id), round(min(score / asked.ceiling, 1.0), _DIGITS))
+            Scored(int(chunk_id), round(min(score, 1.0), _DIGITS))
             for (score, _address), chunk_id in zip(hits, ids, strict=True)
         ]
 

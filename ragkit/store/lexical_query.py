@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ragkit.store import analysis
@@ -21,41 +20,44 @@ _MAX_CANDIDATES = 4096  # words whose rarity is looked up
 _SATURATION = 2.2  # tantivy's k1 + 1: what a word's score tends to, in units of its rarity
 
 
-@dataclass(frozen=True, slots=True)
-class WordQuery:
-    """A query, and the score that a chunk would tend to which repeats every word of it."""
-
-    query: Any
-    ceiling: float
-
-
-def build_query(index: Any, searcher: Any, text: str) -> WordQuery | None:
+def build_query(index: Any, searcher: Any, parts: Sequence[tuple[str, float]]) -> Any:
     """Build the query: any of the words, in any of the fields; ``None`` if none of them occurs.
 
     Words that say little, such as "what is the", are looked up only where nothing else is asked.
+
+    Args:
+        index: The index.
+        searcher: A state of it.
+        parts: Texts with their weights. The part of the score that is due to a text is its weight
+            times its share of what a chunk would tend to that repeats every word of it.
     """
-    normal = analysis.normalise(storable(text))
-    words = list(dict.fromkeys(analysis.question_terms(normal)))[:_MAX_CANDIDATES]
-    found, rarity = _rarest(searcher, FINDING_FIELDS, words)
-    code_words = list(dict.fromkeys(analysis.codes(normal)))[:_MAX_CANDIDATES]
-    codes, code_rarity = _rarest(searcher, ("codes",), code_words)
-    finding = [(field, word, FIELD_WEIGHTS[field]) for word in found for field in FINDING_FIELDS]
-    finding += [("codes", code, CODE_WEIGHT) for code in codes]
+    import tantivy
+
+    finding: list[tuple[str, str, float]] = []
+    around: list[tuple[str, str, float]] = []
+    for text, weight in parts:
+        normal = analysis.normalise(storable(text))
+        words = list(dict.fromkeys(analysis.question_terms(normal)))[:_MAX_CANDIDATES]
+        found, rarity = _rarest(searcher, FINDING_FIELDS, words)
+        code_words = list(dict.fromkeys(analysis.codes(normal)))[:_MAX_CANDIDATES]
+        codes, code_rarity = _rarest(searcher, ("codes",), code_words)
+        ceiling = _SATURATION * max(rarity, code_rarity)
+        if ceiling <= 0:
+            continue
+        unit = weight / (ceiling * (FIELD_WEIGHTS["body"] + FIELD_WEIGHTS["context"]))
+        finding += [
+            (field, word, unit * FIELD_WEIGHTS[field]) for word in found for field in FINDING_FIELDS
+        ]
+        finding += [("codes", code, unit * CODE_WEIGHT) for code in codes]
+        around += [("context", word, unit * FIELD_WEIGHTS["context"]) for word in found]
     if not finding:
         return None
-    around = [("context", word, FIELD_WEIGHTS["context"]) for word in found]
     query = _any_of(index, finding)
-    if around:
-        import tantivy
-
-        query = tantivy.Query.boolean_query(
-            [
-                (tantivy.Occur.Must, query),
-                (tantivy.Occur.Should, _any_of(index, around)),
-            ]
-        )
-    weight = FIELD_WEIGHTS["body"] + FIELD_WEIGHTS["context"]
-    return WordQuery(query, ceiling=_SATURATION * weight * max(rarity, code_rarity))
+    if not around:
+        return query
+    return tantivy.Query.boolean_query(
+        [(tantivy.Occur.Must, query), (tantivy.Occur.Should, _any_of(index, around))]
+    )
 
 
 def _any_of(index: Any, terms: Sequence[tuple[str, str, float]]) -> Any:

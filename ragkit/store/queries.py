@@ -13,6 +13,7 @@ from ragkit.store.documents import make_root
 from ragkit.store.layout import load_layout
 from ragkit.store.paths import from_stored
 from ragkit.store.records import (
+    ChunkPlace,
     Counts,
     Root,
     StoredChunk,
@@ -189,6 +190,29 @@ def chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> list[Sto
     )
     found = {row[0]: _chunk(row) for row in rows}
     return [found[chunk_id] for chunk_id in map(int, chunk_ids) if chunk_id in found]
+
+
+def places(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> dict[int, ChunkPlace]:
+    """Where chunks stand; those that are gone are left out."""
+    rows = connection.execute(
+        "SELECT chunks.id, document_id, path, title, documents.chunks, page"
+        " FROM chunks JOIN documents ON documents.id = document_id"
+        " WHERE chunks.id IN (SELECT value FROM json_each(?))",
+        (json.dumps([int(number) for number in chunk_ids]),),
+    )
+    return {row[0]: ChunkPlace(*row[1:]) for row in rows}
+
+
+def chunks_on_pages(
+    connection: sqlite3.Connection, document_ids: Sequence[int], pages: Sequence[int]
+) -> list[int]:
+    """Ids of the chunks of some documents that begin on some pages, ascending."""
+    rows = connection.execute(
+        "SELECT id FROM chunks WHERE document_id IN (SELECT value FROM json_each(?))"
+        " AND page IN (SELECT value FROM json_each(?)) ORDER BY id",
+        (json.dumps(list(document_ids)), json.dumps(list(pages))),
+    )
+    return [row[0] for row in rows]
 
 
 def chunks_of(connection: sqlite3.Connection, document_id: int) -> list[StoredChunk]:

@@ -129,6 +129,17 @@ class PendingChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkPlace:
+    """Where a chunk stands: its document (and how many chunks that has) and its page, if any."""
+
+    document_id: int
+    path: str
+    title: str | None
+    document_chunks: int
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """A chunk and its score: cosine from a dense search, BM25 from a lexical one."""
 

@@ -23,6 +23,7 @@ from ragkit.store.lexical import DamagedIndexError, LexicalView
 from ragkit.store.lock import WriterLock
 from ragkit.store.records import (
     Check,
+    ChunkPlace,
     Counts,
     FileState,
     PendingChunk,
@@ -376,22 +377,47 @@ class Store(AnswerStore, ConversationStore):
         return self._dense.search(vector, k, document_ids=document_ids)
 
     def search_lexical(
-        self, query: str, k: int, *, document_ids: Sequence[int] | None = None
+        self,
+        query: str | Sequence[tuple[str, float]],
+        k: int,
+        *,
+        document_ids: Sequence[int] | None = None,
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
 
-        Any text is a valid query. Scores are from 0 to 1, as shares of what the question's words
-        could reach. An index that is behind the truth catches up first, if nobody
+        Any text is a valid query; several are given with their weights. Scores are from 0 to 1,
+        as shares of what the question's words could reach. An index that is behind the truth catches up first, if nobody
         else is writing; :meth:`view_lag` says what is missing otherwise.
         """
         self._check_fork()
         self._catch_up()
+        parts = [(query, 1.0)] if isinstance(query, str) else query
         try:
-            return self._lexical.search(query, k, document_ids=document_ids)
+            return self._lexical.search(parts, k, document_ids=document_ids)
         except DamagedIndexError:
             self._lexical.discard()
             self._catch_up()
-            return self._lexical.search(query, k, document_ids=document_ids)
+            return self._lexical.search(parts, k, document_ids=document_ids)
+
+    def terms(self, prefix: str) -> list[tuple[str, int]]:
+        """Return the index terms that begin with ``prefix``, and how often they occur."""
+        self._check_fork()
+        return self._lexical.terms(prefix)
+
+    def holds_term(self, term: str) -> bool:
+        """Return whether any chunk's text, headings or name hold an index term."""
+        self._check_fork()
+        return self._lexical.holds(term)
+
+    def places(self, chunk_ids: Sequence[int]) -> dict[int, ChunkPlace]:
+        """Return where chunks stand; those that are gone are left out."""
+        with self._reading() as connection:
+            return queries.places(connection, chunk_ids)
+
+    def chunks_on_pages(self, document_ids: Sequence[int], pages: Sequence[int]) -> list[int]:
+        """Return the ids of the chunks of some documents that begin on some pages, ascending."""
+        with self._reading() as connection:
+            return queries.chunks_on_pages(connection, document_ids, pages)
 
     def view_lag(self) -> ViewLag:
         """Return how many changed chunks a search would not show as they are now."""

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragkit.retrieve.fusion import fuse
-from ragkit.retrieve.history import resolve
 
 SCORES = st.dictionaries(st.integers(0, 30), st.floats(-1, 1), max_size=12)
 BM25 = st.dictionaries(st.integers(0, 30), st.floats(0, 1), max_size=12)
@@ -28,28 +27,10 @@ def test_every_passage_comes_out_once_in_order_with_a_score_from_0_to_1(
 @given(dense=SCORES)
 def test_one_search_alone_keeps_its_order(dense: dict[int, float]) -> None:
     order = sorted(dense, key=lambda chunk: (-max(0.0, dense[chunk]), chunk))
-    assert [passage.chunk_id for passage in fuse(dense, {})] == order
+    assert [passage.chunk_id for passage in fuse(dense, {}, dense_weight=1.0)] == order
 
 
 def test_a_passage_that_both_find_beats_one_that_one_finds() -> None:
     fused = fuse({1: 0.6, 2: 0.6}, {2: 0.7, 3: 0.7}, similarities={3: 0.2})
     assert [passage.chunk_id for passage in fused] == [2, 3, 1]
     assert (fused[0].dense_rank, fused[0].lexical_rank) == (2, 1)
-
-
-def test_a_question_without_history_stands_alone() -> None:
-    resolved = resolve("how long?", [])
-    assert resolved.dense == (("how long?", 1.0),)
-    assert resolved.lexical == "how long?"
-
-
-def test_history_is_carried_over_and_the_question_stays_in_the_mix() -> None:
-    history = [
-        {"role": "user", "content": "What is the battery's warranty?"},
-        {"role": "assistant", "content": "Two years."},
-    ]
-    resolved = resolve("and the frame's?", history)
-    assert resolved.dense[0] == ("and the frame's?", 1.0)
-    assert "battery" in resolved.dense[1][0]
-    assert resolved.lexical.startswith("and the frame's?")
-    assert "battery" in resolved.lexical
