@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-WORDS_IN_SMALL_FILE = 60
+WORDS_IN_SMALL_FILE = 50
 FILES_IN_FOLDER = 500
-TIMED_QUESTIONS = 200
+MOST_TIMED_QUESTIONS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,5 +161,5 @@ def small_files(name: str, folder: Path, count: int) -> EvalSet:
         start = starts[number * step]
         path.write_text(" ".join(words[start : start + WORDS_IN_SMALL_FILE]), encoding="utf-8")
         files.append(path)
-    queries = read_set("cranfield", small=False).queries[:TIMED_QUESTIONS]
+    queries = read_set("cranfield", small=False).queries[: min(MOST_TIMED_QUESTIONS, count // 10)]
     return EvalSet(name, folder, tuple(files), queries)
