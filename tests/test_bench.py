@@ -1,7 +1,9 @@
-"""The scores of bench/ on cases worked out by hand."""
+"""The measurements of bench/ on cases worked out by hand."""
 
 import importlib.util
+import json
 import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,9 @@ from types import ModuleType
 
 import pytest
 
-BENCH = Path(__file__).resolve().parents[1] / "bench"
+REPOSITORY = Path(__file__).resolve().parents[1]
+BENCH = REPOSITORY / "bench"
+SAMPLE_DOCS = REPOSITORY / "sample_docs"
 
 
 def load_script(name: str) -> ModuleType:
@@ -24,6 +28,8 @@ def load_script(name: str) -> ModuleType:
 
 scoring = load_script("scoring")
 process = load_script("process")
+eval_sets = load_script("eval_sets")
+report = load_script("report")
 
 
 def hit(path: str = "a", page: int | None = 1, text: str = "", start: int | None = None) -> dict:
@@ -123,3 +129,90 @@ def test_every_toolkit_script_explains_itself_without_its_toolkit() -> None:
             [sys.executable, "-S", script, "--help"], capture_output=True, check=True, text=True
         )
         assert "ingest" in done.stdout
+
+
+def test_the_longest_pdfs_come_with_the_questions_they_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = tmp_path / "mmlongbench" / "corpus"
+    corpus.mkdir(parents=True)
+    for path in SAMPLE_DOCS.rglob("*.pdf"):
+        shutil.copy(path, corpus)
+    pages = {path.name: eval_sets.page_count(path) for path in corpus.iterdir()}
+    longest = max(pages, key=pages.__getitem__)
+    (tmp_path / "mmlongbench" / "queries.jsonl").write_text(
+        "".join(
+            json.dumps({"id": name, "answerable": True, "relevant": [{"path": name, "page": 1}]})
+            + "\n"
+            for name in pages
+        ),
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("RAGKIT_EVAL_DATA", str(tmp_path))
+    chosen = eval_sets.longest_pdfs(None, 1, small=False)
+    assert [path.name for path in chosen.files] == [longest]
+    assert [query["id"] for query in chosen.queries] == [longest]
+    assert chosen.pages == pages[longest]
+    assert eval_sets.longest_pdfs(SAMPLE_DOCS, 3, small=False).queries == ()
+    assert len(eval_sets.longest_pdfs(SAMPLE_DOCS, 3, small=False).files) == 3
+
+
+def test_small_files_are_as_many_as_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = tmp_path / "cranfield" / "corpus"
+    corpus.mkdir(parents=True)
+    (corpus / "a.txt").write_text(" ".join(map(str, range(3000))), encoding="utf-8")
+    (tmp_path / "cranfield" / "queries.jsonl").write_text("", encoding="utf-8")
+    monkeypatch.setenv("RAGKIT_EVAL_DATA", str(tmp_path))
+    made = eval_sets.small_files("small", tmp_path / "made", 20)
+    texts = {path.read_text(encoding="utf-8") for path in made.files}
+    assert len(texts) == 20  # no two alike, or they would be one document's copies
+    assert all(len(text.split()) == eval_sets.WORDS_IN_SMALL_FILE for text in texts)
+    with pytest.raises(SystemExit, match="suffice"):
+        eval_sets.small_files("many", tmp_path / "many", 1000)
+
+
+def test_the_table_tells_failed_from_not_asked() -> None:
+    def run(seconds: float) -> dict[str, float]:
+        return {
+            "seconds": seconds,
+            "peak_bytes": 2e8,
+            "index_bytes": 1e6,
+            "own_passages": 10,
+        }
+
+    table = report.markdown(
+        {
+            **report.circumstances(small=True),
+            "toolkits": {
+                name: {"versions": {}, "prepare_seconds": 0.0}
+                for name in ("ragkit", "other", "bad")
+            },
+            "quality": {},
+            "ingest": {
+                "reports": {
+                    "files": 2,
+                    "pages": 30,
+                    "bytes": 1e6,
+                    "runs": {"ragkit": [run(10.0)], "other": [run(65.0)], "bad": []},
+                    "searchable": {"first_seconds": 1.0, "all_seconds": 2.0},
+                    "again_seconds": {"ragkit": 0.5},
+                },
+                "many": {"files": 9, "pages": None, "bytes": 9, "runs": {"ragkit": [run(1.0)]}},
+            },
+            "latency": {},
+            "starts": {"`ragkit --help`": {"ragkit": [0.1]}},
+            "failures": [{"toolkit": "bad", "command": "ingest", "error": "exit code 1"}],
+        }
+    )
+    rows = {
+        cells[1].strip(): [cell.strip() for cell in cells[2:-1]]
+        for cells in (line.split("|") for line in table.splitlines() if line.startswith("|"))
+    }
+    assert rows["reports: times as long as ragkit"] == ["1.0", "6.5", "failed"]
+    assert rows["reports: until all files can be searched, s"] == ["2.0", "65.0 (× 32)", "failed"]
+    assert rows["reports: unchanged folder again, s"] == ["0.50", "builds anew", "builds anew"]
+    assert rows["many: passages"] == ["10", "–", "–"]
+    assert rows["`ragkit --help`, whole process, s"] == ["0.10", "–", "–"]
+    assert "bad ingest: exit code 1" in table
