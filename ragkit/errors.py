@@ -9,9 +9,10 @@ RagkitError
 │   ├── FingerprintError         built with another embedding model or chunker
 │   └── CorruptError             damaged; the message says how to restore it
 ├── EmbeddingError             the embedding model cannot be loaded or run        exit code 3
-└── ModelError                 a language model cannot be reached or failed       exit code 3
-    ├── PromptTooLongError       the prompt is longer than it can read
-    └── ToolsUnsupportedError    the server cannot call tools with it
+├── ModelError                 a language model cannot be reached or failed       exit code 3
+│   ├── PromptTooLongError       the prompt is longer than it can read
+│   └── ToolsUnsupportedError    the server cannot call tools with it
+└── ChainError                 a chain got no result that it could accept         exit code 3
 
 A file that cannot be loaded raises nothing here: it is an entry in the ingest report.
 """
@@ -69,3 +70,7 @@ class PromptTooLongError(ModelError):
 
 class ToolsUnsupportedError(ModelError):
     """The server, or the model as it is served there, cannot call tools."""
+
+
+class ChainError(RagkitError):
+    """A chain got no result that could be read, or that its guards accept."""

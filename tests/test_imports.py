@@ -18,6 +18,7 @@ LAYERS = [
     {"retrieve"},
     {"llm"},
     {"agent"},
+    {"chain"},
     {"memory"},
     {"answer"},
     {"fingerprint", "targets", "estimate", "doctor", "transfer"},
