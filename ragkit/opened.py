@@ -80,7 +80,7 @@ class OpenedBase:
         self._loaded_embedder: Embedder | None = None
         self._bound_to: str | None = None
         self._chat_models: dict[str, ChatModel] = {}
-        self._lock = threading.RLock()
+        self._locked_in = (os.getpid(), threading.RLock())
         self._opened: Store | None = None
         try:
             self._opened = Store.open(self._directory)
@@ -93,6 +93,14 @@ class OpenedBase:
             except BaseException:
                 self.close()
                 raise
+
+    @property
+    def _lock(self) -> threading.RLock:
+        process, lock = self._locked_in
+        if process != os.getpid():  # in a forked child, where who held the lock does not exist
+            lock = threading.RLock()
+            self._locked_in = (os.getpid(), lock)
+        return lock
 
     def __enter__(self) -> Self:
         return self

@@ -21,7 +21,6 @@ from ragkit.errors import (
 from ragkit.store import schema
 
 FILE_NAME = "knowledge.sqlite3"
-_MAGIC = b"SQLite format 3\x00"
 _SQLITE_NEEDED = (3, 38, 0)  # strict tables, JSON functions
 _BUSY_SECONDS = 30.0
 _CHECKPOINT_PAGES = 4000
@@ -55,7 +54,7 @@ class Database:
                 f"this Python comes with SQLite {sqlite3.sqlite_version}, ragkit needs {needed} or "
                 "newer; use a newer build of Python"
             )
-        _check_header(path)
+        _check_there(path)
         try:
             self.base = self._accept()
         except BaseException:
@@ -186,19 +185,21 @@ def companions(path: Path) -> list[Path]:
     return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
 
 
-def _check_header(path: Path) -> None:
+def _check_there(path: Path) -> None:
+    """Check that there is something to open, without opening it.
+
+    A process that opens the file by itself and closes it again takes away the locks that its
+    connections hold on it (https://www.sqlite.org/howtocorrupt.html, 2.2): the next process to
+    close the base would then delete the log that these go on using.
+    """
     try:
-        with path.open("rb") as file:
-            header = file.read(len(_MAGIC))
-    except FileNotFoundError:
-        raise NotFoundError(
-            f"there is no knowledge base in {str(path.parent)!r}; ingest a folder to make one"
-        ) from None
+        size = path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFoundError(f"there is no knowledge base in {str(path.parent)!r}") from None
     except OSError as error:
         raise KnowledgeBaseError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    if header != _MAGIC:
-        what = "is empty" if not header else "is not an SQLite database"
-        raise CorruptError(f"{str(path)!r} {what}; {_DAMAGE_ADVICE}")
+    if not size:
+        raise CorruptError(f"{str(path)!r} is empty; {_DAMAGE_ADVICE}")
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ragkit.errors import KnowledgeBaseError
 from ragkit.store.database import sync_folder
 
 if TYPE_CHECKING:
@@ -126,7 +127,22 @@ def load(folder: Path, base: str) -> Loaded | None:
     return None
 
 
-def write(
+def write(folder: Path, **what: Any) -> Note:
+    """Build an index from the truth and put it in the place of older ones; see :func:`_write`.
+
+    Raises:
+        KnowledgeBaseError: the folder cannot be written to.
+    """
+    try:
+        return _write(folder, **what)
+    except (OSError, RuntimeError) as error:  # FAISS reports all failures as RuntimeError
+        raise KnowledgeBaseError(
+            f"the vector index in {str(folder)!r} cannot be written ({error}); check the disk and "
+            "your rights; nothing is lost, searches read the vectors from the database meanwhile"
+        ) from error
+
+
+def _write(
     folder: Path,
     *,
     base: str,
@@ -138,7 +154,7 @@ def write(
     flat_limit: int,
     before: Note | None,
 ) -> Note:
-    """Build an index from the truth and put it in the place of older ones.
+    """Build an index and put it in place.
 
     Args:
         folder: Made if needed.

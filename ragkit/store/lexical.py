@@ -150,8 +150,10 @@ class LexicalView:
     def _catch_up(self) -> int:
         with self._database.snapshot() as connection:
             opened = self._open()
+            if opened is not None and opened.in_memory:  # made by a thread that could not wait
+                opened = None if self._damaged else open_folder(self.folder, self._database.base)
             past = None
-            if opened is not None and not opened.in_memory:
+            if opened is not None:
                 past = changes.since(connection, opened.sequence, ("chunks", "words"))
             if opened is None or past is None:
                 opened, past = self._start_over(), everything(connection)
@@ -175,7 +177,7 @@ class LexicalView:
         """Without a usable folder or the right to write one: index a small base in memory."""
         with self._lock, self._database.snapshot() as connection:
             (chunks,) = connection.execute("SELECT chunks FROM state").fetchone()
-            if chunks > _IN_MEMORY_LIMIT:
+            if chunks > _IN_MEMORY_LIMIT or self._writer is not None:
                 return
             with _tantivy_errors(self.folder):
                 opened = new_index(None)

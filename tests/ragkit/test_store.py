@@ -654,6 +654,22 @@ def test_a_forked_child_goes_on_with_connections_of_its_own(tmp_path: Path) -> N
         assert problems(store) != []  # the new passage has no vector
 
 
+def test_opening_a_base_twice_does_not_lose_the_locks_of_the_first(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from ragkit.store import Store\n"
+        "Store.open(Path(sys.argv[1])).close()\n"
+    )
+    with Store.open(tmp_path, create=True) as store:
+        store.set_setting("mine", "1")
+        Store.open(tmp_path).close()
+        # The last to close a base deletes its log; this process still uses it.
+        subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+        assert (tmp_path / "knowledge.sqlite3-wal").exists()
+        store.set_setting("mine", "2")
+    with Store.open(tmp_path) as store:
+        assert store.get_setting("mine") == "2"
+
+
 def test_nothing_heavy_is_imported_to_open_and_list(tmp_path: Path) -> None:
     with Store.open(tmp_path, create=True) as store, store.writing("test"):
         put(store, FOLDER, "a.txt", document_of("alpha"))
