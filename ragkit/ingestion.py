@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 Password = str | Callable[[str], str | None] | None
 
 _SYNC_SECONDS = 1.0
-_EMBED_BATCH = 256
+_EMBED_BATCH = 128  # as many as go into one request to a server: what is paid for is kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ragkit.store import Store
     from ragkit.store.staging import Staging
 
-_EMBED_BATCH = 256
+_EMBED_BATCH = 128
 
 
 def rebuild(store: Store, embedder: Embedder, listener: Listener) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ingest.isolate import LoadRequest
-from ragkit import KnowledgeBase
+from ragkit import EmbeddingError, KnowledgeBase
 from ragkit.testing import HashEmbedder
 
 AS_ROOT = sys.platform == "win32" or os.geteuid() == 0
@@ -258,3 +258,32 @@ def test_a_folder_named_by_itself_stays_though_rules_around_it_leave_it_out(
     kb.ingest(docs / "private")
     assert kb.ingest(docs).added == ("b.txt",)
     assert paths(kb) == ["a.txt", "b.txt"]
+
+
+def test_an_outage_of_the_model_keeps_what_is_done_and_says_what_is_left(
+    tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ragkit.ingestion._EMBED_BATCH", 4)
+    for number in range(10):
+        write(docs / f"{number}.txt", f"This is passage {number}.")
+
+    class Limited(HashEmbedder):
+        allowance = 8
+        embedded = 0
+
+        def embed(self, texts, *, kind):  # type: ignore[no-untyped-def]
+            if kind == "passage":
+                if self.embedded + len(texts) > self.allowance:
+                    raise EmbeddingError("the server limits the use of the model")
+                self.embedded += len(texts)
+            return super().embed(texts, kind=kind)
+
+    embedder = Limited()
+    with KnowledgeBase(tmp_path / "kb", embedder=embedder) as kb:
+        with pytest.raises(EmbeddingError, match=r"limits the use .* 2 of 10 passages have no"):
+            kb.ingest(docs)
+        assert (kb.status().documents, kb.status().vectors) == (10, 8)
+        assert kb.search("passage 9", k=1)[0].path == "9.txt"
+        embedder.allowance = 10
+        report = kb.ingest(docs)
+        assert (report.same, report.vectors, embedder.embedded) == (10, 10, 10)
