@@ -25,8 +25,10 @@ if TYPE_CHECKING:
         ToolResult,
         tool,
     )
+    from ragkit.answer.settings import AnswerSettings
     from ragkit.chat import Chat
     from ragkit.errors import (
+        BudgetError,
         CorruptError,
         EmbeddingError,
         FingerprintError,
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     )
     from ragkit.events import Notice, Progress
     from ragkit.kb import KnowledgeBase
+    from ragkit.llm.meter import Budget
+    from ragkit.llm.prices import Price, Prices
     from ragkit.results import (
         Answer,
         Citation,
@@ -70,8 +74,10 @@ _HOMES = {
         "ToolResult",
         "tool",
     ),
+    "ragkit.answer.settings": ("AnswerSettings",),
     "ragkit.chat": ("Chat",),
     "ragkit.errors": (
+        "BudgetError",
         "CorruptError",
         "EmbeddingError",
         "FingerprintError",
@@ -85,6 +91,8 @@ _HOMES = {
         "VersionError",
     ),
     "ragkit.events": ("Notice", "Progress"),
+    "ragkit.llm.meter": ("Budget",),
+    "ragkit.llm.prices": ("Price", "Prices"),
     "ragkit.kb": ("KnowledgeBase",),
     "ragkit.status": ("Status",),
     "ragkit.store.transfer": ("Exported",),
@@ -108,6 +116,9 @@ __all__ = [
     "Agent",
     "AgentResult",
     "Answer",
+    "AnswerSettings",
+    "Budget",
+    "BudgetError",
     "Chat",
     "Citation",
     "CorruptError",
@@ -124,6 +135,8 @@ __all__ = [
     "ModelError",
     "NotFoundError",
     "Notice",
+    "Price",
+    "Prices",
     "Progress",
     "PromptTooLongError",
     "RagkitError",

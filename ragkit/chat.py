@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from ragkit.events import isolated, new_trace_id
 from ragkit.results import Answer
 
 if TYPE_CHECKING:
-    from ragkit.kb import KnowledgeBase, StreamEvent
+    from ragkit.answer.settings import AnswerOptions
+    from ragkit.answering import AnsweringBase, StreamEvent
     from ragkit.memory import CombinedMemory, Recall
+    from ragkit.opened import Model
     from ragkit.retrieve.filters import WhereMapping
 
 MEMORY_TOKENS = 2_000
@@ -28,11 +30,11 @@ class Chat:
 
     def __init__(
         self,
-        kb: KnowledgeBase,
+        kb: AnsweringBase,
         session: str,
         *,
         memory: CombinedMemory,
-        model: str | None = None,
+        model: Model | Sequence[Model] | None = None,
     ) -> None:
         """Continue the conversation named ``session``, or begin it."""
         self._kb = kb
@@ -51,22 +53,34 @@ class Chat:
         """The turns so far, oldest first: ``{"role": …, "content": …}``."""
         return [{"role": turn.role, "content": turn.content} for turn in self.memory.log.turns()]
 
-    def ask(self, question: str, *, where: WhereMapping | None = None) -> Answer:
+    def ask(
+        self,
+        question: str,
+        *,
+        where: WhereMapping | None = None,
+        **options: Unpack[AnswerOptions],
+    ) -> Answer:
         """Answer a question in the light of the conversation, and keep both turns."""
-        for event in self.stream(question, where=where):
+        for event in self.stream(question, where=where, **options):
             if isinstance(event, Answer):
                 return event
         raise AssertionError("the stream ended without an answer")
 
-    def stream(self, question: str, *, where: WhereMapping | None = None) -> Iterator[StreamEvent]:
+    def stream(
+        self,
+        question: str,
+        *,
+        where: WhereMapping | None = None,
+        **options: Unpack[AnswerOptions],
+    ) -> Iterator[StreamEvent]:
         """Like :meth:`ask`, piece by piece. Turns are kept once the answer is complete.
 
         What was remembered for it, and why, is in ``recalled`` afterwards.
         """
-        return isolated(self._stream(question, where))
+        return isolated(self._stream(question, where, options))
 
     def _stream(
-        self, question: str, where: WhereMapping | None
+        self, question: str, where: WhereMapping | None, options: AnswerOptions
     ) -> Generator[StreamEvent, None, None]:
         inputs = {"question": question, "session": self._session}
         with self._kb._traced("chat", "answer", trace=new_trace_id(), inputs=inputs):
@@ -77,6 +91,8 @@ class Chat:
                 history=[{"role": turn.role, "content": turn.content} for turn in recall.turns],
                 notes=[note.text for note in recall.notes],
                 model=self.model,
+                session=self._session,
+                **options,
             ):
                 if isinstance(event, Answer):
                     self._keep(question, event)

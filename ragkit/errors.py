@@ -10,6 +10,7 @@ RagkitError
 │   └── CorruptError             damaged; the message says how to restore it
 ├── EmbeddingError             the embedding model cannot be loaded or run        exit code 3
 ├── ModelError                 a language model cannot be reached or failed       exit code 3
+│   ├── BudgetError              asking it would go over a limit that the user set
 │   ├── PromptTooLongError       the prompt is longer than it can read
 │   └── ToolsUnsupportedError    the server cannot call tools with it
 └── ChainError                 a chain got no result that it could accept         exit code 3
@@ -62,6 +63,10 @@ class EmbeddingError(RagkitError):
 
 class ModelError(RagkitError):
     """A language model cannot be reached, or failed."""
+
+
+class BudgetError(ModelError):
+    """Asking a language model would go over a limit on tokens or cost that the user set."""
 
 
 class PromptTooLongError(ModelError):

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ragkit.answering import AnsweringBase
 from ragkit.errors import UsageError
-from ragkit.events import (
-    Listener,
-    current_trace,
-    isolated,
-    new_trace_id,
-    span,
-)
-from ragkit.opened import OpenedBase, PathLike
-from ragkit.results import Answer, Hit, IngestReport, SearchResult, Sources, TextDelta
 from ragkit.retrieve.filters import WhereMapping, parse_where
 from ragkit.tracing import (
     Trace,
     find_trace,
-    note_answer,
-    note_search,
     read_trace,
 )
 
@@ -32,23 +22,20 @@ if TYPE_CHECKING:
 
     from ingest.document import Document
     from ingest.isolate import LoadLimits
-    from ragkit.agent import Tool
     from ragkit.answer.calibration import Calibration
-    from ragkit.chat import Chat
     from ragkit.embed.protocol import Embedder
+    from ragkit.events import (
+        Listener,
+    )
     from ragkit.ingestion import Password
-    from ragkit.llm.protocol import ChatModel
-    from ragkit.memory import CombinedMemory
-    from ragkit.retrieve.search import Mode
+    from ragkit.opened import PathLike
+    from ragkit.results import IngestReport
     from ragkit.status import Status
     from ragkit.store.records import Check, SessionInfo, StoredDocument, StoredFailure, Turn
     from ragkit.store.transfer import Exported
 
-StreamEvent = Sources | TextDelta | Answer
-Turns = Sequence[Mapping[str, str]]
 
-
-class KnowledgeBase(OpenedBase):
+class KnowledgeBase(AnsweringBase):
     """A folder of documents that can be searched and asked.
 
     Use as a context manager, or call :meth:`close`. One process at a time may write; any number
@@ -194,219 +181,6 @@ class KnowledgeBase(OpenedBase):
             self._wanted_embedder, self._loaded_embedder = wanted, loaded
             self._bound_to = store.get_setting("fingerprint")
 
-    # -- finding ------------------------------------------------------------------------------
-
-    def search(
-        self,
-        question: str,
-        *,
-        k: int = 10,
-        where: WhereMapping | None = None,
-        history: Turns | None = None,
-        mode: Mode = "hybrid",
-    ) -> list[Hit]:
-        """Find the ``k`` best passages; see :meth:`retrieve` for how well the search went."""
-        return list(self.retrieve(question, k=k, where=where, history=history, mode=mode).hits)
-
-    def retrieve(
-        self,
-        question: str,
-        *,
-        k: int = 10,
-        where: WhereMapping | None = None,
-        history: Turns | None = None,
-        mode: Mode = "hybrid",
-    ) -> SearchResult:
-        """Find the ``k`` best passages, with what was degraded and the time of each stage.
-
-        Args:
-            question: Any text of at most 100,000 characters.
-            k: How many passages at most.
-            where: Exact filter, such as ``{"path": "*.pdf", "date": ">=2024"}``; see
-                :func:`ragkit.retrieve.filters.parse_where`.
-            history: Earlier turns, oldest first: ``[{"role": "user", "content": "…"}, …]``.
-            mode: ``"hybrid"``, ``"dense"`` (meaning only) or ``"lexical"`` (words only).
-
-        Raises:
-            UsageError: an empty question, a bad filter, mode or ``k``.
-        """
-        from ragkit.retrieve.search import search
-
-        with span(
-            "search", "retrieval", inputs={"question": question}, k=k, where=where, mode=mode
-        ) as step:
-            result = search(
-                self._store(),
-                question,
-                embedder=self._embedder,
-                k=k,
-                where=parse_where(where),
-                history=history,
-                mode=mode,
-            )
-            note_search(step, result)
-            return result
-
-    # -- asking -------------------------------------------------------------------------------
-
-    def ask(
-        self,
-        question: str,
-        *,
-        where: WhereMapping | None = None,
-        history: Turns | None = None,
-        model: str | None = None,
-    ) -> Answer:
-        """Answer ``question`` from the documents, with checked citations, or refuse and say why."""
-        for event in self.stream(question, where=where, history=history, model=model):
-            if isinstance(event, Answer):
-                return event
-        raise AssertionError("the stream ended without an answer")
-
-    def stream(
-        self,
-        question: str,
-        *,
-        where: WhereMapping | None = None,
-        history: Turns | None = None,
-        model: str | None = None,
-        notes: Sequence[str] = (),
-    ) -> Iterator[StreamEvent]:
-        """Answer piece by piece: first the sources, then text, then the whole :class:`Answer`.
-
-        The final answer's text may differ from the pieces: citations that do not exist are
-        removed, the others renumbered. ``notes`` are what is remembered beside the ``history``;
-        a language model is shown them, as data.
-        """
-        return isolated(self._stream(question, where, history, model or self._model, notes))
-
-    def _stream(
-        self,
-        question: str,
-        where: WhereMapping | None,
-        history: Turns | None,
-        model: str | ChatModel,
-        notes: Sequence[str],
-    ) -> Generator[StreamEvent, None, None]:
-        from ragkit.answer import answer_stream
-        from ragkit.answer.calibration import load_calibration
-
-        calibration, outdated = load_calibration(self._store())
-        chat_model = self._chat_model(model)
-        trace = current_trace() or new_trace_id()
-        with self._traced("ask", "answer", trace=trace, inputs={"question": question}) as step:
-            for event in answer_stream(
-                question,
-                retrieve=lambda text: self.retrieve(
-                    text, k=_ANSWER_HITS, where=where, history=history
-                ),
-                embedder=self._embedder,
-                model=chat_model,
-                history=history or (),
-                notes=notes,
-                document_of=self._document_of,
-                calibration=calibration,
-                degraded=(outdated,) if outdated else (),
-                trace=trace,
-            ):
-                if isinstance(event, Answer):
-                    note_answer(step, event)
-                yield event
-
-    def chat(
-        self,
-        session: str = "default",
-        *,
-        model: str | None = None,
-        memory: Sequence[str] = ("window",),
-    ) -> Chat:
-        """Open a conversation that is kept in the base under the name ``session``.
-
-        Args:
-            session: Its name; one that exists goes on.
-            model: What answers; default: the base's.
-            memory: What is remembered of it; see :meth:`memory`.
-
-        Raises:
-            UsageError: the session has no name, or an unknown kind of memory.
-        """
-        from ragkit.chat import Chat
-
-        return Chat(self, session, model=model, memory=self.memory(session, kinds=memory))
-
-    def memory(
-        self,
-        session: str,
-        *,
-        kinds: Sequence[str] = ("window", "turns"),
-        model: str | ChatModel | None = None,
-    ) -> CombinedMemory:
-        """Return the memory of a session, for an agent or a chain.
-
-        Args:
-            session: Its name; it need not exist yet.
-            kinds: What is recalled, in this order: ``"window"`` (the last turns), ``"summary"``,
-                ``"entities"``, ``"graph"`` (relations), ``"turns"`` (old turns like the question).
-            model: A language model that writes summaries and notes; without one, rules do.
-
-        Raises:
-            UsageError: the session has no name, or an unknown kind.
-        """
-        from ragkit.memory import make_memory
-
-        return make_memory(
-            self._store(),
-            session,
-            kinds=kinds,
-            embedder=self._embedder,
-            model=self._chat_model(model) if model is not None else None,
-        )
-
-    def delete_session(self, session: str) -> bool:
-        """Delete a conversation with all memories and traces of it; say whether there was one."""
-        return self._store().delete_session(session)
-
-    def as_tool(
-        self, *, name: str = "search_kb", description: str | None = None, k: int = 6
-    ) -> Tool:
-        """Make the base a tool that an agent searches it with; passages come with their places.
-
-        Args:
-            name: What models call it by; set it where an agent has several bases.
-            description: What is to be found here, for the model.
-            k: How many passages a search returns unless the model asks for another number.
-        """
-        from ragkit.agent.tools import search_kb_tool
-
-        return search_kb_tool(
-            lambda query, passages, where: self.retrieve(query, k=passages, where=where),
-            name=name,
-            description=description,
-            k=k,
-        )
-
-    # -- the same, for async applications -----------------------------------------------------
-
-    async def asearch(self, question: str, **options: Any) -> list[Hit]:
-        """Like :meth:`search`, in a worker thread."""
-        from asyncio import to_thread
-
-        return await to_thread(self.search, question, **options)
-
-    async def aask(self, question: str, **options: Any) -> Answer:
-        """Like :meth:`ask`, in a worker thread."""
-        from asyncio import to_thread
-
-        return await to_thread(self.ask, question, **options)
-
-    async def astream(self, question: str, **options: Any) -> AsyncIterator[StreamEvent]:
-        """Like :meth:`stream`, each step in a worker thread."""
-        from asyncio import to_thread
-
-        events = self.stream(question, **options)
-        while (event := await to_thread(next, events, None)) is not None:
-            yield event
-
     # -- looking at what is there -------------------------------------------------------------
 
     def documents(self, where: WhereMapping | None = None) -> list[StoredDocument]:
@@ -513,10 +287,7 @@ class KnowledgeBase(OpenedBase):
 
     def status(self) -> Status:
         """Say what the base holds, without loading any model."""
+        from ragkit.asking import model_names, models_of
         from ragkit.status import status_of
 
-        model = self._model if isinstance(self._model, str) else self._model.name
-        return status_of(self._store(), model=model)
-
-
-_ANSWER_HITS = 12
+        return status_of(self._store(), model=model_names(models_of(self._model)))

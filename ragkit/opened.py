@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ragkit.errors import EmbeddingError, NotFoundError
 from ragkit.events import Listener, OpenSpan, Sink, SpanKind, ignore, new_trace_id
@@ -17,11 +17,13 @@ from ragkit.tracing import TraceLevel, Tracing, traced
 
 if TYPE_CHECKING:
     from ingest.document import Document
+    from ragkit.answer.settings import AnswerSettings
     from ragkit.embed.protocol import Embedder
     from ragkit.llm.protocol import ChatModel
     from ragkit.store import Store
 
 PathLike = str | os.PathLike[str]
+Model: TypeAlias = "str | ChatModel"
 EXTRACTIVE = "extractive"
 
 
@@ -32,7 +34,7 @@ class OpenedBase:
         self,
         path: PathLike = ".ragkit",
         *,
-        model: str | ChatModel = EXTRACTIVE,
+        model: Model | Sequence[Model] = EXTRACTIVE,
         base_url: str | None = None,
         api_key: str | None = None,
         embedder: str | Embedder | None = None,
@@ -41,13 +43,15 @@ class OpenedBase:
         listener: Listener = ignore,
         traces: TraceLevel = "full",
         sinks: Sequence[Sink] = (),
+        answers: AnswerSettings | None = None,
     ) -> None:
         """Open the knowledge base at ``path``; one that does not exist is made when first needed.
 
         Args:
             path: Its directory.
             model: What answers: ``"extractive"`` (no language model: the best sentences,
-                verbatim), ``"openai:NAME"``, ``"ollama:NAME"``, ``"gguf:PATH"``, or an object.
+                verbatim), ``"openai:NAME"``, ``"ollama:NAME"``, ``"gguf:PATH"``, or an object; or
+                several, the cheapest first, of which each is asked when the one before is not sure.
             base_url: Where an OpenAI-compatible ``model`` is served.
             api_key: Its key; default: the environment's, read only for a model named here.
             embedder: The embedding model's name, or an object; default: the one the base was
@@ -59,6 +63,7 @@ class OpenedBase:
             traces: What is kept of each question: ``"full"``, ``"facts"`` (times, numbers and
                 names, no content) or ``"off"``.
             sinks: Functions called with each finished :class:`ragkit.events.Span`.
+            answers: How questions are answered: mode, checks, cache, budget.
 
         Raises:
             NotFoundError: there is none at ``path`` and ``create`` is false.
@@ -67,10 +72,12 @@ class OpenedBase:
             CorruptError: its database is damaged.
             UsageError: the model's name is not understood.
         """
+        from ragkit.answer.settings import AnswerSettings
         from ragkit.store import Store
 
         self._directory = Path(path).expanduser().absolute()
         self._model = model
+        self._answers = answers or AnswerSettings()
         self._base_url = base_url
         self._api_key = api_key
         self._listener = listener
@@ -183,6 +190,15 @@ class OpenedBase:
                 self._loaded_embedder = loaded
                 self._bound_to = store.get_setting("fingerprint")
             return loaded
+
+    def _question_embedder(self) -> Embedder:
+        """The embedder, with the vectors of earlier questions at hand."""
+        from ragkit.retrieve.questions import CachedQuestions
+
+        embedder = self._embedder()
+        # Where content is not to be recorded, a question leaves nothing behind.
+        keeps = self._tracing.level == "full"
+        return CachedQuestions(embedder, self._store()) if keeps else embedder
 
     def _load_embedder(self, wanted: str | Embedder | None, listener: Listener) -> Embedder:
         if wanted is not None and not isinstance(wanted, str):

@@ -102,10 +102,15 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that a language model read and wrote; zero for the extractive answerer."""
+    """Tokens that a language model read and wrote; zero for the extractive answerer.
+
+    ``cost`` is in the currency of the prices (US dollars for those that come with ragkit), and
+    ``None`` where a price is not known.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,7 @@ class Answer:
         trace: Identifier for ``ragkit trace``.
         confidence: How likely the documents hold an answer, 0 to 1, as judged before answering.
         reason_code: The kind of ``reason``, for programs, else ``None``.
+        cached: Whether it was given before, to the same question of the same documents.
     """
 
     text: str
@@ -139,6 +145,7 @@ class Answer:
     trace: str
     confidence: float | None = None
     reason_code: RefusalCode | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

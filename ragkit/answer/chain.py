@@ -1,4 +1,4 @@
-"""From a question to a checked answer: retrieve, decide, say, verify."""
+"""From a question to a checked answer: resolve, retrieve, decide, say, verify."""
 
 from __future__ import annotations
 
@@ -6,38 +6,45 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ragkit.answer.abstain import Verdict, judge
+from ragkit.answer.abstain import judge
 from ragkit.answer.calibration import BUILT_IN, Calibration
 from ragkit.answer.candidates import DocumentOf, candidates_of
-from ragkit.answer.citations import CitedText
-from ragkit.answer.extractive import extract
-from ragkit.answer.prompt import build_prompt
+from ragkit.answer.cascade import Cascade
+from ragkit.answer.draft import EXTRACTIVE, Draft, StreamEvent
+from ragkit.answer.extractive import Extract, extract
+from ragkit.answer.found import Found, Retrieve, find
+from ragkit.answer.grouped import extract_each
+from ragkit.answer.language import language_name
 from ragkit.answer.ranking import rank
-from ragkit.answer.reply import Reply
+from ragkit.answer.settings import AnswerSettings
 from ragkit.answer.support import Evidence
+from ragkit.answer.verify import verify_with_model
+from ragkit.answer.writing import Writing
 from ragkit.errors import ModelError
-from ragkit.results import Answer, Citation, RefusalCode, SearchResult, Sources, TextDelta, Usage
+from ragkit.events import span
+from ragkit.llm.meter import Meter
+from ragkit.results import Sources, TextDelta
+from ragkit.retrieve.history import resolve
 
 if TYPE_CHECKING:
+    from ragkit.answer.agentic import Searched
     from ragkit.embed.protocol import Embedder
     from ragkit.llm.protocol import ChatModel
-
-EXTRACTIVE = "extractive"
-REFUSAL = "The documents do not answer this question."
-
-StreamEvent = Sources | TextDelta | Answer
 
 
 def answer_stream(
     question: str,
     *,
-    retrieve: Callable[[str], SearchResult],
+    retrieve: Retrieve,
     embedder: Callable[[], Embedder],
-    model: ChatModel | None = None,
+    model: ChatModel | Sequence[ChatModel] | None = None,
     history: Sequence[Mapping[str, str]] = (),
     notes: Sequence[str] = (),
     document_of: DocumentOf | None = None,
     calibration: Calibration = BUILT_IN,
+    settings: AnswerSettings | None = None,
+    meter: Meter | None = None,
+    base_url: str | None = None,
     degraded: Sequence[str] = (),
     trace: str = "",
     clock: Callable[[], float] = time.perf_counter,
@@ -49,108 +56,176 @@ def answer_stream(
 
     Args:
         question: What to answer.
-        retrieve: Finds passages for it; its errors are the caller's.
+        retrieve: Finds passages for a text, with ``k=`` as many as that; its errors are the
+            caller's.
         embedder: Gives the embedding model; where that fails, words alone decide, and the answer
             says so.
-        model: The language model, or ``None`` for extractive answers. Where it fails, the answer
+        model: The language model, or several, the cheapest first: one whose answer is not sure
+            gives way to the next. ``None`` is for extractive answers. Where all fail, the answer
             is extractive, and says so.
         history: Earlier turns, oldest first.
         notes: What is remembered of the conversation beside them, for a model to know.
         document_of: Gives the document at a path, whose structure tells sentences from headings
             and table rows, or ``None`` where it is gone or too large to read for an answer.
         calibration: What makes a confidence of how well the passages fit, and its threshold.
+        settings: Mode and checks; caches and routes are the caller's.
+        meter: Counts tokens and costs, and keeps them within limits.
+        base_url: Where the models are asked, for their prices; ``None`` for their providers' own.
         degraded: What went less than well before, one sentence each.
         trace: Identifier to put into the answer.
         clock: Seconds, for the answer's time.
     """
-    draft = _Draft(model.name if model is not None else EXTRACTIVE, trace, clock)
-    result = retrieve(question)
-    hits = result.hits
-    yield Sources(hits)
-    draft.degraded += [*degraded, *result.degraded]
-    candidates = candidates_of(hits, document_of)
-    ranking = rank(question, hits, candidates, embedder=embedder, history=history)
-    verdict = draft.verdict = judge(hits, ranking, calibration)
+    settings = settings or AnswerSettings()
+    meter = meter or Meter(settings.prices)
+    models = [meter.metered(each, base_url=base_url) for each in _models(model)]
+    draft = Draft(models[-1].name if models else EXTRACTIVE, trace, clock)
+    draft.degraded += degraded
+    mode = settings.mode
+    searched: Searched | None = None
+    if mode == "agent":
+        mode = "single"
+        if models:
+            searched = _search(question, models[-1], retrieve, history, draft)
+        else:
+            draft.degraded.append("extractive answers are made in a single pass, without an agent")
+    if history:
+        with span("resolve", "retrieval", inputs={"question": question}) as step:
+            step.set(outputs={"carried": resolve(question, history).carried})
+    if searched is None:
+        with span("retrieve", "retrieval", mode=mode) as step:
+            found = find(question, mode, retrieve)
+            step.set(passages=len(found.hits), groups=len(found.groups))
+    else:
+        found = Found(tuple(searched.hits), (), tuple(searched.degraded))
+    yield Sources(found.hits)
+    draft.degraded += found.degraded
+    with span("decide", "guard") as step:
+        candidates = candidates_of(found.hits, document_of)
+        ranking = rank(question, found.hits, candidates, embedder=embedder, history=history)
+        verdict = draft.verdict = judge(found.hits, ranking, calibration)
+        step.set(confidence=round(verdict.confidence, 4), answerable=verdict.answerable)
     draft.degraded += ranking.degraded
     streamed = False
-    if model is not None and not verdict.hopeless:
-        evidence = Evidence(question, hits, candidates, embedder=embedder)
-        try:
-            prompt = build_prompt(
+    # An agent may have searched in other words: what it found need not look like the question.
+    if models and (not verdict.hopeless or (searched is not None and searched.hits)):
+        evidence = Evidence(question, found.hits, candidates, embedder=embedder)
+
+        def write(each: ChatModel) -> Writing:
+            said = None if searched is None else searched.text
+            return Writing(
+                each,
                 question,
-                hits,
-                context_window=model.context_window,
+                found,
+                evidence,
+                mode=mode,
                 history=history,
-                notes=notes,
-                tokenizer_of=model.name.removeprefix("openai:"),
+                remembered=notes,
+                said=said,
             )
-            cited = CitedText(evidence, sources=prompt.sources)
-            reply = Reply(model, prompt, cited)
-            for piece in reply:
-                streamed = True
-                yield TextDelta(piece)
-        except ModelError as error:
-            draft.degraded.append(
-                f"{error}; the answer was taken from the documents' own sentences instead"
-            )
-            draft.model = EXTRACTIVE
-        else:
-            draft.degraded += [*reply.notes, *evidence.degraded]
-            draft.usage = reply.usage
-            if reply.refused:
-                reason = f"{model.name} found no answer in the passages"
-                yield from draft.refuse(reason, "model", streamed=streamed)
-            else:
-                yield draft.answer(reply.text, cited.citations, cited.unsupported)
+
+        cascade = Cascade(models if searched is None else models[-1:], write, verdict)
+        for piece in cascade:
+            streamed = True
+            yield TextDelta(piece)
+        draft.degraded += cascade.notes
+        if cascade.writing is not None:
+            checked = _check(cascade.writing, found, settings, draft)
+            draft.degraded += evidence.degraded
+            draft.usage = meter.usage
+            yield from _conclude(cascade.writing, checked, draft, streamed=streamed)
             return
+        draft.usage = meter.usage
+    draft.model = EXTRACTIVE
     if not verdict.answerable:
         yield from draft.refuse(verdict.reason, verdict.code, streamed=streamed)
         return
-    found = extract(ranking)
-    if not streamed:
-        yield TextDelta(found.text)
-    yield draft.answer(found.text, found.citations)
-
-
-class _Draft:
-    """What is known of an answer so far."""
-
-    def __init__(self, model: str, trace: str, clock: Callable[[], float]) -> None:
-        self.model = model
-        self.degraded: list[str] = []
-        self.usage = Usage()
-        self.verdict: Verdict | None = None
-        self._trace = trace
-        self._clock = clock
-        self._started = clock()
-
-    def answer(
-        self,
-        text: str,
-        citations: Sequence[Citation],
-        unsupported: Sequence[str] = (),
-        *,
-        refusal: str | None = None,
-        code: RefusalCode | None = None,
-    ) -> Answer:
-        return Answer(
-            text=text,
-            refused=refusal is not None,
-            reason=refusal,
-            citations=tuple(citations),
-            unsupported=tuple(unsupported),
-            degraded=tuple(dict.fromkeys(self.degraded)),
-            model=self.model,
-            usage=self.usage,
-            seconds=self._clock() - self._started,
-            trace=self._trace,
-            confidence=self.verdict.confidence if self.verdict is not None else None,
-            reason_code=code,
+    taken = extract(ranking)
+    if found.groups:
+        each_best = extract_each(
+            found,
+            candidates,
+            embedder=embedder,
+            calibration=calibration,
+            named=mode == "compare",
         )
+        taken = each_best if each_best.citations else taken
+    draft.degraded += _language_note(question, taken)
+    if not streamed:
+        yield TextDelta(taken.text)
+    yield draft.answer(taken.text, taken.citations)
 
-    def refuse(
-        self, reason: str, code: RefusalCode | None, *, streamed: bool
-    ) -> Iterator[StreamEvent]:
-        if not streamed:
-            yield TextDelta(REFUSAL)
-        yield self.answer(REFUSAL, (), refusal=reason, code=code)
+
+def _search(
+    question: str,
+    model: ChatModel,
+    retrieve: Retrieve,
+    history: Sequence[Mapping[str, str]],
+    draft: Draft,
+) -> Searched | None:
+    """Let the model search; ``None``, and a word about it, where it failed or did not search."""
+    from ragkit.answer.agentic import search_and_answer  # imports much that others do not need
+
+    with span("agent", "chain") as step:
+        try:
+            searched = search_and_answer(question, model=model, retrieve=retrieve, history=history)
+        except ModelError as error:
+            step.fail(str(error))
+            draft.degraded.append(f"{error}; a single pass was made instead of searching")
+            return None
+        step.set(searches=len(searched.queries), passages=len(searched.hits))
+    if not searched.queries:
+        draft.degraded.append(f"{model.name} did not search; a single pass was made instead")
+        return None
+    return searched
+
+
+def _models(model: ChatModel | Sequence[ChatModel] | None) -> Sequence[ChatModel]:
+    if model is None:
+        return ()
+    return model if isinstance(model, Sequence) else (model,)
+
+
+def _check(
+    writing: Writing, found: Found, settings: AnswerSettings, draft: Draft
+) -> tuple[str, ...]:
+    """Return the sentences that the sources do not support, as rules or the model judge."""
+    claims = writing.cited.claims
+    unsupported = writing.cited.unsupported
+    with span("verify", "guard", by=settings.verify) as step:
+        if settings.verify == "model" and claims and not writing.refused:
+            try:
+                verdicts = verify_with_model(writing.model, claims, found.hits)
+            except ModelError as error:
+                draft.degraded.append(f"the citations were checked by words only: {error}")
+                step.fail(str(error))
+            else:
+                pairs = zip(claims, verdicts, strict=True)
+                unsupported = [claim.text for claim, verdict in pairs if not verdict]
+        step.set(
+            outputs={"unsupported": unsupported},
+            claims=len(claims),
+            unsupported=len(unsupported),
+            invented=len(writing.cited.invented),
+        )
+    return tuple(unsupported)
+
+
+def _conclude(
+    writing: Writing, unsupported: Sequence[str], draft: Draft, *, streamed: bool
+) -> Iterator[StreamEvent]:
+    draft.degraded += writing.notes
+    draft.model = writing.model.name
+    if writing.refused:
+        reason = f"{writing.model.name} found no answer in the passages"
+        yield from draft.refuse(reason, "model", streamed=streamed)
+    else:
+        yield draft.answer(writing.text, writing.citations, unsupported)
+
+
+def _language_note(question: str, taken: Extract) -> list[str]:
+    """Say so where verbatim sentences are in another language than the question."""
+    asked = language_name(question)
+    answered = language_name(" ".join(citation.quote for citation in taken.citations))
+    if asked is None or answered is None or asked == answered:
+        return []
+    return [f"the question is in {asked}; the sentences quoted are in {answered}, as they stand"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.sentences import sentence_spans
@@ -24,6 +25,21 @@ _MARKER = re.compile(
 _MARKER_BEGINNING = re.compile(r"[\[【][\s\w,;&–†.:-]{0,80}\Z")
 _RANGE = re.compile(r"(\d+)\s*[–-]\s*(\d+)")
 _TERMINATED = re.compile(r"[.!?…。！？][\"'”’»)*_\]]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence that claims something.
+
+    Attributes:
+        text: The sentence, without its citations.
+        sources: Indices of the sources that it cites.
+        supported: Whether they say so, as far as words can tell.
+    """
+
+    text: str
+    sources: tuple[int, ...]
+    supported: bool
 
 
 class CitedText:
@@ -48,13 +64,18 @@ class CitedText:
         self._removed = False
         self._quotes: dict[tuple[str, int, int], Citation] = {}
         self._pieces: list[str] = []
-        self.unsupported: list[str] = []
+        self.claims: list[Claim] = []
         self.invented: list[int] = []
 
     @property
     def text(self) -> str:
         """The text so far."""
         return "".join(self._pieces)
+
+    @property
+    def unsupported(self) -> list[str]:
+        """The sentences so far that no cited source supports."""
+        return [claim.text for claim in self.claims if not claim.supported]
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -163,8 +184,9 @@ class CitedText:
                     self._cite(found.candidate)
                     self._sources.append(found.source)
             is_claim = not claim.endswith((":", "?"))
-            if is_claim and not (self._sources and self._evidence.supports(claim, self._sources)):
-                self.unsupported.append(claim)
+            if is_claim:
+                supported = bool(self._sources) and self._evidence.supports(claim, self._sources)
+                self.claims.append(Claim(claim, tuple(self._sources), supported))
         self._sentence = self._claim = ""
         self._marked = 0
         self._sources = []

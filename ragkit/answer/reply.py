@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ragkit.answer.prompt import NO_ANSWER, Prompt
 from ragkit.errors import ModelError
-from ragkit.results import Usage
+from ragkit.llm.protocol import stream_reply
 
 if TYPE_CHECKING:
     from ragkit.answer.citations import CitedText
     from ragkit.llm.protocol import ChatModel, FinishReason
+    from ragkit.llm.protocol import Reply as LlmReply
 
 _THINK, _END_THINK = "<think>", "</think>"
 _DECORATION = " \t\r\n*_`\"'#>"
@@ -23,7 +25,6 @@ class Reply:
     Attributes:
         refused: Whether the model said that the sources hold no answer.
         text: The whole text, with checked citations.
-        usage: Tokens, as far as the server told.
         notes: What went less than well, one sentence each.
     """
 
@@ -34,7 +35,6 @@ class Reply:
         self._cited = cited
         self.refused = False
         self.text = ""
-        self.usage = Usage()
         self.notes: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
@@ -43,21 +43,26 @@ class Reply:
         Raises:
             ModelError: it failed, or said nothing.
         """
+        texts = stream_reply(self._model, self._prompt.messages, max_tokens=self._prompt.max_tokens)
+        with closing(texts):
+            yield from self.read(texts)
+
+    def read(self, texts: Generator[str, None, LlmReply]) -> Iterator[str]:
+        """Yield checked text of a reply that comes in as ``texts``, which return the whole of it.
+
+        Raises:
+            ModelError: nothing was said.
+        """
         opening = _Opening()
-        finish: FinishReason | None = None
-        deltas = self._model.stream(self._prompt.messages, max_tokens=self._prompt.max_tokens)
-        try:
-            for delta in deltas:
-                finish = delta.finish_reason or finish
-                self.usage = delta.usage or self.usage
-                said = opening.feed(delta.text)
-                shown = self._cited.feed(said) if said else ""
-                if shown:
-                    yield shown
-        finally:
-            close = getattr(deltas, "close", None)
-            if close is not None:
-                close()
+        while True:
+            try:
+                said = opening.feed(next(texts))
+            except StopIteration as finished:
+                finish: FinishReason = finished.value.finish_reason
+                break
+            shown = self._cited.feed(said) if said else ""
+            if shown:
+                yield shown
         rest = opening.rest()
         if rest.strip(_DECORATION).startswith(NO_ANSWER):
             self.refused = True
@@ -68,13 +73,13 @@ class Reply:
         self.text = self._cited.text
         self._conclude(finish)
 
-    def _conclude(self, finish: FinishReason | None) -> None:
+    def _conclude(self, finish: FinishReason) -> None:
         name = self._model.name
         if not self.text.strip():
             why = {
                 "length": f"used up its {self._prompt.max_tokens} tokens without answering",
                 "content_filter": "was stopped by its content filter",
-            }.get(finish or "", "replied with nothing")
+            }.get(finish, "replied with nothing")
             raise ModelError(f"{name} {why}")
         if finish == "length":
             limit = f"{self._prompt.max_tokens:,} tokens"

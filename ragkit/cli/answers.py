@@ -23,4 +23,5 @@ def answer_document(answer: Answer) -> dict[str, Any]:
         "trace": answer.trace,
         "confidence": answer.confidence,
         "reason_code": answer.reason_code,
+        "cached": answer.cached,
     }

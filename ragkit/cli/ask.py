@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from ragkit.cli.answer_options import answer_options, models_from, settings_of
 from ragkit.cli.answers import answer_document
 from ragkit.cli.common import (
     Command,
@@ -27,12 +30,14 @@ from ragkit.cli.output import print_json
         'ragkit ask "How long is the warranty?"',
         'ragkit ask "And for the battery?" --session alice',
         "ragkit ask \"Who signed?\" --where 'path=contracts/*' --json",
+        'ragkit ask "How do the two plans differ?" --mode compare',
         'ragkit ask "What changed?" --model openai:qwen3 --base-url http://localhost:8080/v1',
     ),
 )
 @click.argument("question", metavar="QUESTION", nargs=-1, required=True)
 @where_option
 @model_options
+@answer_options
 @embedder_options
 @session_option(
     default=None,
@@ -48,6 +53,7 @@ def command(
     embedder: str | None,
     embedder_base_url: str | None,
     session: str | None,
+    answering: dict[str, Any],
 ) -> None:
     """Answer a question from the documents, citing the exact places.
 
@@ -58,7 +64,8 @@ def command(
     where = parse_where(conditions)
     with open_kb(
         common,
-        model=model,
+        model=models_from(model, answering),
+        answers=settings_of(answering, budget_of="answer"),
         base_url=base_url,
         embedder=embedder,
         embedder_base_url=embedder_base_url,

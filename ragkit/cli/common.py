@@ -161,7 +161,7 @@ def open_kb(
     *,
     create: bool = False,
     listener: Listener | None = None,
-    **settings: str | None,
+    **settings: Any,
 ) -> KnowledgeBase:
     """Open the knowledge base; settings that are ``None`` keep their defaults.
 

@@ -101,7 +101,10 @@ def print_answer(out: Console, kb: KnowledgeBase, answer: Answer, *, verbose: bo
             if usage.input_tokens or usage.output_tokens
             else ""
         )
-        note(f"{answer.model}, {human_seconds(answer.seconds)}{tokens}; trace {answer.trace}")
+        cost = f", {usage.cost:.4f}" if tokens and usage.cost is not None else ""
+        cached = ", given before" if answer.cached else ""
+        took = human_seconds(answer.seconds)
+        note(f"{answer.model}, {took}{tokens}{cost}{cached}; trace {answer.trace}")
 
 
 def print_citation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
@@ -50,6 +50,7 @@ class Shell:
         *,
         session: str,
         model: str,
+        escalate: Sequence[str] = (),
         base_url: str | None = None,
         where: Where | None = None,
         verbose: bool = False,
@@ -58,12 +59,13 @@ class Shell:
         self.kb = kb
         self.out = out
         self.model = model
+        self.escalate = tuple(escalate)
         self.base_url = base_url
         self.where = where
         self.verbose = verbose
         self.interactive = interactive
         self.remembers: tuple[str, ...] = ("window",)
-        self.chat = kb.chat(session, model=model)
+        self.chat = kb.chat(session, model=self.models)
         self.last: Answer | None = None
         self.records: list[dict[str, Any]] = []
         self.errors = 0
@@ -100,13 +102,21 @@ class Shell:
             self._show_error(line, kind, f"unexpected error: {kind}: {error}", is_command)
         return not self._leaving
 
+    @property
+    def models(self) -> str | list[str]:
+        """What answers: one model, or several, the cheapest first."""
+        return [self.model, *self.escalate] if self.escalate else self.model
+
     def leave(self, _argument: str = "") -> None:
         """End the shell."""
         self._leaving = True
 
     def summary(self) -> str:
         """Say what is being talked to: session, model and filter."""
-        parts = [f"session {self.chat.session}", f"model {self.model}"]
+        parts = [
+            f"session {self.chat.session}",
+            f"model {' → '.join([self.model, *self.escalate])}",
+        ]
         if self.where:
             parts.append(f"where {_show_where(self.where)}")
         return "  ·  ".join(parts)
@@ -191,8 +201,8 @@ class Shell:
                 from ragkit.llm import load_model
 
                 load_model(argument, base_url=self.base_url)  # a name that is wrong says so now
+            self.model, self.escalate = argument, ()
             self.chat = self.kb.chat(self.chat.session, model=argument, memory=self.remembers)
-            self.model = argument
         self.out.print(f"Answers by {printable(self.model)}.")
 
     def set_session(self, argument: str) -> None:
@@ -204,7 +214,7 @@ class Shell:
                 mark = "*" if name == self.chat.session else " "
                 self.out.print(f"{mark} {printable_path(name)}  {plural(count, 'turn')}")
             return
-        self.chat = self.kb.chat(argument, model=self.model, memory=self.remembers)
+        self.chat = self.kb.chat(argument, model=self.models, memory=self.remembers)
         self.last = None
         turns = len(self.chat.history)
         past = f"goes on, {plural(turns, 'turn')} so far" if turns else "begins"
@@ -214,7 +224,7 @@ class Shell:
         """Change what is remembered of the conversation, or show what was recalled, and why."""
         if argument:
             kinds = tuple(argument.replace(",", " ").split())
-            self.chat = self.kb.chat(self.chat.session, model=self.model, memory=kinds)
+            self.chat = self.kb.chat(self.chat.session, model=self.models, memory=kinds)
             self.remembers = kinds
         from ragkit.memory import KINDS
 

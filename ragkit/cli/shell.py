@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
+from ragkit.cli.answer_options import answer_options, models_from, settings_of
 from ragkit.cli.app import EXIT_FAILURES
 from ragkit.cli.common import (
     Command,
@@ -36,6 +38,7 @@ from ragkit.errors import UsageError
 )
 @where_option
 @model_options
+@answer_options
 @embedder_options
 @common_options
 def command(
@@ -46,6 +49,7 @@ def command(
     embedder: str | None,
     embedder_base_url: str | None,
     session: str,
+    answering: dict[str, Any],
 ) -> int:
     """Ask questions in an interactive shell that remembers the conversation.
 
@@ -62,7 +66,8 @@ def command(
 
     with open_kb(
         common,
-        model=model,
+        model=models_from(model, answering),
+        answers=settings_of(answering, budget_of="session"),
         base_url=base_url,
         embedder=embedder,
         embedder_base_url=embedder_base_url,
@@ -72,6 +77,7 @@ def command(
             console(sys.stderr if common.as_json else None),
             session=session,
             model=model,
+            escalate=answering["escalate"],
             base_url=base_url,
             where=where,
             verbose=common.verbose,

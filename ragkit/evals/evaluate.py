@@ -163,7 +163,13 @@ class _Asker:
         if self._settings.answers:
             begun = time.perf_counter()
             try:
-                answer = self._kb.ask(question.question, where=_where(scope), history=history)
+                answer = self._kb.ask(
+                    question.question,
+                    where=_where(scope),
+                    history=history,
+                    cache=False,
+                    route=False,
+                )
             except RagkitError as error:
                 failure = f"{type(error).__name__}: {error}"
             ask_ms = (time.perf_counter() - begun) * 1000

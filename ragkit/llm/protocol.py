@@ -171,13 +171,15 @@ def stream_reply(
             if close is not None:
                 close()
         reply = Reply("".join(texts), finish, usage, tuple(calls))
-        price = price_of(model.name)
+        cost = usage.cost
+        if cost is None and (price := price_of(model.name)) is not None:
+            cost = price.of(usage)
         step.set(
             outputs={"message": message_document(reply.message())},
             finish_reason=finish,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
-            **({} if price is None else {"cost": price.of(usage)}),
+            **({} if cost is None else {"cost": cost}),
         )
         return reply
 

@@ -159,7 +159,8 @@ def _hits(store: Store, ranking: Sequence[Arranged], k: int) -> tuple[Hit, ...]:
     )
 
 
-def _check(question: object, k: int, mode: str) -> None:
+def check_question(question: object) -> None:
+    """Raise :class:`UsageError` unless ``question`` is a question: a text, not empty, not endless."""
     if not isinstance(question, str):
         raise UsageError(f"the question must be a string, not {type(question).__name__!r}")
     if not question.strip():
@@ -169,6 +170,10 @@ def _check(question: object, k: int, mode: str) -> None:
             f"the question has {len(question):,} characters; "
             f"at most {MAX_QUESTION_CHARACTERS:,} are taken"
         )
+
+
+def _check(question: object, k: int, mode: str) -> None:
+    check_question(question)
     if k < 1:
         raise UsageError(f"k must be at least 1, not {k!r}")
     if mode not in get_args(Mode):

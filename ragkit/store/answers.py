@@ -132,7 +132,7 @@ def spending(connection: sqlite3.Connection, session: str | None) -> dict[str, S
     """What was spent in a session, or (``None``) in all, by model."""
     rows = connection.execute(
         "SELECT model, count(DISTINCT trace), sum(calls), sum(input_tokens), sum(output_tokens),"
-        " CASE WHEN count(*) = count(cost) THEN sum(cost) END FROM spending"
+        " CASE WHEN count(*) = count(cost) THEN sum(cost) END, coalesce(sum(cost), 0.0) FROM spending"
         " WHERE ?1 IS NULL OR trace IN (SELECT trace FROM turns"
         " JOIN sessions ON sessions.id = session_id WHERE name = ?1)"
         " GROUP BY model ORDER BY model",

@@ -274,6 +274,7 @@ class Spent:
         answers: How many answers were given by language models.
         calls: How often a model was asked.
         cost: In the currency of the prices; ``None`` where not all prices are known.
+        known_cost: The part of the cost that is known.
     """
 
     answers: int = 0
@@ -281,3 +282,4 @@ class Spent:
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = 0.0
+    known_cost: float = 0.0

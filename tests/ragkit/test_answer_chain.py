@@ -59,7 +59,7 @@ def test_without_a_model_the_answer_is_extractive() -> None:
     assert [type(event) for event in events] == [Sources, TextDelta, Answer]
     answer = LIBRARY.ask(QUESTION)
     assert answer.model == "extractive"
-    assert answer.usage == Usage()
+    assert answer.usage == Usage(0, 0, cost=0.0)
     assert "24 months" in answer.text
 
 

@@ -334,6 +334,7 @@ def test_ask_as_json(run: Run, base: Path, folder: Path) -> None:
         "trace",
         "confidence",
         "reason_code",
+        "cached",
     ]
     assert not answer["refused"]
     assert "24 months" in answer["answer"]

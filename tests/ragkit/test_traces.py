@@ -45,9 +45,10 @@ def test_a_question_leaves_a_trace_with_every_stage(kb: KnowledgeBase) -> None:
     assert trace.question == "Which word opens the vault?"
     steps = names(trace)
     assert steps[0] == (0, "ask")
-    assert (1, "search") in steps
-    stages = [name for depth, name in steps if depth == 2]
-    assert {"embed", "dense", "lexical", "fuse"} <= set(stages)
+    assert (1, "retrieve") in steps
+    assert (2, "search") in steps
+    stages = [name for depth, name in steps if depth == 3]
+    assert {"embed", "dense", "lexical"} <= set(stages)
     search = next(step for step in trace.spans if step.name == "search")
     assert SECRET in search.outputs["hits"][0]["text"]
     [root] = [step for step in trace.spans if step.parent is None]
@@ -200,7 +201,12 @@ class TestCommand:
         assert first[:12] in shown
         assert "  search" in shown
         steps = json.loads(self.run(first, "--compare", second, "--kb", base, "--json"))["steps"]
-        assert [row["step"] for row in steps if row["depth"] < 2] == ["ask", "search"]
+        assert [row["step"] for row in steps if row["depth"] < 2] == [
+            "ask",
+            "cache",
+            "retrieve",
+            "decide",
+        ]
         assert all(row["first"]["seconds"] >= 0 <= row["second"]["seconds"] for row in steps)
 
     def test_export(self, base: str, tmp_path: Path) -> None:

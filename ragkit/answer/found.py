@@ -1,0 +1,172 @@
+"""The passages an answer is made from, found in the way its mode needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ragkit.answer import words
+from ragkit.results import Hit, SearchResult
+
+if TYPE_CHECKING:
+    from ragkit.answer.settings import AnswerMode
+
+# Finds passages for a text, best first; a keyword ``k`` says how many where it is not the usual.
+Retrieve = Callable[..., SearchResult]
+
+_MANY_HITS = 80
+_MOST_DOCUMENTS = 12
+_HITS_EACH = 6
+_COMPARED = 4
+_HITS_COMPARED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some of the passages that belong together.
+
+    Attributes:
+        label: The thing that is compared, or the document's path.
+        question: What to look for in them.
+        hits: Indices of the passages.
+    """
+
+    label: str
+    question: str
+    hits: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Passages, best first; ``groups`` is empty where they are read all at once."""
+
+    hits: tuple[Hit, ...]
+    groups: tuple[Group, ...] = ()
+    degraded: tuple[str, ...] = ()
+
+
+def find(question: str, mode: AnswerMode, retrieve: Retrieve) -> Found:
+    """Find the passages for a question in the way that ``mode`` needs."""
+    if mode == "map-reduce":
+        return _by_document(question, retrieve(question, k=_MANY_HITS), _MOST_DOCUMENTS)
+    if mode == "compare":
+        subjects = compared(question)
+        if len(subjects) > 1:
+            return _by_subject(question, subjects, retrieve)
+        return _by_document(question, retrieve(question, k=_MANY_HITS), _COMPARED)
+    result = retrieve(question)
+    return Found(result.hits, (), result.degraded)
+
+
+def _by_document(question: str, result: SearchResult, most: int) -> Found:
+    by_path: dict[str, list[Hit]] = {}
+    for hit in result.hits:
+        by_path.setdefault(hit.path, []).append(hit)
+    hits: list[Hit] = []
+    groups: list[Group] = []
+    for path, passages in list(by_path.items())[:most]:
+        first = len(hits)
+        hits += passages[:_HITS_EACH]
+        groups.append(Group(path, question, tuple(range(first, len(hits)))))
+    degraded = list(result.degraded)
+    left_out = len(by_path) - len(groups)
+    if left_out > 0:
+        degraded.append(
+            f"{left_out:,} more documents have passages that match, and were not read; "
+            "narrow the question with where to read others"
+        )
+    return Found(tuple(hits), tuple(groups), tuple(degraded))
+
+
+def _by_subject(question: str, subjects: Sequence[str], retrieve: Retrieve) -> Found:
+    hits: list[Hit] = []
+    index: dict[tuple[str, int, int], int] = {}
+    groups: list[Group] = []
+    degraded: list[str] = []
+    for subject in subjects:
+        asked = without_others(question, subject, subjects)
+        result = retrieve(asked, k=_HITS_COMPARED)
+        degraded += result.degraded
+        places: list[int] = []
+        for hit in result.hits:
+            place = (hit.path, hit.start, hit.end)
+            if place not in index:
+                index[place] = len(hits)
+                hits.append(hit)
+            places.append(index[place])
+        groups.append(Group(subject, asked, tuple(places)))
+    return Found(tuple(hits), tuple(groups), tuple(dict.fromkeys(degraded)))
+
+
+_AND = r"\s*,?\s+(?:and|und|et|y|e|en)\s+"
+_SEVERAL = re.compile(rf"\s*,\s*|{_AND}|\s+(?:vs\.?|versus|or|oder|ou|o|with|to|mit|avec)\s+", re.I)
+_FORMS = [
+    re.compile(form, re.IGNORECASE | re.DOTALL)
+    for form in (
+        r"\b(?:compare|contrast|comparison (?:of|between)|vergleiche?|comparer?|compara)\s+(?P<all>.+)",
+        r"\b(?:differences?|differ|similarities|unterschiede?|diff[ée]rences?|diferencias?)\s+"
+        r"(?:between|zwischen|entre)\s+(?P<all>.+)",
+        r"\b(?:do|does|is|are)\s+(?P<one>.+?)\s+(?:compare|differ|different)\s+"
+        r"(?:to|with|from|than)\s+(?P<two>.+)",
+        r"\b(?:how|where)\s+do\s+(?P<all>.+?)\s+(?:compare|differ)\b",
+        r"(?:^|[,:]\s*)(?P<one>[^,:]+?)\s+(?:vs\.?|versus)\s+(?P<two>.+)",
+        r"\bwhich\b[^,]*,\s*(?P<one>[^,]+?)\s+or\s+(?P<two>.+)",
+    )
+]
+_ASPECT = re.compile(
+    r"\s*:.*|\s+(?:in terms of|with respect to|with regard to|regarding|concerning|when it comes to|"
+    r"as to|in regard to|hinsichtlich|bezüglich|concernant)\s+.*",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def compared(question: str) -> tuple[str, ...]:
+    """Return the things that a question compares, as it names them; none where that is not plain.
+
+    ``"Compare the Basic and the Pro plan"`` compares ``"the Basic"`` with ``"the Pro plan"``.
+    """
+    for form in _FORMS:
+        match = form.search(question.strip().rstrip("?.! "))
+        if match is None:
+            continue
+        parts = match.groupdict()
+        if "all" in parts:
+            named = [part for part in _SEVERAL.split(_ASPECT.sub("", parts["all"])) if part]
+        else:
+            named = [parts["one"], _ASPECT.sub("", parts["two"])]
+        subjects = tuple(dict.fromkeys(part.strip() for part in named if words.words(part)))
+        if 2 <= len(subjects) <= _COMPARED and all(len(s) <= 80 for s in subjects):
+            return subjects
+    return ()
+
+
+def without_others(question: str, subject: str, subjects: Sequence[str]) -> str:
+    """Return a question without the words that only the other subjects have."""
+    own = _vocabulary(subject)
+    # "Compare the warranty of the X1 and the X2": the warranty is asked of both, the names are not.
+    foreign: set[str] = set()
+    for other in subjects:
+        if other != subject:
+            named = _names(other) - own
+            foreign |= named or _vocabulary(other) - own
+
+    def keep(match: re.Match[str]) -> str:
+        return "" if match.group().casefold() in foreign else match.group()
+
+    left = re.sub(r"[\w-]+", keep, question)
+    return " ".join(left.split()) if words.terms(left) else subject
+
+
+def _vocabulary(text: str) -> set[str]:
+    return {match.casefold() for match in re.findall(r"[\w-]+", text)}
+
+
+def _names(text: str) -> set[str]:
+    """Words that look like names: with a capital letter or a digit in them."""
+    return {
+        word.casefold()
+        for word in re.findall(r"[\w-]+", text)
+        if any(c.isupper() or c.isdigit() for c in word)
+    }

@@ -1,0 +1,76 @@
+"""What two sentences may differ in while their vectors hardly do: negations and opposites."""
+
+from __future__ import annotations
+
+import re
+
+from ragkit.answer import words
+
+_NEGATION = re.compile(
+    r"\b(?:no|not|never|none|nobody|nothing|neither|nor|without|cannot|unable|un(?:available|covered|"
+    r"limited|paid|changed|supported|safe|lawful|necessary|affected)|non|fails? to|refus\w+|"
+    r"den(?:y|ies|ied)|lacks?|exclud\w+|except|prohibit\w*|forbid\w*|forbidden|ban(?:s|ned)?|"
+    r"disallow\w*|in(?:eligible|valid|active|compatible)|im(?:possible|permissible)|il(?:legal)|"
+    r"rejects?|rejected|nicht|kein\w*|ohne|niemals|nie|weder|ne|pas|jamais|sans|aucune?|nunca|sin|"
+    r"ningun\w*|mai|senza|nessun\w*)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+# "not only" and "no later than" deny nothing.
+_NO_NEGATION = re.compile(
+    r"\b(?:not only|not just|no (?:later|earlier|more|less|fewer) than|not (?:more|less|fewer|later|"
+    r"earlier) than|nothing but|no longer than|without delay|no matter|whether or not|nicht nur|non[- ]"
+    r"stop)\b",
+    re.IGNORECASE,
+)
+_OPPOSITES = (
+    "minimum maximum", "minimal maximal", "least most", "min max", "lowest highest", "low high",
+    "smallest largest", "small large", "shortest longest", "short long", "fewest most",
+    "cheapest dearest", "earliest latest", "early late", "before after",
+    "start end", "begin end", "starts ends", "begins ends", "open close", "opening closing",
+    "increase decrease", "increased decreased", "increases decreases", "rise fall", "rose fell",
+    "rises falls", "grew shrank", "grow shrink", "raise lower", "raised lowered", "gain lose",
+    "gained lost", "gain loss", "profit loss", "buy sell", "bought sold", "enable disable",
+    "enabled disabled", "install uninstall", "include exclude", "includes excludes",
+    "included excluded", "allowed forbidden", "permitted prohibited", "allow forbid",
+    "accept reject", "accepted rejected", "accepts rejects", "approve reject", "approved rejected",
+    "advantages disadvantages", "pros cons", "input output", "import export", "employer employee",
+    "add remove", "added removed", "above below", "more less", "more fewer",
+    "inside outside", "upper lower", "front rear", "male female",
+    "internal external", "gross net", "always never", "everyone nobody", "all none",
+    "mandatory optional", "required optional", "compulsory voluntary", "hot cold", "warm cold",
+    "wet dry", "day night", "north south", "east west", "northern southern", "eastern western",
+    "pass fail", "passed failed", "win lose", "won lost", "succeed fail", "succeeded failed",
+    "public private", "safe dangerous", "cheaper costlier", "faster slower", "larger smaller",
+    "higher lower", "longer shorter", "heavier lighter", "stronger weaker", "better worse",
+    "older younger", "greater smaller", "borrow lend", "arrive depart", "arrives departs",
+    "weekly monthly", "daily weekly", "monthly annual", "monthly yearly", "annual quarterly",
+    "hours minutes", "days weeks", "days months", "weeks months", "months years", "days years",
+    "hours days", "minutes seconds", "million billion", "thousand million", "km miles",
+    "kg pounds", "euros dollars",
+)  # fmt: skip
+_SIDES: dict[str, set[tuple[int, int]]] = {}
+for _pair, _both in enumerate(_OPPOSITES):
+    for _side, _word in enumerate(_both.split()):
+        _SIDES.setdefault(_word, set()).add((_pair, _side))
+
+
+def is_negated(text: str) -> bool:
+    """Whether a text denies something."""
+    return bool(_NEGATION.search(_NO_NEGATION.sub(" ", text)))
+
+
+def sides(text: str) -> set[tuple[int, int]]:
+    """Which sides of which opposites a text names, as (pair, side)."""
+    found: set[tuple[int, int]] = set()
+    for word in words.words(text):
+        found |= _SIDES.get(word, set())
+    return found
+
+
+def opposed(one: str, other: str) -> bool:
+    """Whether each names a side of an opposite whose other side only the other names."""
+    first, second = sides(one), sides(other)
+    return any(
+        (pair, 1 - side) in second and (pair, side) not in second and (pair, 1 - side) not in first
+        for pair, side in first
+    )

@@ -1,0 +1,74 @@
+"""How answers are made: mode, checks, caches, routes, limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypedDict, get_args
+
+from ragkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from ragkit.llm.meter import Budget
+    from ragkit.llm.prices import Prices
+
+AnswerMode = Literal["single", "agent", "map-reduce", "compare"]
+Verify = Literal["words", "model"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSettings:
+    """How a knowledge base answers.
+
+    Attributes:
+        mode: ``"single"`` reads the best passages once; ``"agent"`` lets the language model search
+            as often as it needs; ``"map-reduce"`` reads many documents one by one and puts together
+            what they say; ``"compare"`` finds passages for each thing that is compared.
+        verify: Whether sentences are held against the passages they cite by rules (``"words"``),
+            or by the language model as well (``"model"``), which is asked once more for it.
+        cache: Whether answers are kept, and given again to the same question of the same documents.
+            Answers by model objects are not: nothing tells one from another. Nor is anything kept
+            where content is not to be recorded.
+        similar: Cosine similarity, 0 to 1, from which a question counts as the same as an earlier
+            one; ``None`` (the default) is never. See docs/answers.md for what it gets wrong.
+        route: Whether greetings, arithmetic, "what documents do you have?" and a question repeated
+            at once are answered by rules, without searching.
+        prices: What tokens cost; ``None`` for the list prices that ragkit knows.
+        budget: Limit for each answer; ``None`` is none.
+        session_budget: Limit for each conversation.
+        base_budget: Limit for all that is ever asked of the base.
+    """
+
+    mode: AnswerMode = "single"
+    verify: Verify = "words"
+    cache: bool = True
+    similar: float | None = None
+    route: bool = True
+    prices: Prices | None = None
+    budget: Budget | None = None
+    session_budget: Budget | None = None
+    base_budget: Budget | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for name, value, known in (
+            ("mode", self.mode, get_args(AnswerMode)),
+            ("verify", self.verify, get_args(Verify)),
+        ):
+            if value not in known:
+                raise UsageError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+        if self.similar is not None and not 0 < self.similar <= 1:
+            raise UsageError(f"similar must be above 0 and at most 1, not {self.similar!r}")
+
+
+class AnswerOptions(TypedDict, total=False):
+    """The fields of :class:`AnswerSettings`, for those that are to differ in one answer."""
+
+    mode: AnswerMode
+    verify: Verify
+    cache: bool
+    similar: float | None
+    route: bool
+    prices: Prices | None
+    budget: Budget | None
+    session_budget: Budget | None
+    base_budget: Budget | None

@@ -1,0 +1,275 @@
+"""What a knowledge base does with questions: finds passages, answers, talks, remembers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Unpack
+
+from ragkit.events import current_trace, isolated, new_trace_id, span
+from ragkit.opened import Model, OpenedBase
+from ragkit.results import Answer, Hit, SearchResult, Sources, TextDelta
+from ragkit.retrieve.filters import WhereMapping, parse_where
+from ragkit.tracing import note_answer, note_search
+
+if TYPE_CHECKING:
+    from ragkit.agent import Tool
+    from ragkit.answer.settings import AnswerOptions
+    from ragkit.asking import Question
+    from ragkit.chat import Chat
+    from ragkit.llm.protocol import ChatModel
+    from ragkit.memory import CombinedMemory
+    from ragkit.retrieve.search import Mode
+    from ragkit.store.records import Spent
+
+StreamEvent = Sources | TextDelta | Answer
+Turns = Sequence[Mapping[str, str]]
+
+_ANSWER_HITS = 12
+
+
+class AnsweringBase(OpenedBase):
+    """The half of :class:`ragkit.KnowledgeBase` that answers."""
+
+    # -- finding ------------------------------------------------------------------------------
+
+    def search(
+        self,
+        question: str,
+        *,
+        k: int = 10,
+        where: WhereMapping | None = None,
+        history: Turns | None = None,
+        mode: Mode = "hybrid",
+    ) -> list[Hit]:
+        """Find the ``k`` best passages; see :meth:`retrieve` for how well the search went."""
+        return list(self.retrieve(question, k=k, where=where, history=history, mode=mode).hits)
+
+    def retrieve(
+        self,
+        question: str,
+        *,
+        k: int = 10,
+        where: WhereMapping | None = None,
+        history: Turns | None = None,
+        mode: Mode = "hybrid",
+    ) -> SearchResult:
+        """Find the ``k`` best passages, with what was degraded and the time of each stage.
+
+        Args:
+            question: Any text of at most 100,000 characters.
+            k: How many passages at most.
+            where: Exact filter, such as ``{"path": "*.pdf", "date": ">=2024"}``; see
+                :func:`ragkit.retrieve.filters.parse_where`.
+            history: Earlier turns, oldest first: ``[{"role": "user", "content": "…"}, …]``.
+            mode: ``"hybrid"``, ``"dense"`` (meaning only) or ``"lexical"`` (words only).
+
+        Raises:
+            UsageError: an empty question, a bad filter, mode or ``k``.
+        """
+        from ragkit.retrieve.search import search
+
+        with span(
+            "search", "retrieval", inputs={"question": question}, k=k, where=where, mode=mode
+        ) as step:
+            result = search(
+                self._store(),
+                question,
+                embedder=self._question_embedder,
+                k=k,
+                where=parse_where(where),
+                history=history,
+                mode=mode,
+            )
+            note_search(step, result)
+            return result
+
+    # -- asking -------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        question: str,
+        *,
+        where: WhereMapping | None = None,
+        history: Turns | None = None,
+        model: Model | Sequence[Model] | None = None,
+        session: str | None = None,
+        **options: Unpack[AnswerOptions],
+    ) -> Answer:
+        """Answer ``question`` from the documents, with checked citations, or refuse and say why.
+
+        See :meth:`stream` for the arguments.
+        """
+        for event in self.stream(
+            question, where=where, history=history, model=model, session=session, **options
+        ):
+            if isinstance(event, Answer):
+                return event
+        raise AssertionError("the stream ended without an answer")
+
+    def stream(
+        self,
+        question: str,
+        *,
+        where: WhereMapping | None = None,
+        history: Turns | None = None,
+        model: Model | Sequence[Model] | None = None,
+        session: str | None = None,
+        notes: Sequence[str] = (),
+        **options: Unpack[AnswerOptions],
+    ) -> Iterator[StreamEvent]:
+        """Answer piece by piece: first the sources, then text, then the whole :class:`Answer`.
+
+        The final answer's text may differ from the pieces: citations that do not exist are
+        removed, the others renumbered.
+
+        Args:
+            question: What to answer.
+            where: Exact filter, as for :meth:`retrieve`.
+            history: Earlier turns, oldest first.
+            model: What answers, or several, the cheapest first: an answer of one that is not sure
+                is given up for that of the next. Default: the one given on opening.
+            session: The conversation whose budget counts.
+            notes: What is remembered beside the ``history``; a language model is shown them, as
+                data.
+            **options: Fields of :class:`ragkit.AnswerSettings` that are to differ this time, such
+                as ``mode="compare"`` or ``cache=False``.
+        """
+        from ragkit.asking import Question, models_of
+
+        settings = replace(self._answers, **options) if options else self._answers
+        models = models_of(self._model if model is None else model)
+        asked = Question(
+            question, where, history or (), models, settings, self._base_url, session, notes
+        )
+        return isolated(self._stream(asked))
+
+    def _stream(self, asked: Question) -> Generator[StreamEvent, None, None]:
+        from ragkit.asking import Means, ask
+
+        trace = current_trace() or new_trace_id()
+        means = Means(
+            store=self._store(),
+            retrieve=lambda text, k=_ANSWER_HITS: self.retrieve(
+                text, k=k, where=asked.where, history=asked.history
+            ),
+            embedder=self._question_embedder,
+            chat_model=self._chat_model,
+            document_of=self._document_of,
+            documents=lambda: [
+                document.path for document in self._store().documents(parse_where(asked.where))
+            ],
+            records=self._tracing.level == "full",
+            listener=self._listener,
+        )
+        with self._traced("ask", "answer", trace=trace, inputs={"question": asked.text}) as step:
+            for event in ask(asked, means, trace=trace):
+                if isinstance(event, Answer):
+                    note_answer(step, event)
+                yield event
+
+    def usage(self, session: str | None = None) -> dict[str, Spent]:
+        """Return what language models read, wrote and cost so far, by model.
+
+        Args:
+            session: Only in this conversation; default: in all.
+        """
+        return self._store().spending(session)
+
+    def clear_cache(self) -> int:
+        """Forget all answers that are kept for the next time; return how many there were."""
+        return self._store().clear_answer_cache()
+
+    def chat(
+        self,
+        session: str = "default",
+        *,
+        model: Model | Sequence[Model] | None = None,
+        memory: Sequence[str] = ("window",),
+    ) -> Chat:
+        """Open a conversation that is kept in the base under the name ``session``.
+
+        Args:
+            session: Its name; one that exists goes on.
+            model: What answers; default: the base's.
+            memory: What is remembered of it; see :meth:`memory`.
+
+        Raises:
+            UsageError: the session has no name, or an unknown kind of memory.
+        """
+        from ragkit.chat import Chat
+
+        return Chat(self, session, model=model, memory=self.memory(session, kinds=memory))
+
+    def memory(
+        self,
+        session: str,
+        *,
+        kinds: Sequence[str] = ("window", "turns"),
+        model: str | ChatModel | None = None,
+    ) -> CombinedMemory:
+        """Return the memory of a session, for an agent or a chain.
+
+        Args:
+            session: Its name; it need not exist yet.
+            kinds: What is recalled, in this order: ``"window"`` (the last turns), ``"summary"``,
+                ``"entities"``, ``"graph"`` (relations), ``"turns"`` (old turns like the question).
+            model: A language model that writes summaries and notes; without one, rules do.
+
+        Raises:
+            UsageError: the session has no name, or an unknown kind.
+        """
+        from ragkit.memory import make_memory
+
+        return make_memory(
+            self._store(),
+            session,
+            kinds=kinds,
+            embedder=self._embedder,
+            model=self._chat_model(model) if model is not None else None,
+        )
+
+    def delete_session(self, session: str) -> bool:
+        """Delete a conversation with all memories and traces of it; say whether there was one."""
+        return self._store().delete_session(session)
+
+    def as_tool(
+        self, *, name: str = "search_kb", description: str | None = None, k: int = 6
+    ) -> Tool:
+        """Make the base a tool that an agent searches it with; passages come with their places.
+
+        Args:
+            name: What models call it by; set it where an agent has several bases.
+            description: What is to be found here, for the model.
+            k: How many passages a search returns unless the model asks for another number.
+        """
+        from ragkit.agent.tools import search_kb_tool
+
+        return search_kb_tool(
+            lambda query, passages, where: self.retrieve(query, k=passages, where=where),
+            name=name,
+            description=description,
+            k=k,
+        )
+
+    # -- the same, for async applications -----------------------------------------------------
+
+    async def asearch(self, question: str, **options: Any) -> list[Hit]:
+        """Like :meth:`search`, in a worker thread."""
+        from asyncio import to_thread
+
+        return await to_thread(self.search, question, **options)
+
+    async def aask(self, question: str, **options: Any) -> Answer:
+        """Like :meth:`ask`, in a worker thread."""
+        from asyncio import to_thread
+
+        return await to_thread(self.ask, question, **options)
+
+    async def astream(self, question: str, **options: Any) -> AsyncIterator[StreamEvent]:
+        """Like :meth:`stream`, each step in a worker thread."""
+        from asyncio import to_thread
+
+        events = self.stream(question, **options)
+        while (event := await to_thread(next, events, None)) is not None:
+            yield event
