@@ -460,6 +460,24 @@ def test_text_is_decoded_as_it_says(content_type: str, body: bytes, text: str) -
         assert http_tool(allow=[server.url])(server.url)["content"] == text
 
 
+PAGE = """<html><head><title>Lamps</title><script>track()</script></head><body>
+<nav><a href="/">Home</a> <a href="/x">Shop</a></nav>
+<article><h1>About lamps</h1><p>A lamp gives light when it is dark, which is what it is for. Most
+of them do so with electricity, but there are others that burn oil.</p></article></body></html>"""
+
+
+def test_web_pages_are_told_as_their_text() -> None:
+    with serving(lambda handler, _: answer(handler, PAGE, content_type="text/html")) as server:
+        got = http_tool(allow=[server.url])(server.url)
+        assert got["title"] == "Lamps"
+        assert "A lamp gives light" in got["content"]
+        assert "track()" not in got["content"]
+        assert http_tool(allow=[server.url], raw_html=True)(server.url)["content"] == PAGE
+    with serving(lambda handler, _: answer(handler, "<p></p>", content_type="text/html")) as server:
+        got = http_tool(allow=[server.url])(server.url)
+        assert (got["content"], "no text" in got["note"]) == ("<p></p>", True)
+
+
 def test_errors_of_a_server_are_told() -> None:
     with serving(lambda handler, _: answer(handler, "gone", status=404)) as server:
         assert http_tool(allow=[server.url])(server.url)["status"] == 404

@@ -66,6 +66,11 @@ def leave_namespaces() -> bool:
     return True
 
 
+def forget_host_name() -> None:
+    """Take a name that says nothing; only inside a namespace of its own."""
+    check(_libc.sethostname(b"sandbox", 7), "change the host name")
+
+
 def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when its parent ends; end now if that already happened."""
     _libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
@@ -221,7 +226,7 @@ def library_folders(packages: Iterable[str]) -> list[str]:
     """
     wanted = [path for path in sys.path if path and os.path.exists(path)]
     wanted += [os.path.join(sys.base_prefix, "lib"), "/lib", "/lib64", "/usr/lib", "/usr/lib64"]
-    wanted += ["/usr/share/zoneinfo", *packages]
+    wanted += ["/usr/share/zoneinfo", *packages, *_mapped_folders()]
     found: list[str] = []
     for path in sorted({os.path.normpath(path) for path in wanted}):
         inside = any(path.startswith(f"{folder}/") for folder in found)
@@ -232,6 +237,14 @@ def library_folders(packages: Iterable[str]) -> list[str]:
         if not any(path == folder or path.startswith(f"{folder}/") for folder in found):
             found.append(path)
     return found
+
+
+def _mapped_folders() -> set[str]:
+    """Return the folders of the libraries this process has loaded, wherever a system keeps them."""
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+        paths = {line.split(maxsplit=5)[5].strip() for line in maps if "/" in line}
+    folders = {os.path.dirname(path) for path in paths if ".so" in os.path.basename(path)}
+    return {folder for folder in folders if folder.count("/") > 1}  # never a whole top folder
 
 
 def devices() -> list[str]:

@@ -77,6 +77,7 @@ def _in_namespaces(orders: Orders, results: int) -> None:
     user = (
         confinement.NOBODY if only_user else _UID_BASE + int.from_bytes(os.urandom(4)) % _UID_RANGE
     )
+    confinement.forget_host_name()
     libraries = confinement.library_folders(orders.packages)
     readable = [*libraries, *confinement.devices()]
     confinement.enter_new_root(

@@ -43,11 +43,25 @@ _IN_CALL_NUMBER = re.compile(  # between the parentheses of a function, a comma 
     r"0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|(?:\d+(?:_\d+)*|(?=\.\d))(?:\.\d*)?(?:[eE][+-]?\d+)?"
 )
 _NAME = re.compile(r"[^\W\d_]+\d{0,2}(?![\w])|°[CF]?|[^\W\d_]+")
-_OPERATOR = re.compile(r"\*\*|//|[-+*/%^!(),√]")
+_OPERATOR = re.compile(r"\*\*|//|[-+*/%^!(),√\[\]]")
+# As people say it, and as programs write it.
+_WORDS = tuple(
+    (re.compile(rf"\b(?:{words})\b", re.IGNORECASE), meaning)
+    for words, meaning in (
+        (r"plus", "+"),
+        (r"minus", "-"),
+        (r"times|multiplied\s+by", "*"),
+        (r"divided\s+by", "/"),
+        (r"to\s+the\s+power\s+of", "^"),
+        (r"squared", "^2"),
+        (r"cubed", "^3"),
+        (r"math\.(?=[a-z])", ""),
+    )
+)
 _SYNONYMS = str.maketrans(
     {
         "×": "*", "⋅": "*", "·": "*", "∗": "*", "÷": "/", "∕": "/", "⁄": "/", "−": "-", "–": "-",
-        "—": "-", "[": "(", "]": ")", "{": "(", "}": ")", "$": " ", "€": " ", "£": " ", "¥": " ",
+        "—": "-", "{": "(", "}": ")", "$": " ", "€": " ", "£": " ", "¥": " ",
         "\u00a0": " ", "\u202f": " ", "\u2009": " ", "％": "%", "＋": "+", "－": "-", "＊": "*",
         "／": "/", "（": "(", "）": ")", "．": ".", "，": ",",
     }
@@ -73,6 +87,8 @@ def evaluate(expression: str) -> Quantity:
     if len(expression) > _MAX_LENGTH:
         raise CalculationError(f"the expression is longer than {_MAX_LENGTH} characters")
     text = expression.strip().rstrip("=? ").translate(_SYNONYMS)
+    for words, meaning in _WORDS:
+        text = words.sub(meaning, text)
     text = _SUPERSCRIPT.sub(lambda found: f"^({found[0].translate(_SUPERSCRIPTS)})", text)
     if not text.strip():
         raise CalculationError("the expression is empty")
@@ -101,7 +117,9 @@ def _tokens(text: str) -> list[_Token]:
         token = _Token(kind, found[0], at)
         if token.text == "(":
             calls.append(bool(tokens) and _is_function(tokens[-1]))
-        elif token.text == ")" and calls:
+        elif token.text == "[":
+            calls.append(True)
+        elif token.text in (")", "]") and calls:
             calls.pop()
         tokens.append(token)
         at = found.end()
@@ -189,7 +207,7 @@ class _Parser:
         token = self._now
         if token.kind == "name":
             return token.text.lower() not in (*_CONVERSIONS, "of", "x", "mod", "off")
-        return token.kind == "number" or token.text in ("(", "√")
+        return token.kind == "number" or token.text in ("(", "[", "√")
 
     def _unary(self) -> Quantity:
         signs = 1
@@ -240,7 +258,7 @@ class _Parser:
         after = self._tokens[self._at + 1]
         if after.kind == "name":
             return after.text.lower() in ("of", "off", "x", *_CONVERSIONS)
-        return not (after.kind == "number" or after.text in ("(", "√"))
+        return not (after.kind == "number" or after.text in ("(", "[", "√"))
 
     def _of(self, percent: Quantity) -> Quantity:
         """Read what follows ``15%`` in ``15% of 80`` and ``15% off 80``; it binds tightly."""
@@ -306,9 +324,9 @@ class _Parser:
         token = self._next()
         if token.kind == "number":
             return Quantity(_number(token.text))
-        if token.text == "(":
+        if token.text in ("(", "["):
             value = self._expression()
-            self._close()
+            self._close(")" if token.text == "(" else "]")
             return value
         if token.kind == "name":
             return self._name(token)
@@ -317,9 +335,9 @@ class _Parser:
 
     def _name(self, token: _Token) -> Quantity:
         if self._take("("):
-            arguments = [] if self._now.text == ")" else [self._expression()]
+            arguments = [] if self._now.text == ")" else self._argument()
             while self._take(","):
-                arguments.append(self._expression())
+                arguments += self._argument()
             self._close()
             return functions.call(token.text.lower(), arguments)
         if token.text.lower() in functions.CONSTANTS:
@@ -332,8 +350,21 @@ class _Parser:
             raise CalculationError(f"{token.text!r} is {known}")
         return unit
 
-    def _close(self) -> None:
-        if not self._take(")"):
+    def _argument(self) -> list[Quantity]:
+        """Read an argument, or several in brackets: ``sum([1, 2, 3])``."""
+        start = self._at
+        if self._take("["):
+            values = [self._expression()]
+            while self._take(","):
+                values.append(self._expression())
+            self._close("]")
+            if self._now.text in (",", ")"):
+                return values
+            self._at = start
+        return [self._expression()]
+
+    def _close(self, bracket: str = ")") -> None:
+        if not self._take(bracket):
             if self._now.kind == "end":
                 raise CalculationError("a parenthesis is not closed")
             raise self._unexpected()

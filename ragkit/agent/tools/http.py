@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ragkit.agent.tool import ToolError, tool
@@ -23,7 +24,8 @@ def http_tool(
     methods: Sequence[str] = ("GET",),
     headers: Mapping[str, Mapping[str, str]] | None = None,
     networks: Sequence[str] = (),
-    max_bytes: int = 200_000,
+    max_bytes: int = 1_000_000,
+    raw_html: bool = False,
     timeout: float = 20.0,
     resolver: Resolver | None = None,
 ) -> Tool:
@@ -39,7 +41,8 @@ def http_tool(
         headers: For a URL's origin, the headers to send there and nowhere else, such as a key:
             ``{"https://api.example.com": {"Authorization": "Bearer …"}}``. The model sees none.
         networks: Networks that are not public but may be reached, such as ``"10.1.0.0/16"``.
-        max_bytes: How much of a response the model is shown.
+        max_bytes: How much of a response is read.
+        raw_html: Whether the model is shown the source of web pages, not their main text.
         timeout: Seconds for a request with its redirects.
         resolver: Returns the addresses of a host and port; default: the system's.
 
@@ -71,7 +74,7 @@ def http_tool(
             )
         except (BlockedError, FetchError) as error:
             raise ToolError(str(error)) from None
-        return told(fetched)
+        return told(fetched, raw_html=raw_html)
 
     limit = timeout + 5.0
     if len(wanted) == 1 and wanted[0] in SAFE_METHODS:
@@ -124,8 +127,11 @@ def _content_type(body: str) -> str:
     return "application/json" if looks_like_json else "text/plain; charset=utf-8"
 
 
-def told(fetched: Fetched) -> dict[str, Any]:
-    """Return what a model is told of a response: text, or that it is none."""
+def told(fetched: Fetched, *, raw_html: bool = False) -> dict[str, Any]:
+    """Return what a model is told of a response: text, or that it is none.
+
+    Of a web page it is the title and the main text, unless ``raw_html`` asks for its source.
+    """
     content = fetched.content_type
     readable = (
         content.startswith("text/")
@@ -133,10 +139,26 @@ def told(fetched: Fetched) -> dict[str, Any]:
         or content in ("", "application/x-www-form-urlencoded")
     )
     told: dict[str, Any] = {"url": fetched.url, "status": fetched.status, "content_type": content}
-    if readable:
+    if content in ("text/html", "application/xhtml+xml") and not raw_html:
+        told |= _page(fetched.text())
+    elif readable:
         told["content"] = fetched.text()
     else:
         told["note"] = f"{len(fetched.body)} bytes that are no text"
     if fetched.truncated:
         told["truncated"] = True
     return told
+
+
+def _page(source: str) -> dict[str, str]:
+    from ingest.errors import LoadError
+    from ingest.loaders.html.loader import load_html
+    from ingest.loaders.registry import Source
+
+    try:
+        document = load_html(Source(Path("page.html"), source.encode("utf-8", "replace")))
+    except LoadError as error:
+        return {"content": source, "note": f"this is the page's source: {error}"}
+    if not document.text.strip():
+        return {"content": source, "note": "this is the page's source: no text was found in it"}
+    return ({"title": document.title} if document.title else {}) | {"content": document.text}
