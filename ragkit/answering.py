@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 StreamEvent = Sources | TextDelta | Answer
 Turns = Sequence[Mapping[str, str]]
 
-_ANSWER_HITS = 12
+ANSWER_HITS = 12
 
 
 class AnsweringBase(OpenedBase):
@@ -150,7 +150,7 @@ class AnsweringBase(OpenedBase):
         trace = current_trace() or new_trace_id()
         means = Means(
             store=self._store(),
-            retrieve=lambda text, k=_ANSWER_HITS: self.retrieve(
+            retrieve=lambda text, k=ANSWER_HITS: self.retrieve(
                 text, k=k, where=asked.where, history=asked.history
             ),
             embedder=self._question_embedder,

@@ -215,6 +215,7 @@ class KnowledgeBase(AnsweringBase):
         from ragkit.answer.calibration import save_calibration
 
         save_calibration(self._store(), calibration)
+        self._store().clear_answer_cache()
 
     def calibration(self) -> Calibration:
         """Return the calibration that answers are given with."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ragkit.store import Store
 
 # Part of every key: to be raised whenever answers come out otherwise.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

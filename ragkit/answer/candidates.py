@@ -107,6 +107,11 @@ def readable(text: str) -> str:
     return " ".join(text.split())
 
 
+def row_subject(candidate: Candidate) -> str:
+    """The first cell of a table's row: what the row is about."""
+    return _cells(candidate.text)[0]
+
+
 class _Cutter:
     """Cuts one passage into candidates."""
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Literal
 
-Kind = Literal["number", "date", "person", "place", "steps", "reason", "other"]
+from ragkit.answer import words
+
+Kind = Literal[
+    "number", "money", "duration", "share", "date", "person", "place", "steps", "reason", "other"
+]
 
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
@@ -76,6 +82,56 @@ _SHOWS: dict[Kind, re.Pattern[str]] = {
 }
 
 
+# What a number is of, asked in so many words; also in German, French and Japanese.
+_ASKS_UNIT: dict[Kind, re.Pattern[str]] = {
+    "share": re.compile(
+        r"\b(?:percentage|percent|share|portion|proportion|discount|rebate|interest|margin|"
+        r"what part)\b|\bquelle part\b|\bwelcher anteil\b",
+        re.IGNORECASE,
+    ),
+    "duration": re.compile(
+        r"\bhow (?:long|soon|quickly)\b|\bhow many (?:seconds?|minutes?|hours?|days?|weeks?|"
+        r"months?|years?)\b|\b(?:warranty|guarantee|notice|trial) period\b|\bduration\b|"
+        r"\bwie lange\b|\bcombien de temps\b|何年|何日|何時間|何か月",
+        re.IGNORECASE,
+    ),
+    "money": re.compile(
+        r"\b(?:costs?|prices?|pay(?:s|ing)?|paid|charges?|charged|fees?|expensive|cheap|salary|"
+        r"earn|spend|budget|deposit|revenue|profit|turnover|allowance|refund|kostet|kosten|preis|"
+        r"coûte|prix|coût|how much (?:is|are|was|were|for))\b|いくら",
+        re.IGNORECASE,
+    ),
+}
+_SHOWS_UNIT: dict[Kind, re.Pattern[str]] = {
+    "share": re.compile(
+        r"\d\s?%|\d\s?per ?cent|\b(?:half|thirds?|quarters?|fifths?|tenths?)\b", re.IGNORECASE
+    ),
+    "duration": re.compile(
+        r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fourteen|an?|"
+        r"half))[\s-]*(?:and a half\s*)?(?:seconds?|s|min(?:utes?)?|h(?:ours?)?|(?:working )?days?|"
+        r"weeks?|months?|years?|quarters?|cycles|sekunden?|minuten?|stunden?|tagen?|wochen?|"
+        r"monaten?|jahren?|jours?|semaines?|mois|ans|années?|heures?)\b|\d\s?(?:年|日|時間|か月|分)|"
+        r"\b(?:no limit|unlimited|forever)\b",
+        re.IGNORECASE,
+    ),
+    "money": re.compile(
+        r"[€$£¥]\s?\d|\d\s?(?:[€$£¥円]|万円|(?:EUR|USD|GBP|CHF|euros?|dollars?|pounds?|yen)\b)|"
+        r"\b(?:EUR|USD|GBP|CHF)\s?\d|\b(?:free(?: of charge)?|no (?:extra )?c(?:ost|harge)|gratis|"
+        r"kostenlos|gratuit)\b",
+        re.IGNORECASE,
+    ),
+}
+# Keywords without a question word that ask for a figure.
+_ASKS_FIGURE = re.compile(
+    r"\b(?:number|amount|limit|weigh|weight|length|width|height|temperature|voltage|torque|"
+    r"pressure|headcount|total|speed|range|capacity|accuracy|minimum|maximum)\b",
+    re.IGNORECASE,
+)
+# Kinds that a question may have beside the unit of a number: "when … and what does it cost".
+_BESIDE: frozenset[Kind] = frozenset(("date", "person", "place", "reason"))
+_UNFIT = 0.3
+
+
 def question_kind(question: str) -> Kind:
     """Guess from an English question what an answer must hold; ``"other"`` when nothing shows."""
     found = [
@@ -88,7 +144,48 @@ def question_kind(question: str) -> Kind:
 
 def fits(kind: Kind, sentence: str) -> float:
     """How well a sentence could be an answer of this kind: 1 yes, 0 no, 0.5 when any may be."""
-    pattern = _SHOWS.get(kind)
+    pattern = _SHOWS_UNIT.get(kind) or _SHOWS.get(kind)
     if pattern is None:
         return 0.5
     return 1.0 if pattern.search(sentence) else 0.0
+
+
+def question_kinds(question: str) -> tuple[Kind, ...]:
+    """Guess all that an answer may be asked to hold; a number's unit where the question tells."""
+    kind = question_kind(question)
+    units = [unit for unit, pattern in _ASKS_UNIT.items() if pattern.search(question)]
+    if kind in ("steps", "reason", "person"):
+        units = [unit for unit in units if unit != "money"]
+    if not units:
+        figure = kind == "other" and _ASKS_FIGURE.search(question)
+        return ("number",) if figure else (kind,)
+    return (*units, kind) if kind in _BESIDE else tuple(units)
+
+
+def fit(
+    kinds: Sequence[Kind], sentence: str, *, terms: AbstractSet[str], numbers: AbstractSet[str]
+) -> float:
+    """How well a sentence answers one of these kinds with something the question does not hold.
+
+    Args:
+        kinds: What the question asks for, from :func:`question_kinds`.
+        sentence: The sentence.
+        terms: The question's terms: a person it names already is no answer to who.
+        numbers: The question's numbers, likewise.
+
+    Returns:
+        1 yes, 0 no, in between perhaps.
+    """
+    return max(_fit(kind, sentence, terms, numbers) for kind in kinds)
+
+
+def _fit(kind: Kind, sentence: str, terms: AbstractSet[str], numbers: AbstractSet[str]) -> float:
+    found = fits(kind, sentence)
+    if kind in _SHOWS_UNIT and not found:
+        return _UNFIT if words.numbers(sentence) - numbers else 0.0
+    if kind == "number" and found:
+        stated = words.numbers(sentence)
+        return _UNFIT if stated and not stated - numbers else 1.0
+    if kind == "person" and found:
+        return 1.0 if words.names(sentence) - terms else _UNFIT
+    return found

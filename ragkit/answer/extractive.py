@@ -21,8 +21,8 @@ MAX_CHARACTERS = 450
 
 # The best sentence stands alone when the next is this much worse; others join it when they are
 # not worse than this share of it and not a repetition.
-_CLEAR_LEAD = 0.35
-_JOIN_SHARE = 0.7
+_CLEAR_LEAD = 1.2
+_JOIN_SHARE = 0.5
 _SAME = 0.9
 _DIVERSITY = 0.3
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ragkit.answer import cues, words
+from ragkit.answer.candidates import row_subject
 from ragkit.errors import EmbeddingError
 from ragkit.retrieve.history import resolve
 
@@ -23,14 +24,20 @@ _EMBEDDED = 28
 _EMBEDDED_CHARACTERS = 400
 _CARRIED_WEIGHT = 0.5
 
-# Weights of the signals, each between 0 and 1, rounded from a conditional logit fitted on two sets
-# of questions (short facts and tables; sentences of long texts) that agreed on them.
-_SIMILARITY = 1.0
-_COVERAGE = 1.0
-_CONTEXT_COVERAGE = 0.2
-_FIT = 0.3
-_PASSAGE = 0.9
-_KIND = {"fragment": -0.4, "row": 0.1}
+# Weights of the signals of a candidate, each signal between 0 and 1: a conditional logit fitted by
+# bench/fit_answers.py, scaled so that the similarity weighs 1, and rounded.
+WEIGHTS: Mapping[str, float] = {
+    "similarity": 1.00,
+    "coverage": 0.80,
+    "context": 0.22,
+    "previous": 0.30,
+    "place": 0.16,
+    "fit": 0.51,
+    "passage": 0.87,
+    "subject": 0.66,
+    "fragment": -0.29,
+    "row": -0.12,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +46,13 @@ class Scored:
 
     Attributes:
         candidate: The candidate.
-        score: The weighted sum of the others; comparable within one question only.
+        score: The sum of the signals by :data:`WEIGHTS`; comparable within one question only.
         similarity: Cosine similarity to the question, 0 to 1; 0 when it was not embedded.
         coverage: Share of the question's words, weighted by rarity, that it holds, 0 to 1.
         fit: Whether it has what the question asks for (a number, a date…), 0 to 1.
         vector: Its vector, ``None`` when it was not embedded.
+        signals: What the score is made of, by name, each 0 to 1.
+        nearby: The terms of the candidate, of what leads to it, and of its passage's place.
     """
 
     candidate: Candidate
@@ -52,18 +61,23 @@ class Scored:
     coverage: float
     fit: float
     vector: NDArray[np.float32] | None
+    signals: Mapping[str, float] = field(default_factory=dict)
+    nearby: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """Candidates, best first, and what was found out on the way.
 
-    ``coverage`` is the share of the question's words that occur anywhere in the passages;
+    ``question`` is what was asked, ``wanted`` its terms with their weight by rarity, ``kinds`` what
+    it asks for; ``coverage`` is the share of its words that occur anywhere in the candidates;
     ``degraded`` says what could not be done.
     """
 
     scored: tuple[Scored, ...]
-    kind: cues.Kind
+    question: str
+    wanted: Mapping[str, float]
+    kinds: tuple[cues.Kind, ...]
     coverage: float
     degraded: tuple[str, ...] = ()
 
@@ -86,32 +100,42 @@ def rank(
             says so.
         history: Earlier turns, for a question that refers back to them.
     """
-    kind = cues.question_kind(question)
-    texts = [words.terms(candidate.text) for candidate in candidates]
-    contexts = [words.terms(candidate.context) for candidate in candidates]
-    asked = words.terms(question)
+    kinds = cues.question_kinds(question)
     resolved = resolve(question, history)
+    asked, numbers = words.terms(question), words.numbers(question)
     carried = words.terms(resolved.carried) - asked
-    pool = [text | context for text, context in zip(texts, contexts, strict=True)]
-    wanted = words.weights(pool, asked)
-    wanted |= {
+    texts = [words.terms(candidate.text) for candidate in candidates]
+    pool = [
+        text | words.terms(candidate.context)
+        for text, candidate in zip(texts, candidates, strict=True)
+    ]
+    own = words.weights(pool, asked)
+    wanted = own | {
         term: _CARRIED_WEIGHT * weight for term, weight in words.weights(pool, carried).items()
     }
-    coverages = [words.covered(wanted, text) for text in texts]
-    around = [
-        words.covered(wanted, both | (texts[c.previous] if c.previous is not None else set()))
-        for c, both in zip(candidates, pool, strict=True)
-    ]
-    fits = [cues.fits(kind, candidate.text) for candidate in candidates]
+    places = [words.terms(f"{hit.path} {hit.heading}") for hit in hits]
     passages = _passage_scores(hits)
-    partial = [
-        _COVERAGE * coverages[i]
-        + _CONTEXT_COVERAGE * (around[i] - coverages[i])
-        + _FIT * fits[i]
-        + _PASSAGE * passages[candidate.hit]
-        + _KIND.get(candidate.kind, 0.0)
-        for i, candidate in enumerate(candidates)
-    ]
+    signals: list[dict[str, float]] = []
+    nearby: list[set[str]] = []
+    for candidate, text, both in zip(candidates, texts, pool, strict=True):
+        led = both | (texts[candidate.previous] if candidate.previous is not None else set())
+        whole = led | places[candidate.hit]
+        shares = [words.covered(wanted, held) for held in (text, both, led, whole)]
+        signals.append(
+            {
+                "coverage": shares[0],
+                "context": shares[1] - shares[0],
+                "previous": shares[2] - shares[1],
+                "place": shares[3] - shares[2],
+                "fit": cues.fit(kinds, candidate.text, terms=asked, numbers=numbers),
+                "passage": passages[candidate.hit],
+                "subject": _subject(candidate, asked),
+                "fragment": float(candidate.kind == "fragment"),
+                "row": float(candidate.kind == "row"),
+            }
+        )
+        nearby.append(whole)
+    partial = [_weigh(signal) for signal in signals]
     # What says no more than the question does is no answer: a heading, say, or a name.
     answers = [
         i for i, c in enumerate(candidates) if c.kind != "question" and not texts[i] <= asked
@@ -119,7 +143,6 @@ def rank(
     likeliest = sorted(answers, key=lambda i: (-partial[i], i))[:_EMBEDDED]
     degraded: tuple[str, ...] = ()
     vectors: dict[int, NDArray[np.float32]] = {}
-    similarities: dict[int, float] = {}
     if likeliest:
         try:
             query = question_vector(embedder(), resolved.parts)
@@ -130,21 +153,24 @@ def rank(
             degraded = (f"the sentences were compared with the question by words only: {error}",)
         else:
             vectors = {i: matrix[row] for row, i in enumerate(likeliest)}
-            similarities = {i: max(0.0, float(vectors[i] @ query)) for i in likeliest}
+            for i in likeliest:
+                signals[i]["similarity"] = max(0.0, float(vectors[i] @ query))
     scored = [
         Scored(
             candidate=candidates[i],
-            score=partial[i] + _SIMILARITY * similarities.get(i, 0.0),
-            similarity=similarities.get(i, 0.0),
-            coverage=coverages[i],
-            fit=fits[i],
+            score=_weigh(signals[i]),
+            similarity=signals[i].get("similarity", 0.0),
+            coverage=signals[i]["coverage"],
+            fit=signals[i]["fit"],
             vector=vectors.get(i),
+            signals=signals[i],
+            nearby=frozenset(nearby[i]),
         )
         for i in likeliest
     ]
     scored.sort(key=lambda entry: (-entry.score, entry.candidate.hit, entry.candidate.start))
     everything = set[str]().union(*pool) if pool else set()
-    return Ranking(tuple(scored), kind, words.covered(wanted, everything), degraded)
+    return Ranking(tuple(scored), question, own, kinds, words.covered(wanted, everything), degraded)
 
 
 def question_vector(
@@ -162,6 +188,16 @@ def embedded_text(candidate: Candidate) -> str:
     """What stands for a candidate when meanings are compared: it and what it is about."""
     text = candidate.text[:_EMBEDDED_CHARACTERS]
     return f"{candidate.context}: {text}" if candidate.context else text
+
+
+def _weigh(signals: Mapping[str, float]) -> float:
+    return sum(WEIGHTS[name] * value for name, value in signals.items())
+
+
+def _subject(candidate: Candidate, asked: set[str]) -> float:
+    """Share of the words of a row's first cell that the question names; 0 for anything else."""
+    subject = words.terms(row_subject(candidate)) if candidate.kind == "row" else set()
+    return len(subject & asked) / len(subject) if subject else 0.0
 
 
 def _passage_scores(hits: Sequence[Hit]) -> list[float]:
