@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 _SETTING = "passages_per_second"
 _FEWEST_PASSAGES = 200  # with fewer, starting up is most of what is measured
 
-# Measured on two cores: the default model; annual reports (PDF), documentation pages (HTML) and
-# notes. A file costs its part of a transaction and of the indexing, whatever its size.
+# Measured on two cores that had other work as well: the default model, 28 reports and brochures
+# (PDF, 26 MB), 181 web pages (31 MB), Markdown (0.9 MB). A file costs its part of a transaction and
+# of the indexing, whatever its size.
 _PASSAGES_PER_SECOND = 70.0
 _FILES_PER_SECOND = 500.0
-_BYTES_PER_PASSAGE = {"pdf": 1_900.0, "html": 2_600.0}
-_BYTES_PER_SECOND = {"pdf": 900_000.0, "html": 700_000.0}
-_TEXT_BYTES_PER_PASSAGE = 480.0
-_TEXT_BYTES_PER_SECOND = 4_000_000.0
+_BYTES_PER_PASSAGE = {"pdf": 3_500.0, "html": 13_500.0}
+_BYTES_PER_SECOND = {"pdf": 850_000.0, "html": 1_400_000.0}
+_TEXT_BYTES_PER_PASSAGE = 490.0
+_TEXT_BYTES_PER_SECOND = 400_000.0
 _FEWEST_BYTES = 50_000
 
 

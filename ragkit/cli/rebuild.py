@@ -26,7 +26,8 @@ def command(common: Common, embedder: str | None, embedder_base_url: str | None)
     """Make all passages and vectors anew, from the text in the knowledge base.
 
     Needed after a change of the embedding model or of how text is cut into passages. The source
-    files are not read again.
+    files are not read again. The knowledge base is searched as it was until all is done, and then
+    changes at once; a rebuild that was stopped leaves it as it was, and goes on when run again.
     """
     started = time.perf_counter()
     with ProgressDisplay() as display:
@@ -35,7 +36,9 @@ def command(common: Common, embedder: str | None, embedder_base_url: str | None)
                 kb.rebuild(embedder=embedder, listener=display)
                 status = kb.status()
         except KeyboardInterrupt:
-            raise Interrupted("Stopped. Run the same command again to finish.") from None
+            raise Interrupted(
+                "Stopped. The knowledge base is as it was; run the same command again to finish."
+            ) from None
     seconds = time.perf_counter() - started
     if common.as_json:
         print_json(

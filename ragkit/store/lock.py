@@ -17,6 +17,8 @@ from ragkit.errors import KnowledgeBaseError, LockedError
 
 LOCK_NAME = "writer.lock"
 HOLDER_NAME = "writer.json"
+# Long enough for a search that brings the indexes up to date; an ingest takes longer.
+SHORT_WAIT_SECONDS = 3.0
 
 
 class WriterLock:

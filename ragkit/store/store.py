@@ -20,7 +20,7 @@ from ragkit.store.answer_store import AnswerStore
 from ragkit.store.conversation_store import ConversationStore
 from ragkit.store.dense import DenseView
 from ragkit.store.lexical import DamagedIndexError, LexicalView
-from ragkit.store.lock import WriterLock
+from ragkit.store.lock import SHORT_WAIT_SECONDS, WriterLock
 from ragkit.store.records import (
     Check,
     ChunkPlace,
@@ -135,12 +135,13 @@ class Store(AnswerStore, ConversationStore):
     # Writing: one writer at a time
 
     @contextlib.contextmanager
-    def writing(self, purpose: str, *, timeout: float = 0.0) -> Iterator[None]:
+    def writing(self, purpose: str, *, timeout: float = SHORT_WAIT_SECONDS) -> Iterator[None]:
         """Be the one writer; re-entrant in one thread, freed by the system if the process dies.
 
         Args:
             purpose: What for, in a few words, as told to others who want to write.
-            timeout: Seconds to wait for another writer; negative waits for ever.
+            timeout: Seconds to wait for another writer; negative waits for ever. The default
+                outwaits a search that brings the indexes up to date.
 
         Raises:
             LockedError: another process or thread is writing; the message names it.
@@ -428,7 +429,7 @@ class Store(AnswerStore, ConversationStore):
         if not self._lexical.behind():
             return
         try:
-            with self.writing("catching up the search indexes"):
+            with self.writing("catching up the search indexes", timeout=0.0):
                 self.sync_views()
         except CorruptError:
             raise
