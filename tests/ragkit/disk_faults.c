@@ -177,6 +177,6 @@ int unlinkat(int at, const char *path, int flags)
 
 int mkdir(const char *path, mode_t rights)
 {
-    if (armed && ours(path) && fails(1) && mode == 'f') return -1;
+    if (armed && ours(path) && fails(mode == 'f')) return -1;
     return REAL(mkdir)(path, rights);
 }
