@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from ragkit.events import current_trace, isolated, new_trace_id, span
 from ragkit.opened import Model, OpenedBase
-from ragkit.results import Answer, Hit, SearchResult, Sources, TextDelta
+from ragkit.results import Answer, Hit, SearchResult, Sources, TextDelta, Usage
 from ragkit.retrieve.filters import WhereMapping, parse_where
 from ragkit.tracing import note_answer, note_search
 
@@ -175,6 +175,26 @@ class AnsweringBase(OpenedBase):
             session: Only in this conversation; default: in all.
         """
         return self._store().spending(session)
+
+    def note_usage(
+        self, model: str, usage: Usage, *, calls: int = 1, trace: str | None = None
+    ) -> None:
+        """Count what an agent, or a program of yours, used towards :meth:`usage`.
+
+        Args:
+            model: The model's name.
+            usage: What it read and wrote; its cost, where it is not known, by the price list.
+            calls: How often it was asked.
+            trace: Identifier of what it was used for, which says to which conversation it belongs.
+        """
+        from ragkit.llm.prices import price_of
+        from ragkit.store.records import Spent
+
+        cost = usage.cost
+        if cost is None and (price := price_of(model)) is not None:
+            cost = price.of(usage)
+        spent = Spent(1, calls, usage.input_tokens, usage.output_tokens, cost)
+        self._store().put_spending(trace or new_trace_id(), [(model, spent)])
 
     def clear_cache(self) -> int:
         """Forget all answers that are kept for the next time; return how many there were."""

@@ -32,6 +32,7 @@ An error is `{"error": {"type", "message"}}`.
 | `search` | `hits` (each `{"path", "page", "start", "end", "text", "score", "heading", "ranks": {"dense", "lexical", "rerank"}}`), `degraded` |
 | `ask` | `answer`, `refused`, `reason`, `citations` (each `{"n", "path", "page", "start", "end", "quote"}`), `unsupported`, `degraded`, `model`, `usage` (`{"input_tokens", "output_tokens", "cost"}`, cost null where no price is known), `seconds`, `trace`, `confidence` (0 to 1: that the documents hold an answer), `reason_code` (null, `"no_passage"`, `"no_sentence"`, `"low_confidence"` or `"model"`), `cached` |
 | `shell` | `answers`: for each line of input `question` and what `ask` gives, or `error` |
+| `agent` | `answer`, `stopped` (`"answer"`, or what ended the run), `steps` (each `{"number", "text", "calls", "usage", "seconds"}`, a call being `{"id", "tool", "arguments", "result", "error", "refused", "seconds"}`), `usage`, `cost` (US dollars, null if unknown), `seconds`, `degraded`, `model`, `trace` |
 | `status` | `directory`, `documents`, `failures`, `chunks`, `vectors`, `characters`, `size_bytes`, `embedder`, `model`, `fingerprint`, `last_ingest`, `version` |
 | `ls` | `documents` (each `{"path", "type", "title", "pages", "chunks", "vectors", "characters", "size", "modified", "metadata", "warnings"}`); with `--failed`: `failed` (each `{"path", "reason"}`) |
 | `rm` | `removed` (paths) |

@@ -189,7 +189,10 @@ class Run:
             seconds=self._seconds_left(grace=not with_tools),
         )
         price = self._setup.price
-        self._spend(reply.usage, None if price is None else price.of(reply.usage))
+        cost = reply.usage.cost
+        if cost is None and price is not None:
+            cost = price.of(reply.usage)
+        self._spend(reply.usage, cost)
         return turn, reply
 
     # -- endings ------------------------------------------------------------------------------
@@ -278,7 +281,7 @@ class Run:
             text=text,
             stopped=stopped,
             steps=tuple(self._steps),
-            usage=self._usage,
+            usage=replace(self._usage, cost=self._cost if priced else None),
             cost=self._cost if priced else None,
             seconds=self._taken(),
             degraded=tuple(dict.fromkeys(self._degraded)),

@@ -38,6 +38,8 @@ COMMANDS = {
     "ask": Entry("ragkit.cli.ask", "Answer a question, citing the exact places."),
     "search": Entry("ragkit.cli.search", "Find the passages that fit a question."),
     "shell": Entry("ragkit.cli.shell", "Ask questions in an interactive shell."),
+    "agent": Entry("ragkit.cli.agent", "Let a model work on a task with tools."),
+    "mcp": Entry("ragkit.cli.mcp", "Serve the knowledge base to assistants that speak MCP."),
     "status": Entry("ragkit.cli.status", "Show what the knowledge base holds."),
     "ls": Entry("ragkit.cli.ls", "List the documents."),
     "rm": Entry("ragkit.cli.rm", "Remove documents from the knowledge base."),

@@ -105,6 +105,11 @@ class ShellCompleter(Completer):
             return [f"{key}={item}" for item in found]
         if command == "/model":
             return _starting(word, lambda: ["extractive", "openai:", "ollama:", "gguf:"])
+        if command == "/agent":
+            from ragkit.cli.agents import DEFAULT_TOOLS
+
+            more = ["python", "files:", "sql:", "http:", "web_search:", "openapi:", "mcp:"]
+            return _starting(word, lambda: ["on", "off", *DEFAULT_TOOLS, *more])
         if command == "/sources":
             last = self._shell.last
             return _starting(word, lambda: [str(c.n) for c in last.citations] if last else [])

@@ -22,6 +22,8 @@ from ragkit.results import Answer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ragkit.agent import Agent, Limits, Tool
+    from ragkit.cli.agents import AgentDesk
     from ragkit.kb import KnowledgeBase
 
 Where = dict[str, list[str]]
@@ -33,6 +35,16 @@ class SlashCommand(NamedTuple):
     usage: str
     help: str
     run: Callable[[Shell, str], None]
+
+
+class AgentMode(NamedTuple):
+    """What answers in the place of the knowledge base: an agent with tools."""
+
+    desk: AgentDesk
+    names: tuple[str, ...]
+    tools: Sequence[Tool]
+    limits: Limits | None = None
+    instructions: str | None = None
 
 
 class Shell:
@@ -67,8 +79,10 @@ class Shell:
         self.remembers: tuple[str, ...] = ("window",)
         self.chat = kb.chat(session, model=self.models)
         self.last: Answer | None = None
+        self.last_trace: str | None = None
         self.records: list[dict[str, Any]] = []
         self.errors = 0
+        self.agent: AgentMode | None = None
         self._leaving = False
 
     def handle(self, line: str) -> bool:
@@ -117,18 +131,59 @@ class Shell:
             f"session {self.chat.session}",
             f"model {' → '.join([self.model, *self.escalate])}",
         ]
+        if self.agent is not None:
+            parts.append(f"agent with {', '.join(self.agent.names)}")
         if self.where:
             parts.append(f"where {_show_where(self.where)}")
         return "  ·  ".join(parts)
 
+    def begin_agent(
+        self,
+        desk: AgentDesk,
+        names: Sequence[str],
+        *,
+        limits: Limits | None = None,
+        instructions: str | None = None,
+    ) -> None:
+        """Have questions answered by an agent with the tools of these names from now on."""
+        agent = AgentMode(desk, tuple(names), desk.tools(names), limits, instructions)
+        self._make_agent(agent)  # a model that cannot be one says so now
+        self.agent = agent
+
+    def _make_agent(self, mode: AgentMode) -> Agent:
+        return mode.desk.agent(
+            self.model,
+            mode.tools,
+            base_url=self.base_url,
+            instructions=mode.instructions,
+            memory=self.chat.memory,
+            limits=mode.limits,
+        )
+
+    def _ask_agent(self, mode: AgentMode, question: str) -> None:
+        from ragkit.cli import agents
+
+        agent = self._make_agent(mode)
+        inputs = {"question": question, "session": self.chat.session}
+        with self.kb.recording("agent", inputs=inputs):
+            result = agents.show_run(self.out, agent.stream(question), verbose=self.verbose)
+        self.last, self.last_trace = None, result.trace
+        self.kb.note_usage(result.model, result.usage, calls=len(result.steps), trace=result.trace)
+        self.records.append({"question": question, **agents.run_document(result)})
+        self.out.print(f"({agents.run_facts(result)})", style="faint")
+        self.out.print()
+
     def _ask(self, question: str) -> None:
+        if self.agent is not None:
+            self._ask_agent(self.agent, question)
+            return
         events = self.chat.stream(question, where=self.where)
         if self.out.is_terminal:
             answer = stream_answer(self.out, events, waiting=self.model != "extractive")
         else:
             answer = next(event for event in events if isinstance(event, Answer))
             print_text(self.out, answer.text)
-        self.last = answer
+        self.last, self.last_trace = answer, answer.trace
         print_answer(self.out, self.kb, answer, verbose=self.verbose)
         self.records.append({"question": question, **answer_document(answer)})
         self.out.print()
@@ -205,6 +260,55 @@ class Shell:
             self.chat = self.kb.chat(self.chat.session, model=argument, memory=self.remembers)
         self.out.print(f"Answers by {printable(self.model)}.")
 
+    def set_agent(self, argument: str) -> None:
+        """Have questions answered by an agent, or no more; or say which tools it has."""
+        from ragkit.cli import agents
+
+        if argument.lower() in ("off", "none"):
+            self.agent = None
+        elif argument:
+            names = agents.DEFAULT_TOOLS if argument.lower() == "on" else _words(argument)
+            if self.agent is not None:
+                desk = self.agent.desk
+                settings = (self.agent.limits, self.agent.instructions)
+            else:
+                desk = agents.AgentDesk(self.kb, interactive=self.interactive)
+                settings = (None, None)
+            self.begin_agent(desk, names, limits=settings[0], instructions=settings[1])
+        if self.agent is None:
+            self.out.print("No agent: questions are answered from the documents. /agent on")
+        else:
+            self.out.print(f"An agent answers, with {', '.join(self.agent.names)}.")
+
+    def show_trace(self, argument: str) -> None:
+        """Print what happened for the last question, or for a trace by its id."""
+        wanted = argument or self.last_trace
+        if not wanted:
+            raise UsageError("nothing was asked yet")
+        trace = self.kb.trace(wanted)
+        if trace is None:
+            raise UsageError(f"there is no trace {wanted!r}; ragkit trace lists them")
+        print_trace(self.out, trace, verbose=self.verbose)
+
+    def show_cost(self, _argument: str) -> None:
+        """Print what language models read, wrote and cost: in this conversation, and in all."""
+        in_all = self.kb.usage()
+        if not in_all:
+            self.out.print("No language model was used yet.")
+            return
+        for title, spent in (
+            (f"session {self.chat.session}", self.kb.usage(self.chat.session)),
+            ("in all", in_all),
+        ):
+            self.out.print(printable(title), style="faint")
+            for model, part in spent.items():
+                cost = "price unknown" if part.cost is None else f"${part.cost:.4f}"
+                self.out.print(
+                    f"  {printable(model)}: {plural(part.answers, 'answer')}, "
+                    f"{plural(part.calls, 'call')}, {part.input_tokens:,} tokens read, "
+                    f"{part.output_tokens:,} written, {cost}"
+                )
+
     def set_session(self, argument: str) -> None:
         """Change the conversation, or list them."""
         if not argument:
@@ -249,11 +353,7 @@ class Shell:
         if argument.lower() in ("off", "none"):
             self.where = None
         elif argument:
-            try:
-                conditions = shlex.split(argument)
-            except ValueError as error:
-                raise UsageError(f"cannot read the filter {argument!r}: {error}") from error
-            where = parse_where(conditions)
+            where = parse_where(_words(argument))
             matching = len(self.kb.documents(where))
             self.where = where
             self.out.print(
@@ -284,6 +384,13 @@ class Shell:
         return self.last
 
 
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"cannot read {text!r}: {error}") from error
+
+
 COMMANDS = {
     "/help": SlashCommand("/help", "Show this help.", Shell.show_help),
     "/sources": SlashCommand(
@@ -293,6 +400,13 @@ COMMANDS = {
         "/why", "Show how the last answer was found: ranks, scores, times.", Shell.show_why
     ),
     "/model": SlashCommand("/model [NAME]", "Change what writes the answers.", Shell.set_model),
+    "/agent": SlashCommand(
+        "/agent [on|off|TOOL ...]", "Let an agent with tools answer, or no more.", Shell.set_agent
+    ),
+    "/trace": SlashCommand(
+        "/trace [ID]", "Show what happened for the last question, step by step.", Shell.show_trace
+    ),
+    "/cost": SlashCommand("/cost", "Show what language models used.", Shell.show_cost),
     "/session": SlashCommand(
         "/session [NAME]", "Change the conversation, or list them.", Shell.set_session
     ),
