@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ragkit.llm.protocol import ChatModel
     from ragkit.memory import CombinedMemory
     from ragkit.retrieve.search import Mode
+    from ragkit.retrieve.stages import StageOptions
     from ragkit.store.records import Spent
 
 StreamEvent = Sources | TextDelta | Answer
@@ -41,9 +42,11 @@ class AnsweringBase(OpenedBase):
         where: WhereMapping | None = None,
         history: Turns | None = None,
         mode: Mode = "hybrid",
+        **options: Unpack[StageOptions],
     ) -> list[Hit]:
-        """Find the ``k`` best passages; see :meth:`retrieve` for how well the search went."""
-        return list(self.retrieve(question, k=k, where=where, history=history, mode=mode).hits)
+        """Find the ``k`` best passages; see :meth:`retrieve`, which also says how it went."""
+        result = self.retrieve(question, k=k, where=where, history=history, mode=mode, **options)
+        return list(result.hits)
 
     def retrieve(
         self,
@@ -53,6 +56,7 @@ class AnsweringBase(OpenedBase):
         where: WhereMapping | None = None,
         history: Turns | None = None,
         mode: Mode = "hybrid",
+        **options: Unpack[StageOptions],
     ) -> SearchResult:
         """Find the ``k`` best passages, with what was degraded and the time of each stage.
 
@@ -63,12 +67,18 @@ class AnsweringBase(OpenedBase):
                 :func:`ragkit.retrieve.filters.parse_where`.
             history: Earlier turns, oldest first: ``[{"role": "user", "content": "…"}, …]``.
             mode: ``"hybrid"``, ``"dense"`` (meaning only) or ``"lexical"`` (words only).
+            **options: Stages beyond the defaults: ``rerank``, ``expand``, ``context_tokens``,
+                ``model``, ``explain``; see :class:`ragkit.retrieve.stages.StageOptions`.
 
         Raises:
-            UsageError: an empty question, a bad filter, mode or ``k``.
+            UsageError: an empty question, a bad filter, mode, ``k`` or other option.
         """
+        from ragkit.llm import asking
         from ragkit.retrieve.search import search
+        from ragkit.retrieve.stages import make_stages
 
+        model = options.pop("model", None)
+        ask = asking(self._chat_model(model)) if model is not None else None
         with span(
             "search", "retrieval", inputs={"question": question}, k=k, where=where, mode=mode
         ) as step:
@@ -80,6 +90,7 @@ class AnsweringBase(OpenedBase):
                 where=parse_where(where),
                 history=history,
                 mode=mode,
+                stages=make_stages(options, ask),
             )
             note_search(step, result)
             return result
@@ -151,7 +162,7 @@ class AnsweringBase(OpenedBase):
         means = Means(
             store=self._store(),
             retrieve=lambda text, k=ANSWER_HITS: self.retrieve(
-                text, k=k, where=asked.where, history=asked.history
+                text, k=k, where=asked.where, history=asked.history, model=asked.models[0]
             ),
             embedder=self._question_embedder,
             chat_model=self._chat_model,

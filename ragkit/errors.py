@@ -9,6 +9,7 @@ RagkitError
 │   ├── FingerprintError         built with another embedding model or chunker
 │   └── CorruptError             damaged; the message says how to restore it
 ├── EmbeddingError             the embedding model cannot be loaded or run        exit code 3
+├── RerankError                a reranker cannot be loaded or run                 exit code 3
 ├── ModelError                 a language model cannot be reached or failed       exit code 3
 │   ├── BudgetError              asking it would go over a limit that the user set
 │   ├── PromptTooLongError       the prompt is longer than it can read
@@ -59,6 +60,10 @@ class CorruptError(KnowledgeBaseError):
 
 class EmbeddingError(RagkitError):
     """The embedding model cannot be loaded or run."""
+
+
+class RerankError(RagkitError):
+    """A reranker cannot be loaded or run."""
 
 
 class ModelError(RagkitError):

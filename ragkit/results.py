@@ -71,18 +71,57 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Considered:
+    """What each stage of a search gave a passage, and what became of it.
+
+    Attributes:
+        path: Its document.
+        page: Its page, from 1, or ``None``.
+        start: Where it begins in the document's text.
+        end: Just past its last character.
+        score: Its final score, from 0 to 1.
+        dense_rank: 1-based rank in the search by meaning; ``None`` if that did not find it.
+        dense_score: Cosine similarity to the question, -1 to 1.
+        lexical_rank: 1-based rank in the search by words.
+        lexical_score: BM25 as a share of what the question's words could reach, 0 to 1.
+        fused_score: The two merged, 0 to 1.
+        boost: What hints in the question (page, year) added.
+        repetition: What was taken off because passages of the same page come before.
+        rerank_score: The reranker's score, 0 to 1.
+        outcome: Whether it is a hit, and why not, in words.
+    """
+
+    path: str
+    page: int | None
+    start: int
+    end: int
+    score: float
+    dense_rank: int | None
+    dense_score: float | None
+    lexical_rank: int | None
+    lexical_score: float | None
+    fused_score: float
+    boost: float
+    repetition: float
+    rerank_score: float | None
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
     """Hits, best first, and what went less than well on the way to them.
 
     ``degraded`` holds one sentence for each stage that failed or is not complete (such as
     "412 of 2,000 passages have no vector yet"). ``milliseconds`` maps stage to time. ``notes``
     says what was made of the question, such as which of its words were read as others.
+    ``considered`` holds, if an explanation was asked for, the hits and what nearly was one.
     """
 
     hits: tuple[Hit, ...]
     degraded: tuple[str, ...] = ()
     milliseconds: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    considered: tuple[Considered, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

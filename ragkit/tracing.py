@@ -172,6 +172,7 @@ def note_search(step: OpenSpan, result: SearchResult) -> None:
         outputs={"hits": [asdict(hit) for hit in result.hits]},
         hits=len(result.hits),
         degraded=list(result.degraded),
+        notes=list(result.notes),
     )
 
 

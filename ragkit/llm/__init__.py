@@ -17,6 +17,7 @@ from ragkit.llm.protocol import (
     Role,
     ToolCall,
     ToolSchema,
+    asking,
     complete,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "Role",
     "ToolCall",
     "ToolSchema",
+    "asking",
     "complete",
     "load_model",
 ]

@@ -10,7 +10,7 @@ from ragkit.llm.prices import price_of
 from ragkit.results import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "other"]
@@ -214,6 +214,17 @@ def complete(
         except StopIteration as finished:
             reply: Reply = finished.value
             return reply
+
+
+def asking(model: ChatModel | None, *, max_tokens: int = 512) -> Callable[[str], str] | None:
+    """Return a function that puts one prompt to ``model`` and returns its reply's text."""
+    if model is None:
+        return None
+
+    def ask(prompt: str) -> str:
+        return complete(model, [Message("user", prompt)], max_tokens=max_tokens).text
+
+    return ask
 
 
 def message_document(message: Message) -> dict[str, Any]:

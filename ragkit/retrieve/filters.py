@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 WhereMapping = Mapping[str, str | Sequence[str]]
 
-_KEYS = ("path", "type", "date")
+_KEYS = ("path", "type", "date", "heading")
 _TYPES = {"md": "markdown", "txt": "text", "htm": "html"}
 _DATE = re.compile(r"(>=|<=|>|<|=)?\s*(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?\Z")
 
@@ -25,21 +25,25 @@ def parse_where(where: WhereMapping | None) -> Where | None:
     All keys must hold; a list of values under one key means any of them, except that several
     conditions on ``date`` must all hold. ``path`` takes exact paths and globs, in which ``*``
     also matches ``/``. ``date`` is the file's modification date in local time and takes a year,
-    a month or a day, after one of ``=``, ``>=``, ``<=``, ``>``, ``<``.
+    a month or a day, after one of ``=``, ``>=``, ``<=``, ``>``, ``<``. ``heading`` allows only the
+    passages that stand under a heading, at any level. Every other key is one of the documents'
+    metadata (``title``, ``author``, whatever their format has). Headings and metadata take exact
+    texts and globs; case does not matter. A metadata key that no document has is an error when
+    the filter is used.
 
     Returns:
         The filter, or ``None`` when there is nothing to filter on.
 
     Raises:
-        UsageError: an unknown key or a malformed value; a filter is never dropped.
+        UsageError: an empty key or a malformed value; a filter is never dropped.
     """
     from ragkit.store.where import Where
 
     if not where:
         return None
-    unknown = [key for key in where if key not in _KEYS]
-    if unknown:
-        raise UsageError(f"cannot filter on {unknown[0]!r}; one of {', '.join(_KEYS)}")
+    unnamed = [key for key in where if not isinstance(key, str) or not key.strip()]
+    if unnamed:
+        raise UsageError(f"cannot filter on {unnamed[0]!r}; name {', '.join(_KEYS)} or metadata")
     values = {key: _values(key, value) for key, value in where.items()}
     earliest, latest = _date_range(values.get("date", ()))
     return Where(
@@ -50,6 +54,8 @@ def parse_where(where: WhereMapping | None) -> Where | None:
         ),
         modified_from=earliest,
         modified_to=latest,
+        headings=values.get("heading", ()),
+        metadata=tuple((key, values[key]) for key in values if key not in _KEYS),
     )
 
 
@@ -61,7 +67,7 @@ def parse_conditions(conditions: Sequence[str]) -> dict[str, list[str]] | None:
     """
     where: dict[str, list[str]] = {}
     for condition in conditions:
-        match = re.match(r"\s*(\w+)\s*(>=|<=|>|<|=)\s*(.*)\Z", condition, re.DOTALL)
+        match = re.match(r"\s*([\w.:-]+)\s*(>=|<=|>|<|=)\s*(.*)\Z", condition, re.DOTALL)
         if match is None:
             raise UsageError(f"cannot read the filter {condition!r}; write it as KEY=VALUE")
         key, operator, value = match.groups()

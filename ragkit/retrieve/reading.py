@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ragkit.errors import EmbeddingError
+from ragkit.errors import EmbeddingError, ModelError
 from ragkit.retrieve.hints import Hints, find_hints
-from ragkit.retrieve.history import resolve
+from ragkit.retrieve.history import refers_back, resolve, rewrite
 from ragkit.retrieve.ratios import components
 from ragkit.retrieve.spelling import Vocabulary, correct
 
 if TYPE_CHECKING:
     from ragkit.embed.protocol import Embedder
+    from ragkit.retrieve.stages import Ask
     from ragkit.store import Store
 
 COMPONENTS_WEIGHT = 0.35
+REWRITE_WEIGHT = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +30,40 @@ class Reading:
         parts: Texts with their weights, which sum to 1. The question's own comes first.
         hints: Where it says to look.
         notes: What was made of the question, one sentence each, for people to read.
+        degraded: What failed on the way, likewise.
     """
 
     parts: tuple[tuple[str, float], ...]
     hints: Hints
     notes: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
+
+    def with_texts(self, texts: Sequence[str], weight: float) -> Reading:
+        """Give ``weight`` of the whole to more texts, in equal shares."""
+        if not texts:
+            return self
+        kept = [(text, share * (1 - weight)) for text, share in self.parts]
+        return replace(self, parts=(*kept, *((text, weight / len(texts)) for text in texts)))
 
 
 def read(
-    question: str, history: Sequence[Mapping[str, str]], vocabulary: Vocabulary | None
+    question: str,
+    history: Sequence[Mapping[str, str]],
+    vocabulary: Vocabulary | None,
+    ask: Ask | None = None,
 ) -> Reading:
-    """Read a question, without a language model.
+    """Read a question.
 
     Args:
         question: As it was asked.
         history: Earlier turns, oldest first.
         vocabulary: What the documents' words are, or ``None`` to leave words as they are.
+        ask: Asks a language model to rewrite the question, if it refers back; without one, what
+            the conversation is about is carried over.
     """
     notes: list[str] = []
-    resolved = resolve(question, history)
-    if resolved.carried:
-        notes.append(f"refers back: searched together with {resolved.carried!r}")
-    parts = list(resolved.parts)
+    degraded: list[str] = []
+    parts = _resolved(question, history, ask, notes, degraded)
     if vocabulary is not None:
         for place, (text, weight) in enumerate(parts):
             corrected, changes = correct(text, vocabulary)
@@ -58,12 +72,38 @@ def read(
                 notes += [
                     f"no document has {word!r}: read as {new!r}" for word, new in changes.items()
                 ]
+    reading = Reading(tuple(parts), find_hints(question), tuple(notes), tuple(degraded))
     asked = components(parts[-1][0])
-    if asked is not None:
-        notes.append(f"searched also for what the figure is computed from: {asked}")
-        parts = [(text, weight * (1 - COMPONENTS_WEIGHT)) for text, weight in parts]
-        parts.append((asked, COMPONENTS_WEIGHT))
-    return Reading(tuple(parts), find_hints(question), tuple(notes))
+    if asked is None:
+        return reading
+    note = f"searched also for what the figure is computed from: {asked}"
+    return replace(reading.with_texts([asked], COMPONENTS_WEIGHT), notes=(*notes, note))
+
+
+def _resolved(
+    question: str,
+    history: Sequence[Mapping[str, str]],
+    ask: Ask | None,
+    notes: list[str],
+    degraded: list[str],
+) -> list[tuple[str, float]]:
+    if ask is not None and history and refers_back(question):
+        try:
+            rewritten = rewrite(question, history, ask)
+        except ModelError as error:
+            degraded.append(f"the question was not rewritten, but resolved by its words: {error}")
+        else:
+            if rewritten is not None:
+                notes.append(f"refers back: rewritten by the language model as {rewritten!r}")
+                return [(question, 1 - REWRITE_WEIGHT), (rewritten, REWRITE_WEIGHT)]
+            degraded.append(
+                "the question was not rewritten, but resolved by its words: the language model"
+                " did not reply with one question"
+            )
+    resolved = resolve(question, history)
+    if resolved.carried:
+        notes.append(f"searched also together with the turn before: {resolved.carried!r}")
+    return list(resolved.parts)
 
 
 def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Vocabulary:

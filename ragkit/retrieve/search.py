@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
 
-from ragkit.errors import EmbeddingError, UsageError
+from ragkit.errors import ModelError, RerankError, UsageError
 from ragkit.results import Hit, Ranks, SearchResult
-from ragkit.retrieve.arrange import Arranged, arrange
-from ragkit.retrieve.fusion import fuse
-from ragkit.retrieve.reading import Reading, read, vocabulary_of
+from ragkit.retrieve.candidates import CANDIDATES, Mode, find, rank
+from ragkit.retrieve.expansion import expand
+from ragkit.retrieve.explain import considered
+from ragkit.retrieve.reading import read, vocabulary_of
+from ragkit.retrieve.rerank import RERANKED, load_reranker
+from ragkit.retrieve.stages import DEFAULT_STAGES, Stages
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from ragkit.embed.protocol import Embedder
-    from ragkit.retrieve.hints import Hints
+    from ragkit.retrieve.arrange import Arranged
     from ragkit.store import Store
     from ragkit.store.where import Where
 
-Mode = Literal["hybrid", "dense", "lexical"]
+__all__ = ["Mode", "search"]
+
 Turns = Sequence[Mapping[str, str]]
 
 MAX_QUESTION_CHARACTERS = 100_000
-CANDIDATES = 300
-ARRANGED = 100  # passages that are arranged at least, to find enough different pages
-_HINTED_DOCUMENTS = 3  # in whose pages a page number in the question is looked up
+NOTHING_ALLOWED = "no document is allowed by the filter, so nothing was searched"
+_EXPANSION_WEIGHT = 0.4
+_SPARE = 10  # passages beyond those asked for: some may vanish while they are read
+_EXPLAINED = 30
 
 
 def search(
@@ -40,17 +42,24 @@ def search(
     where: Where | None = None,
     history: Turns | None = None,
     mode: Mode = "hybrid",
+    stages: Stages = DEFAULT_STAGES,
 ) -> SearchResult:
     """Find the ``k`` passages that best match ``question``, best first.
+
+    Scores are from 0 to 1, higher is better. By words: the share of what the question's words
+    could reach. By meaning: the cosine similarity, 0 where it is negative. In hybrid mode: a
+    weighted mean of the two, raised where the question names the page or the year, lowered for a
+    page that is listed already. Reranked: what the reranker gives.
 
     Args:
         store: Where to look.
         question: Any text of at most 100,000 characters.
         embedder: Gives the embedding model; not called in lexical mode.
         k: How many passages at most, at least 1.
-        where: Exact filter; one that matches no document finds nothing.
+        where: Exact filter; one that matches no document finds nothing, and the result says so.
         history: Earlier turns, oldest first, for questions that refer back to them.
         mode: ``"dense"`` for meaning, ``"lexical"`` for words, ``"hybrid"`` for both.
+        stages: What to do beyond that.
 
     Raises:
         UsageError: an empty or overlong question, or a bad ``k`` or ``mode``.
@@ -61,102 +70,120 @@ def search(
         return SearchResult((), ("the knowledge base is empty; ingest documents first",))
     clock = _Clock()
     documents = store.document_ids(where) if where is not None else None
+    chunks = None
+    if where is not None and documents:
+        chunks = store.chunk_ids(where, documents)
     clock.lap("filter")
-    if documents is not None and not documents:
-        return SearchResult((), milliseconds=clock.laps)
-    reading = read(
-        question,
-        history or (),
-        None if mode == "dense" else vocabulary_of(store, None if mode == "lexical" else embedder),
-    )
-    clock.lap("read question")
-    candidates = max(CANDIDATES, 2 * k)
-    degraded: list[str] = []
-    dense: dict[int, float] = {}
-    lexical: dict[int, float] = {}
-    vector: NDArray[np.float32] | None = None
-    if mode != "lexical":
-        try:
-            vector = _question_vector(embedder(), reading)
-        except EmbeddingError as error:
-            if mode == "dense":
-                raise
-            degraded.append(f"searched by words only: {error}")
-        clock.lap("embed")
-    if vector is not None:
-        length = math.hypot(*vector.tolist())
-        found = store.search_dense(vector, candidates, document_ids=documents)
-        dense = {scored.chunk_id: scored.score * length for scored in found}
-        degraded.extend(_missing_vectors(store))
-        clock.lap("dense")
+    if (documents is not None and not documents) or (chunks is not None and not chunks):
+        return SearchResult((), (), clock.laps, (NOTHING_ALLOWED,))
+    vocabulary = None
     if mode != "dense":
-        found = store.search_lexical(reading.parts, candidates, document_ids=documents)
-        lexical = {scored.chunk_id: scored.score for scored in found}
-        lag = store.view_lag().lexical
-        if lag:
-            degraded.append(f"{lag:,} changed passages cannot be found by words yet")
-        clock.lap("lexical")
-    ranking = _rank(store, reading.hints, vector, dense, lexical, mode=mode, k=k)
+        vocabulary = vocabulary_of(store, None if mode == "lexical" else embedder)
+    reading = read(question, history or (), vocabulary, stages.ask)
+    notes, degraded = [*reading.notes], [*reading.degraded]
+    if stages.expand:
+        texts, done, failed = expand(
+            reading.parts[-1][0] if history else reading.parts[0][0],
+            stages.expand,
+            store=store,
+            ask=stages.ask,
+        )
+        reading = reading.with_texts(texts, _EXPANSION_WEIGHT)
+        notes += done
+        degraded += failed
+    clock.lap("read question")
+    wanted = max(k, RERANKED) if stages.rerank else k
+    found = find(
+        store,
+        reading,
+        embedder=embedder,
+        mode=mode,
+        count=max(CANDIDATES, 2 * wanted),
+        documents=documents,
+        chunks=chunks,
+        lap=clock.lap,
+    )
+    degraded += found.degraded
+    ranking = rank(
+        store,
+        reading,
+        found,
+        mode=mode,
+        limit=max(wanted, _EXPLAINED if stages.explain else 0) + _SPARE,
+        filtered_to_chunks=chunks is not None,
+    )
     clock.lap("rank")
-    hits = _hits(store, ranking, k)
+    reranked: dict[int, float] = {}
+    if stages.rerank:
+        try:
+            ranking, reranked = _rerank(store, question, ranking, stages, embedder)
+        except (RerankError, ModelError) as error:
+            degraded.append(f"not reranked: {error}")
+        clock.lap("rerank")
+    hits = _hits(store, ranking, k, reranked)
+    if stages.context_tokens is not None:
+        from ragkit.retrieve.context import widen
+
+        tokenizer = embedder().tokenizer
+        widened = widen(
+            store,
+            hits,
+            tokens=stages.context_tokens,
+            count=lambda text: len(tokenizer.token_starts(text)),
+        )
+    else:
+        widened = tuple(hit for _, hit in hits)
     clock.lap("read")
-    return SearchResult(hits, tuple(degraded), clock.laps, reading.notes)
+    explained = (
+        considered(store, ranking, found.dense, found.lexical, k=k, reranked=reranked)
+        if stages.explain
+        else ()
+    )
+    return SearchResult(widened, tuple(degraded), clock.laps, tuple(notes), explained)
 
 
-def _rank(
+def _rerank(
     store: Store,
-    hints: Hints,
-    vector: NDArray[np.float32] | None,
-    dense: Mapping[int, float],
-    lexical: Mapping[int, float],
-    *,
-    mode: Mode,
-    k: int,
-) -> list[Arranged]:
-    """Merge what was found; in hybrid mode, follow the question's hints and spread over pages."""
-    similarities: dict[int, float] = {}
-    if vector is not None and lexical:
-        similarities = _similarities(store, vector, [c for c in lexical if c not in dense])
-    # A passage can vanish between ranking and reading when its file is being replaced.
-    limit = k + 10
-    if mode != "hybrid":
-        ranking = fuse(dense, lexical, dense_weight=1.0 if mode == "dense" else 0.0, limit=limit)
-        return [Arranged(passage, passage.score, 0.0, 0.0) for passage in ranking]
-    wide = max(ARRANGED, 2 * limit)
-    ranking = fuse(dense, lexical, similarities=similarities, limit=wide)
-    places = store.places([passage.chunk_id for passage in ranking])
-    if hints.pages:
-        there = [places[p.chunk_id].document_id for p in ranking if p.chunk_id in places]
-        likely = list(dict.fromkeys(there))[:_HINTED_DOCUMENTS]
-        also = store.chunks_on_pages(likely, sorted(hints.pages))
-        new = [
-            chunk_id for chunk_id in also if chunk_id not in dense and chunk_id not in similarities
-        ]
-        if vector is not None:
-            similarities |= _similarities(store, vector, new)
-        ranking = fuse(dense, lexical, similarities=similarities, also=also, limit=wide + len(also))
-        places |= store.places(also)
-    return arrange(ranking, places, hints, limit=limit)
+    question: str,
+    ranking: Sequence[Arranged],
+    stages: Stages,
+    embedder: Callable[[], Embedder],
+) -> tuple[list[Arranged], dict[int, float]]:
+    """Order passages by a reranker's scores; return them with these."""
+    reranker = load_reranker(stages.rerank or "", embedder=embedder, ask=stages.ask)
+    by_id = {passage.fused.chunk_id: passage for passage in ranking}
+    chunks = store.chunks(list(by_id))
+    scores = reranker.scores(question, [chunk.embedded_text for chunk in chunks])
+    given = {chunk.id: score for chunk, score in zip(chunks, scores, strict=True)}
+    order = sorted(given, key=lambda chunk_id: -given[chunk_id])
+    return [replace(by_id[number], score=given[number]) for number in order], given
 
 
-def _hits(store: Store, ranking: Sequence[Arranged], k: int) -> tuple[Hit, ...]:
-    scores = {passage.fused.chunk_id: passage for passage in ranking}
-    return tuple(
-        Hit(
-            path=chunk.path,
-            page=chunk.page,
-            start=chunk.start,
-            end=chunk.end,
-            text=chunk.text,
-            score=round(scores[chunk.id].score, 6),
-            heading=" > ".join(chunk.heading),
-            ranks=Ranks(
-                dense=scores[chunk.id].fused.dense_rank,
-                lexical=scores[chunk.id].fused.lexical_rank,
+def _hits(
+    store: Store, ranking: Sequence[Arranged], k: int, reranked: Mapping[int, float]
+) -> list[tuple[int, Hit]]:
+    scores = {passage.fused.chunk_id: passage for passage in ranking[: k + _SPARE]}
+    order = {chunk_id: number for number, chunk_id in enumerate(scores, start=1)}
+    return [
+        (
+            chunk.id,
+            Hit(
+                path=chunk.path,
+                page=chunk.page,
+                start=chunk.start,
+                end=chunk.end,
+                text=chunk.text,
+                score=round(scores[chunk.id].score, 6),
+                heading=" > ".join(chunk.heading),
+                ranks=Ranks(
+                    dense=scores[chunk.id].fused.dense_rank,
+                    lexical=scores[chunk.id].fused.lexical_rank,
+                    rerank=order[chunk.id] if chunk.id in reranked else None,
+                ),
             ),
         )
         for chunk in store.chunks(list(scores))[:k]
-    )
+    ]
 
 
 def check_question(question: object) -> None:
@@ -178,45 +205,6 @@ def _check(question: object, k: int, mode: str) -> None:
         raise UsageError(f"k must be at least 1, not {k!r}")
     if mode not in get_args(Mode):
         raise UsageError(f"mode must be one of {', '.join(get_args(Mode))}, not {mode!r}")
-
-
-def _question_vector(embedder: Embedder, reading: Reading) -> NDArray[np.float32]:
-    """The weighted sum of the parts' vectors: its product with a passage is that of the scores."""
-    import numpy as np
-
-    vectors = embedder.embed([text for text, _ in reading.parts], kind="query")
-    weights = np.asarray([weight for _, weight in reading.parts], dtype=np.float32)
-    return np.asarray(weights @ vectors, dtype=np.float32)
-
-
-def _similarities(
-    store: Store, vector: NDArray[np.float32], chunk_ids: Sequence[int]
-) -> dict[int, float]:
-    if not chunk_ids:
-        return {}
-    import numpy as np
-
-    vectors = store.vectors_of(chunk_ids)
-    if vectors.shape[1] != vector.shape[0]:  # no passage has a vector yet
-        return {}
-    cosines = vectors @ vector
-    present = np.any(vectors, axis=1).tolist()
-    return {
-        chunk_id: float(cosine)
-        for chunk_id, cosine, has_vector in zip(chunk_ids, cosines, present, strict=True)
-        if has_vector
-    }
-
-
-def _missing_vectors(store: Store) -> list[str]:
-    counts = store.counts()
-    missing = counts.chunks - counts.vectors
-    if missing <= 0:
-        return []
-    return [
-        f"{missing:,} of {counts.chunks:,} passages have no vector yet and were searched by words "
-        "only; run ingest to finish them"
-    ]
 
 
 class _Clock:

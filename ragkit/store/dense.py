@@ -65,7 +65,12 @@ class DenseView:
         self._snapshot: _Snapshot | None = None
 
     def search(
-        self, vector: NDArray[np.float32], k: int, *, document_ids: Sequence[int] | None = None
+        self,
+        vector: NDArray[np.float32],
+        k: int,
+        *,
+        document_ids: Sequence[int] | None = None,
+        chunk_ids: Sequence[int] | None = None,
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest cosine, best first, equal ones by chunk id.
 
@@ -73,6 +78,7 @@ class DenseView:
             vector: Shape (dimension,), any length but zero.
             k: How many; fewer come back when there are no more.
             document_ids: Only chunks of these documents; ``None`` is no limit.
+            chunk_ids: Only these chunks; ``document_ids`` is then not looked at.
 
         Raises:
             UsageError: the vector's shape does not fit those stored.
@@ -91,7 +97,11 @@ class DenseView:
                 f"the query vector has {len(query)} numbers, those stored have {snapshot.dimension}"
             )
         allowed: list[Range] | None = None
-        if document_ids is not None:
+        if chunk_ids is not None:
+            allowed = changes.ranges_of(sorted(chunk_ids))
+            if not allowed:
+                return []
+        elif document_ids is not None:
             with self._database.reading() as connection:
                 allowed = queries.chunk_ranges(connection, document_ids)
             if not allowed:

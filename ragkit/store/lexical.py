@@ -62,6 +62,7 @@ class LexicalView:
         k: int,
         *,
         document_ids: Sequence[int] | None = None,
+        chunk_ids: Sequence[int] | None = None,
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
 
@@ -73,16 +74,18 @@ class LexicalView:
             parts: Texts to look for and their weights, which sum to 1 at most.
             k: How many chunks; fewer come back when there are no more.
             document_ids: Only chunks of these documents; ``None`` is no limit, none is nothing.
+            chunk_ids: Only these chunks, likewise; ``document_ids`` is then not looked at.
 
         Raises:
             DamagedIndexError: the index cannot be read.
         """
         opened = self._open()
-        if opened is None or k <= 0 or (document_ids is not None and not len(document_ids)):
+        field, allowed = ("document", document_ids) if chunk_ids is None else ("chunk", chunk_ids)
+        if opened is None or k <= 0 or (allowed is not None and not len(allowed)):
             return []
         try:
             with panics_as_errors():
-                return _search(opened, parts, k, document_ids)
+                return _search(opened, parts, k, field, allowed)
         except (ValueError, OSError) as error:
             raise DamagedIndexError(
                 f"the word index in {str(self.folder)!r} cannot be read ({error}); "
@@ -280,7 +283,8 @@ def _search(
     opened: Opened,
     parts: Sequence[tuple[str, float]],
     k: int,
-    document_ids: Sequence[int] | None,
+    field: str,
+    allowed: Sequence[int] | None,
 ) -> list[Scored]:
     import tantivy
 
@@ -288,14 +292,14 @@ def _search(
     query = build_query(opened.index, searcher, parts)
     if query is None:
         return []
-    if document_ids is not None:
-        allowed = tantivy.Query.term_set_query(
-            opened.index.schema, "document", [int(number) for number in document_ids]
+    if allowed is not None:
+        limit = tantivy.Query.term_set_query(
+            opened.index.schema, field, [int(number) for number in allowed]
         )
         query = tantivy.Query.boolean_query(
             [
                 (tantivy.Occur.Must, query),
-                (tantivy.Occur.Must, tantivy.Query.const_score_query(allowed, 0.0)),
+                (tantivy.Occur.Must, tantivy.Query.const_score_query(limit, 0.0)),
             ]
         )
 

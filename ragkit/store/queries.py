@@ -21,7 +21,7 @@ from ragkit.store.records import (
     StoredFailure,
     StoredFile,
 )
-from ragkit.store.where import Where, match_paths
+from ragkit.store.where import Where, match_paths, match_text
 
 if TYPE_CHECKING:
     from ragkit.store.changes import Range
@@ -118,6 +118,12 @@ def document_ids(connection: sqlite3.Connection, where: Where) -> list[int]:
         + " ORDER BY id",
         values,
     ).fetchall()
+    if where.metadata:
+        fitting = _with_metadata(connection, where.metadata)
+        rows = [row for row in rows if row[0] in fitting]
+    if where.headings:
+        under = {row[1] for row in _chunks_under(connection, where.headings)}
+        rows = [row for row in rows if row[0] in under]
     if not where.paths:
         return [row[0] for row in rows]
     # Whether a pattern is a path or a glob is decided among all documents, not among those that
@@ -125,6 +131,57 @@ def document_ids(connection: sqlite3.Connection, where: Where) -> list[int]:
     everything = [row[0] for row in connection.execute("SELECT path FROM documents")]
     allowed = match_paths(where.paths, everything)
     return [document_id for document_id, path in rows if path in allowed]
+
+
+def chunk_ids(
+    connection: sqlite3.Connection, where: Where, documents: Sequence[int]
+) -> list[int] | None:
+    """Ids of the chunks that ``where`` allows in documents it allows; ``None``: all of theirs."""
+    if not where.headings:
+        return None
+    allowed = set(documents)
+    return [
+        chunk_id
+        for chunk_id, document_id in _chunks_under(connection, where.headings)
+        if document_id in allowed
+    ]
+
+
+def _chunks_under(connection: sqlite3.Connection, headings: Sequence[str]) -> list[tuple[int, int]]:
+    """Chunks (with their documents) that stand under one of some headings, ascending."""
+    paths = connection.execute("SELECT DISTINCT heading FROM chunks WHERE heading <> '[]'")
+    fitting = [
+        path
+        for (path,) in paths.fetchall()
+        if any(match_text(headings, heading) for heading in json.loads(path))
+    ]
+    return connection.execute(
+        "SELECT id, document_id FROM chunks WHERE heading IN (SELECT value FROM json_each(?))"
+        " ORDER BY id",
+        (json.dumps(fitting),),
+    ).fetchall()
+
+
+def _with_metadata(
+    connection: sqlite3.Connection, metadata: Sequence[tuple[str, tuple[str, ...]]]
+) -> set[int]:
+    """Ids of the documents that have all of some metadata."""
+    known = {"title"}
+    fitting: set[int] = set()
+    for document_id, title, text in connection.execute("SELECT id, title, metadata FROM documents"):
+        values = {"title": title or "", **({} if text == "{}" else json.loads(text))}
+        known.update(values)
+        if all(
+            key in values and match_text(patterns, str(values[key])) for key, patterns in metadata
+        ):
+            fitting.add(document_id)
+    unknown = [key for key, _ in metadata if key not in known]
+    if unknown:
+        raise UsageError(
+            f"cannot filter on {unknown[0]!r}: it is neither path, type, date or heading nor among"
+            f" the documents' metadata ({', '.join(sorted(known))})"
+        )
+    return fitting
 
 
 def _int64(value: int) -> int:

@@ -118,6 +118,11 @@ class StoredChunk:
     tokens: int
     heading: tuple[str, ...] = ()
 
+    @property
+    def embedded_text(self) -> str:
+        """What is embedded: title, headings and table header, then the text."""
+        return self.prefix + self.text
+
 
 @dataclass(frozen=True, slots=True)
 class PendingChunk:

@@ -318,6 +318,14 @@ class Store(AnswerStore, ConversationStore):
         with self._snapshot() as connection:
             return queries.document_ids(connection, where)
 
+    def chunk_ids(self, where: Where, document_ids: Sequence[int]) -> list[int] | None:
+        """Return the ids of the chunks that ``where`` allows in some documents it allows.
+
+        ``None``: all of theirs, for it says nothing about parts of documents.
+        """
+        with self._snapshot() as connection:
+            return queries.chunk_ids(connection, where, document_ids)
+
     def document(self, document_id: int) -> Document:
         """Return a whole document, equal to the one that was put.
 
@@ -363,6 +371,7 @@ class Store(AnswerStore, ConversationStore):
         k: int,
         *,
         document_ids: Sequence[int] | None = None,
+        chunk_ids: Sequence[int] | None = None,
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest cosine, best first, equal ones by chunk id.
 
@@ -370,12 +379,13 @@ class Store(AnswerStore, ConversationStore):
             vector: Shape (dimension,).
             k: How many; fewer come back when there are no more.
             document_ids: Only chunks of these documents; ``None`` is no limit, none is nothing.
+            chunk_ids: Only these chunks, likewise; ``document_ids`` is then not looked at.
 
         Raises:
             UsageError: the vector's shape does not fit those stored.
         """
         self._check_fork()
-        return self._dense.search(vector, k, document_ids=document_ids)
+        return self._dense.search(vector, k, document_ids=document_ids, chunk_ids=chunk_ids)
 
     def search_lexical(
         self,
@@ -383,22 +393,24 @@ class Store(AnswerStore, ConversationStore):
         k: int,
         *,
         document_ids: Sequence[int] | None = None,
+        chunk_ids: Sequence[int] | None = None,
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
 
         Any text is a valid query; several are given with their weights. Scores are from 0 to 1,
-        as shares of what the question's words could reach. An index that is behind the truth catches up first, if nobody
+        as shares of what the question's words could reach. Limits as in :meth:`search_dense`. An
+        index that is behind the truth catches up first, if nobody
         else is writing; :meth:`view_lag` says what is missing otherwise.
         """
         self._check_fork()
         self._catch_up()
         parts = [(query, 1.0)] if isinstance(query, str) else query
         try:
-            return self._lexical.search(parts, k, document_ids=document_ids)
+            return self._lexical.search(parts, k, document_ids=document_ids, chunk_ids=chunk_ids)
         except DamagedIndexError:
             self._lexical.discard()
             self._catch_up()
-            return self._lexical.search(parts, k, document_ids=document_ids)
+            return self._lexical.search(parts, k, document_ids=document_ids, chunk_ids=chunk_ids)
 
     def terms(self, prefix: str) -> list[tuple[str, int]]:
         """Return the index terms that begin with ``prefix``, and how often they occur."""

@@ -20,12 +20,17 @@ class Where:
         types: Document formats (``"pdf"``, ``"html"``, ...), any of which may match.
         modified_from: Earliest modification time of the file in ns since 1970, inclusive.
         modified_to: Latest modification time in ns since 1970, exclusive.
+        headings: Headings or globs, any of which may match any heading that a chunk stands under.
+        metadata: Keys of the documents' metadata (or ``"title"``), each with texts or globs any
+            of which may match; all keys must.
     """
 
     paths: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     modified_from: int | None = None
     modified_to: int | None = None
+    headings: tuple[str, ...] = ()
+    metadata: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def match_paths(patterns: Iterable[str], paths: Collection[str]) -> set[str]:
@@ -50,6 +55,16 @@ def match_paths(patterns: Iterable[str], paths: Collection[str]) -> set[str]:
             if matches(plain):
                 picked.update(originals)
     return picked
+
+
+def match_text(patterns: Iterable[str], text: str) -> bool:
+    """Whether a text is one of ``patterns`` or fits one that is a glob; case does not matter."""
+    plain = " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    for pattern in patterns:
+        wanted = " ".join(unicodedata.normalize("NFC", pattern).casefold().split())
+        if plain == wanted or (_GLOB.search(wanted) and fnmatch.fnmatchcase(plain, wanted)):
+            return True
+    return False
 
 
 def _plain(path: str) -> str:

@@ -57,7 +57,7 @@ def test_several_dates_must_all_hold() -> None:
 @pytest.mark.parametrize(
     "where",
     [
-        {"pth": "*.pdf"},
+        {"": "*.pdf"},
         {"path": ""},
         {"path": []},
         {"path": 7},

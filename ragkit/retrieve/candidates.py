@@ -1,0 +1,189 @@
+"""From a question that was read to ranked passages: dense and lexical search, fusion, hints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from ragkit.errors import EmbeddingError
+from ragkit.retrieve.arrange import Arranged, arrange
+from ragkit.retrieve.fusion import fuse
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ragkit.embed.protocol import Embedder
+    from ragkit.retrieve.reading import Reading
+    from ragkit.store import Store
+
+Mode = Literal["hybrid", "dense", "lexical"]
+
+CANDIDATES = 120  # passages each search is asked for at least; more changed nothing measurable
+_ARRANGED = 100  # passages that are arranged at least, to find enough different pages
+_HINTED_DOCUMENTS = 3  # in whose pages a page number in the question is looked up
+
+
+@dataclass(slots=True)
+class Candidates:
+    """What the searches found.
+
+    Attributes:
+        vector: The question's, or ``None`` where it was not searched by meaning.
+        dense: Chunk id to cosine similarity.
+        lexical: Chunk id to lexical score, 0 to 1.
+        degraded: What went less than well, one sentence each.
+    """
+
+    vector: NDArray[np.float32] | None = None
+    dense: dict[int, float] = field(default_factory=dict)
+    lexical: dict[int, float] = field(default_factory=dict)
+    degraded: list[str] = field(default_factory=list)
+
+
+def find(
+    store: Store,
+    reading: Reading,
+    *,
+    embedder: Callable[[], Embedder],
+    mode: Mode,
+    count: int,
+    documents: Sequence[int] | None,
+    chunks: Sequence[int] | None,
+    lap: Callable[[str], None],
+) -> Candidates:
+    """Search by meaning, by words, or by both.
+
+    Args:
+        store: Where to look.
+        reading: What to search for.
+        embedder: Gives the embedding model; not called in lexical mode.
+        mode: Which searches to do.
+        count: How many passages to ask each for.
+        documents: Ids of the only documents to look at; ``None``: all.
+        chunks: Ids of the only chunks to look at, likewise.
+        lap: Called with a stage's name when it ends.
+
+    Raises:
+        EmbeddingError: in dense mode, the model failed; hybrid goes on by words and says so.
+    """
+    found = Candidates()
+    if mode != "lexical":
+        try:
+            found.vector = _question_vector(embedder(), reading)
+        except EmbeddingError as error:
+            if mode == "dense":
+                raise
+            found.degraded.append(f"searched by words only: {error}")
+        lap("embed")
+    if found.vector is not None:
+        length = math.hypot(*found.vector.tolist())
+        nearest = store.search_dense(found.vector, count, document_ids=documents, chunk_ids=chunks)
+        found.dense = {scored.chunk_id: scored.score * length for scored in nearest}
+        found.degraded += _missing_vectors(store)
+        lap("dense")
+    if mode != "dense":
+        matching = store.search_lexical(
+            reading.parts, count, document_ids=documents, chunk_ids=chunks
+        )
+        found.lexical = {scored.chunk_id: scored.score for scored in matching}
+        lag = store.view_lag().lexical
+        if lag:
+            found.degraded.append(f"{lag:,} changed passages cannot be found by words yet")
+        lap("lexical")
+    return found
+
+
+def rank(
+    store: Store,
+    reading: Reading,
+    found: Candidates,
+    *,
+    mode: Mode,
+    limit: int,
+    filtered_to_chunks: bool = False,
+) -> list[Arranged]:
+    """Merge what was found; in hybrid mode, follow the question's hints and spread over pages.
+
+    Args:
+        store: Where the passages are.
+        reading: The question.
+        found: What the searches found.
+        mode: Which searches were done.
+        limit: How many passages to return at most.
+        filtered_to_chunks: Whether a filter excludes parts of documents, so that pages named in
+            the question are not looked up.
+    """
+    if mode != "hybrid":
+        ranking = fuse(
+            found.dense, found.lexical, dense_weight=1.0 if mode == "dense" else 0.0, limit=limit
+        )
+        return [Arranged(passage, passage.score, 0.0, 0.0) for passage in ranking]
+    similarities: dict[int, float] = {}
+    if found.vector is not None and found.lexical:
+        missing = [chunk_id for chunk_id in found.lexical if chunk_id not in found.dense]
+        similarities = _similarities(store, found.vector, missing)
+    wide = max(_ARRANGED, 2 * limit)
+    ranking = fuse(found.dense, found.lexical, similarities=similarities, limit=wide)
+    places = store.places([passage.chunk_id for passage in ranking])
+    if reading.hints.pages and not filtered_to_chunks:
+        there = [places[p.chunk_id].document_id for p in ranking if p.chunk_id in places]
+        likely = list(dict.fromkeys(there))[:_HINTED_DOCUMENTS]
+        also = store.chunks_on_pages(likely, sorted(reading.hints.pages))
+        if found.vector is not None:
+            new = [
+                chunk_id
+                for chunk_id in also
+                if chunk_id not in found.dense and chunk_id not in similarities
+            ]
+            similarities |= _similarities(store, found.vector, new)
+        ranking = fuse(
+            found.dense,
+            found.lexical,
+            similarities=similarities,
+            also=also,
+            limit=wide + len(also),
+        )
+        places |= store.places(also)
+    return arrange(ranking, places, reading.hints, limit=limit)
+
+
+def _question_vector(embedder: Embedder, reading: Reading) -> NDArray[np.float32]:
+    """The weighted sum of the parts' vectors: its product with a passage is that of the scores."""
+    import numpy as np
+
+    vectors = embedder.embed([text for text, _ in reading.parts], kind="query")
+    weights = np.asarray([weight for _, weight in reading.parts], dtype=np.float32)
+    return np.asarray(weights @ vectors, dtype=np.float32)
+
+
+def _similarities(
+    store: Store, vector: NDArray[np.float32], chunk_ids: Sequence[int]
+) -> dict[int, float]:
+    if not chunk_ids:
+        return {}
+    import numpy as np
+
+    vectors = store.vectors_of(chunk_ids)
+    if vectors.shape[1] != vector.shape[0]:  # no passage has a vector yet
+        return {}
+    cosines = vectors @ vector
+    present = np.any(vectors, axis=1).tolist()
+    return {
+        chunk_id: float(cosine)
+        for chunk_id, cosine, has_vector in zip(chunk_ids, cosines, present, strict=True)
+        if has_vector
+    }
+
+
+def _missing_vectors(store: Store) -> list[str]:
+    counts = store.counts()
+    missing = counts.chunks - counts.vectors
+    if missing <= 0:
+        return []
+    return [
+        f"{missing:,} of {counts.chunks:,} passages have no vector yet and were searched by words "
+        "only; run ingest to finish them"
+    ]

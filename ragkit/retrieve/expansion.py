@@ -1,0 +1,160 @@
+"""More to search for than the question says. Each kind is asked for by name, none by default."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from ragkit.errors import ModelError
+
+if TYPE_CHECKING:
+    from ragkit.store import Store
+
+Expansion = Literal["acronyms", "comparison", "hyde"]
+EXPANSIONS: tuple[Expansion, ...] = ("acronyms", "comparison", "hyde")
+
+_READ = 20  # passages in which the meaning of an acronym is looked for
+_LONGEST_NAME = 6
+_ACRONYM = re.compile(r"\b[A-Z][A-Z&\d]{1,6}\b")
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_SMALL = frozenset("a an and at by for from in of on or the to with".split())  # noqa: SIM905
+_BOTH = (
+    re.compile(
+        r"\b(?:difference|differences|comparison|relation(?:ship)?)\s+(?:between|of)\s+(.+?)"
+        r"\s+(?:and|or|vs\.?|versus)\s+(.+?)[?.!]*$",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"\bcompared?\s+(.+?)\s+(?:and|with|to|against|vs\.?|versus)\s+(.+?)[?.!]*$", re.IGNORECASE
+    ),
+    re.compile(r"^(.+?)\s+(?:vs\.?|versus|compared (?:to|with))\s+(.+?)[?.!]*$", re.IGNORECASE),
+)
+
+
+def expand(
+    question: str,
+    kinds: Sequence[Expansion],
+    *,
+    store: Store,
+    ask: Callable[[str], str] | None,
+) -> tuple[list[str], list[str], list[str]]:
+    """Find what else to search for.
+
+    Args:
+        question: The question, references and slips resolved.
+        kinds: ``"acronyms"``: what the documents say that its acronyms stand for, and the acronyms
+            of names that it spells out. ``"comparison"``: each of two things that it compares.
+            ``"hyde"``: a passage that a language model imagines as the answer (Gao et al. 2022).
+        store: The documents.
+        ask: Asks the language model, for ``"hyde"``.
+
+    Returns:
+        Texts to search for as well; what was done; and what failed, one sentence each.
+    """
+    texts: list[str] = []
+    notes: list[str] = []
+    failed: list[str] = []
+    if "acronyms" in kinds:
+        for short, name in acronyms(question, store):
+            texts.append(f"{short} {name}")
+            notes.append(f"the documents say that {short!r} is {name!r}")
+    if "comparison" in kinds:
+        sides = compared(question)
+        if sides:
+            texts += sides
+            notes.append(f"searched also for each side: {sides[0]!r}, {sides[1]!r}")
+    if "hyde" in kinds:
+        if ask is None:
+            failed.append("no passage was imagined ('hyde'): it needs a language model")
+        else:
+            try:
+                imagined = ask(
+                    "Write one short paragraph, as a handbook would, that answers this question."
+                    f" Reply with the paragraph only.\n\n{question}"
+                ).strip()
+            except ModelError as error:
+                failed.append(f"no passage was imagined ('hyde'): {error}")
+            else:
+                if imagined:
+                    texts.append(imagined)
+                    notes.append(f"searched also for an imagined answer: {imagined[:200]!r}")
+    return texts, notes, failed
+
+
+def compared(question: str) -> tuple[str, str] | None:
+    """Return the two things that a question compares, if it does."""
+    for pattern in _BOTH:
+        match = pattern.search(question.strip())
+        if match:
+            one, other = match[1].strip(), match[2].strip()
+            if one and other and one.casefold() != other.casefold():
+                return one, other
+    return None
+
+
+def acronyms(question: str, store: Store) -> list[tuple[str, str]]:
+    """Find acronyms and the names they stand for, one of them in the question, both in a document.
+
+    A document defines one by writing the name and the acronym, either in brackets after the other:
+    "quick ratio (QR)", "QR (quick ratio)".
+    """
+    found: list[tuple[str, str]] = []
+    wanted = dict.fromkeys(_ACRONYM.findall(question))
+    for short in wanted:
+        for text in _passages(store, short):
+            name = meaning(short, text)
+            if name is not None:
+                found.append((short, name))
+                break
+    words = _WORD.findall(question)
+    for size in range(min(_LONGEST_NAME, len(words)), 1, -1):
+        for start in range(len(words) - size + 1):
+            name = " ".join(words[start : start + size])
+            short = "".join(word[0] for word in words[start : start + size]).upper()
+            known = any(name.casefold() in other.casefold() for _, other in found)
+            if known or not short.isalpha() or not store.holds_term(short.casefold()):
+                continue
+            if any(_defines(text, short, name) for text in _passages(store, f"{short} {name}")):
+                found.append((short, name))
+    return found
+
+
+def meaning(short: str, text: str) -> str | None:
+    """Return the name that ``text`` gives for an acronym, by the first letters of its words."""
+    letters = [letter.casefold() for letter in short if letter.isalpha()]
+    for match in re.finditer(re.escape(short), text):
+        before = text[: match.start()].rstrip()
+        if before.endswith("("):
+            name = _last_words(before[:-1], letters)
+            if name is not None:
+                return name
+        after = re.match(r"\s*\(([^()]{3,120})\)", text[match.end() :])
+        if after and _initials(after[1]) in (letters, [*letters, "s"]):
+            return after[1].strip()
+    return None
+
+
+def _last_words(text: str, letters: Sequence[str]) -> str | None:
+    words = list(_WORD.finditer(text[-200:]))
+    for count in range(len(letters), min(len(words), 2 * len(letters)) + 1):
+        tail = words[-count:]
+        if _initials(" ".join(word[0] for word in tail)) == list(letters):
+            return text[-200:][tail[0].start() : tail[-1].end()]
+    return None
+
+
+def _initials(name: str) -> list[str]:
+    words = [part for word in _WORD.findall(name) for part in re.split(r"[-’']", word) if part]
+    return [word[0].casefold() for word in words if word.casefold() not in _SMALL]
+
+
+def _defines(text: str, short: str, name: str) -> bool:
+    either = rf"{re.escape(name)}\s*\(\s*{re.escape(short)}s?\s*\)"
+    other = rf"{re.escape(short)}\s*\(\s*{re.escape(name)}\s*\)"
+    return re.search(f"{either}|{other}", text, re.IGNORECASE) is not None
+
+
+def _passages(store: Store, text: str) -> list[str]:
+    found = store.search_lexical(text, _READ)
+    return [chunk.text for chunk in store.chunks([scored.chunk_id for scored in found])]

@@ -1,0 +1,74 @@
+"""Why a passage is where it is in a ranking, or is not in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ragkit.results import Considered
+
+if TYPE_CHECKING:
+    from ragkit.retrieve.arrange import Arranged
+    from ragkit.store import Store
+
+
+def considered(
+    store: Store,
+    ranking: Sequence[Arranged],
+    dense: Mapping[int, float],
+    lexical: Mapping[int, float],
+    *,
+    k: int,
+    reranked: Mapping[int, float] | None = None,
+) -> tuple[Considered, ...]:
+    """Describe each passage of a ranking: what every stage gave it, and what became of it.
+
+    Args:
+        store: Where the passages are.
+        ranking: Passages in their final order; the first ``k`` are the hits.
+        dense: Chunk id to cosine similarity, of those the dense search found.
+        lexical: Chunk id to lexical score, of those the lexical search found.
+        k: How many hits were asked for.
+        reranked: Chunk id to the reranker's score, if there was one.
+    """
+    by_id = {passage.fused.chunk_id: passage for passage in ranking}
+    described: list[Considered] = []
+    for number, chunk in enumerate(store.chunks(list(by_id)), start=1):
+        passage = by_id[chunk.id]
+        described.append(
+            Considered(
+                path=chunk.path,
+                page=chunk.page,
+                start=chunk.start,
+                end=chunk.end,
+                score=round(passage.score, 6),
+                dense_rank=passage.fused.dense_rank,
+                dense_score=_rounded(dense.get(chunk.id)),
+                lexical_rank=passage.fused.lexical_rank,
+                lexical_score=_rounded(lexical.get(chunk.id)),
+                fused_score=round(passage.fused.score, 6),
+                boost=round(passage.boost, 6),
+                repetition=round(passage.repetition, 6),
+                rerank_score=_rounded((reranked or {}).get(chunk.id)),
+                outcome=_outcome(passage, number, k),
+            )
+        )
+    return tuple(described)
+
+
+def _outcome(passage: Arranged, number: int, k: int) -> str:
+    reasons = []
+    if passage.boost:
+        reasons.append("raised: the question names its page or year")
+    if passage.repetition:
+        reasons.append("lowered: others of its page come before")
+    if passage.fused.dense_rank is None:
+        reasons.append("found by words only")
+    if passage.fused.lexical_rank is None:
+        reasons.append("found by meaning only")
+    kept = f"hit {number}" if number <= k else f"dropped: place {number}, {k} asked for"
+    return "; ".join([kept, *reasons])
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 6)

@@ -1,0 +1,85 @@
+"""What a search can do beyond its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from ragkit.errors import UsageError
+from ragkit.retrieve.expansion import EXPANSIONS, Expansion
+
+if TYPE_CHECKING:
+    from ragkit.llm.protocol import ChatModel
+
+Ask = Callable[[str], str]
+"""Puts one prompt to a language model and returns its reply; raises ``ModelError``."""
+
+
+class StageOptions(TypedDict, total=False):
+    """Optional stages of a search by keyword; each of them costs time, and none is on by default.
+
+    Attributes:
+        rerank: Look at the best passages again: ``"sentences"``, ``"llm"``, or the name or folder
+            of a cross-encoder, with ``:int8`` after it to compile it; see
+            :func:`ragkit.retrieve.rerank.load_reranker`.
+        expand: Search for more than was asked: ``"acronyms"``, ``"comparison"``, ``"hyde"``; see
+            :func:`ragkit.retrieve.expansion.expand`.
+        context_tokens: Widen hits by what stands around them, up to so many tokens in all, as the
+            embedding model counts them.
+        model: A language model that rewrites questions which refer back, and that ``"llm"`` and
+            ``"hyde"`` ask; without one nothing is sent anywhere.
+        explain: Describe in the result what was considered, and why it was kept or dropped.
+    """
+
+    rerank: str | None
+    expand: Sequence[Expansion]
+    context_tokens: int | None
+    model: str | ChatModel | None
+    explain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """:class:`StageOptions`, checked; ``ask`` asks the model, if one was named."""
+
+    rerank: str | None = None
+    expand: tuple[Expansion, ...] = ()
+    context_tokens: int | None = None
+    ask: Ask | None = None
+    explain: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        for kind in self.expand:
+            if kind not in EXPANSIONS:
+                raise UsageError(f"expand must be among {', '.join(EXPANSIONS)}, not {kind!r}")
+        if self.context_tokens is not None and self.context_tokens < 1:
+            raise UsageError(f"context_tokens must be at least 1, not {self.context_tokens!r}")
+        if self.rerank is not None and not self.rerank.strip():
+            raise UsageError("the reranker's name is empty")
+
+
+DEFAULT_STAGES = Stages()
+
+
+def make_stages(options: Mapping[str, Any], ask: Ask | None) -> Stages:
+    """Check options, ``model`` taken out.
+
+    Raises:
+        UsageError: an unknown option or a bad value.
+    """
+    known = ("rerank", "expand", "context_tokens", "explain")
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise UsageError(f"search takes no {unknown[0]!r}; it takes {', '.join(known)} and model")
+    expand: Sequence[Expansion] = options.get("expand") or ()
+    if isinstance(expand, str):
+        raise UsageError(f"expand must be a list of kinds, such as [{expand!r}], not a text")
+    return Stages(
+        rerank=options.get("rerank"),
+        expand=tuple(expand),
+        context_tokens=options.get("context_tokens"),
+        ask=ask,
+        explain=bool(options.get("explain", False)),
+    )
