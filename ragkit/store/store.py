@@ -319,10 +319,7 @@ class Store(AnswerStore, ConversationStore):
             return queries.document_ids(connection, where)
 
     def chunk_ids(self, where: Where, document_ids: Sequence[int]) -> list[int] | None:
-        """Return the ids of the chunks that ``where`` allows in some documents it allows.
-
-        ``None``: all of theirs, for it says nothing about parts of documents.
-        """
+        """Return the chunks that ``where`` allows in documents it allows; ``None`` is all."""
         with self._snapshot() as connection:
             return queries.chunk_ids(connection, where, document_ids)
 
@@ -405,12 +402,13 @@ class Store(AnswerStore, ConversationStore):
         self._check_fork()
         self._catch_up()
         parts = [(query, 1.0)] if isinstance(query, str) else query
+        limits = {"document_ids": document_ids, "chunk_ids": chunk_ids}
         try:
-            return self._lexical.search(parts, k, document_ids=document_ids, chunk_ids=chunk_ids)
+            return self._lexical.search(parts, k, **limits)
         except DamagedIndexError:
             self._lexical.discard()
             self._catch_up()
-            return self._lexical.search(parts, k, document_ids=document_ids, chunk_ids=chunk_ids)
+            return self._lexical.search(parts, k, **limits)
 
     def terms(self, prefix: str) -> list[tuple[str, int]]:
         """Return the index terms that begin with ``prefix``, and how often they occur."""
