@@ -107,7 +107,7 @@ class DenseView:
             if not allowed:
                 return []
         found = _search_file(snapshot, query / length, k, allowed)
-        found += _search_tail(snapshot, query / length, allowed)
+        found += _search_tail(snapshot, query / length, k, allowed)
         return ranking.in_order(found, k)
 
     def sync(self, *, final: bool) -> int:
@@ -290,13 +290,21 @@ def _inside(ids: NDArray[np.int64], ranges: Sequence[Range]) -> NDArray[np.bool_
 
 
 def _search_tail(
-    snapshot: _Snapshot, query: NDArray[np.float32], allowed: Sequence[Range] | None
+    snapshot: _Snapshot, query: NDArray[np.float32], k: int, allowed: Sequence[Range] | None
 ) -> list[Scored]:
+    """Search what came after the file, with all that ties with the last of ``k``."""
+    import numpy as np
+
     ids, rows = snapshot.tail_ids, snapshot.tail
     if allowed is not None:
         inside = _inside(ids, allowed)
         ids, rows = ids[inside], rows[inside]
-    return _scored(ids, rows @ query)
+    scores = rows @ query
+    if len(scores) > k:
+        last = np.partition(scores, -k)[-k]
+        near = scores >= last - 10.0**-_DIGITS  # what rounds to the same is a tie
+        ids, scores = ids[near], scores[near]
+    return _scored(ids, scores)
 
 
 def _search_file(
@@ -338,7 +346,7 @@ def _search_file(
 
 
 def _scored(ids: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Scored]:
-    return [
-        Scored(chunk_id, max(-1.0, min(1.0, round(score, _DIGITS))))
-        for chunk_id, score in zip(ids.tolist(), scores.tolist(), strict=True)
-    ]
+    import numpy as np
+
+    rounded = np.round(np.clip(scores.astype(np.float64), -1.0, 1.0), _DIGITS)
+    return list(map(Scored, ids.tolist(), rounded.tolist()))
