@@ -23,6 +23,7 @@ from ragkit.store import schema
 FILE_NAME = "knowledge.sqlite3"
 _SQLITE_NEEDED = (3, 38, 0)  # strict tables, JSON functions
 _BUSY_SECONDS = 30.0
+_CACHE_KIBIBYTES = 16_384
 _CHECKPOINT_PAGES = 4000
 _DAMAGE_ADVICE = (
     "restore this file from a backup, or ingest your documents into a new directory "
@@ -214,6 +215,8 @@ def connect(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA temp_store = MEMORY")
+        # Enough for the vectors of a few thousand passages, which a search looks up by the hundred.
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
     except BaseException:
         connection.close()
         raise
