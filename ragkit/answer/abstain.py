@@ -14,25 +14,26 @@ if TYPE_CHECKING:
     from ragkit.results import Hit, RefusalCode
 
 # A logistic model of "the documents hold the answer", fitted by bench/fit_answers.py.
-BIAS = -4.18
+BIAS = -4.37
 WEIGHTS: Mapping[str, float] = {
-    "best similarity": 1.78,
-    "highest similarity": 1.74,
-    "near": 0.60,
-    "anywhere": 0.57,
-    "absent": 0.24,
-    "name absent": -1.61,
-    "names far": -0.75,
+    "best similarity": 1.94,
+    "highest similarity": 1.62,
+    "near": 0.56,
+    "anywhere": 0.50,
+    "absent": 0.26,
+    "name absent": -1.60,
+    "names far": -0.84,
     "rarest far": -0.34,
-    "fit": 0.22,
+    "fit": 0.45,
+    "unit absent": -2.35,
     "first passage": 1.34,
-    "passage lead": 0.78,
-    "agreement": 0.06,
-    "best score": 1.11,
-    "lead": 0.47,
-    "length": 1.42,
+    "passage lead": 0.91,
+    "agreement": 0.05,
+    "best score": 1.28,
+    "lead": 0.49,
+    "length": 1.62,
 }
-THRESHOLD = 0.37
+THRESHOLD = 0.35
 _HOPELESS = 0.3  # of the threshold
 _COVERAGE_ALONE = 0.4
 

@@ -10,7 +10,19 @@ from typing import Literal
 from ragkit.answer import words
 
 Kind = Literal[
-    "number", "money", "duration", "share", "date", "person", "place", "steps", "reason", "other"
+    "number",
+    "money",
+    "duration",
+    "share",
+    "weight",
+    "temperature",
+    "phone",
+    "date",
+    "person",
+    "place",
+    "steps",
+    "reason",
+    "other",
 ]
 
 _MONTH = (
@@ -95,6 +107,15 @@ _ASKS_UNIT: dict[Kind, re.Pattern[str]] = {
         r"\bwie lange\b|\bcombien de temps\b|何年|何日|何時間|何か月",
         re.IGNORECASE,
     ),
+    "weight": re.compile(r"\bweighs?\b|\bweight\b|\bhow heavy\b|\bwiegt\b|\bpèse\b", re.IGNORECASE),
+    "temperature": re.compile(
+        r"\btemperatures?\b|\bhow (?:hot|cold|warm)\b|\bdegrees\b|\btemperatur\b", re.IGNORECASE
+    ),
+    "phone": re.compile(
+        r"\b(?:tele)?phone numbers?\b|\bwhich number\b.{0,20}\b(?:ring|call|dial)\b|"
+        r"\btelefonnummer\b|\bnuméro de téléphone\b|電話番号",
+        re.IGNORECASE,
+    ),
     "money": re.compile(
         r"\b(?:costs?|prices?|pay(?:s|ing)?|paid|charges?|charged|fees?|expensive|cheap|salary|"
         r"earn|spend|budget|deposit|revenue|profit|turnover|allowance|refund|kostet|kosten|preis|"
@@ -114,6 +135,11 @@ _SHOWS_UNIT: dict[Kind, re.Pattern[str]] = {
         r"\b(?:no limit|unlimited|forever)\b",
         re.IGNORECASE,
     ),
+    "weight": re.compile(
+        r"\d\s?(?:kg|g|mg|t|tons?|tonnes?|lbs?|pounds?|grams?|kilos?)\b", re.IGNORECASE
+    ),
+    "temperature": re.compile(r"\d\s?(?:°|degrees?\b|grad\b|degrés?\b)|\d\s?[CF]\b|\bK\b"),
+    "phone": re.compile(r"\+?\(?\d[\d\s()/.-]{6,}\d"),
     "money": re.compile(
         r"[€$£¥]\s?\d|\d\s?(?:[€$£¥円]|万円|(?:EUR|USD|GBP|CHF|euros?|dollars?|pounds?|yen)\b)|"
         r"\b(?:EUR|USD|GBP|CHF)\s?\d|\b(?:free(?: of charge)?|no (?:extra )?c(?:ost|harge)|gratis|"
@@ -160,6 +186,11 @@ def question_kinds(question: str) -> tuple[Kind, ...]:
         figure = kind == "other" and _ASKS_FIGURE.search(question)
         return ("number",) if figure else (kind,)
     return (*units, kind) if kind in _BESIDE else tuple(units)
+
+
+def asks_unit(kinds: Sequence[Kind]) -> bool:
+    """Whether the question tells what its number is of, such as money or days."""
+    return any(kind in _SHOWS_UNIT for kind in kinds)
 
 
 def fit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,13 +29,13 @@ _CARRIED_WEIGHT = 0.5
 # bench/fit_answers.py, scaled so that the similarity weighs 1, and rounded.
 WEIGHTS: Mapping[str, float] = {
     "similarity": 1.00,
-    "coverage": 0.80,
-    "context": 0.22,
-    "previous": 0.30,
+    "coverage": 0.81,
+    "context": 0.23,
+    "previous": 0.31,
     "place": 0.16,
-    "fit": 0.51,
-    "passage": 0.87,
-    "subject": 0.66,
+    "fit": 0.53,
+    "passage": 0.88,
+    "subject": 0.67,
     "fragment": -0.29,
     "row": -0.12,
 }
@@ -116,9 +117,9 @@ def rank(
     places = [words.terms(f"{hit.path} {hit.heading}") for hit in hits]
     passages = _passage_scores(hits)
     signals: list[dict[str, float]] = []
-    nearby: list[set[str]] = []
+    nearby: list[frozenset[str]] = []
     for candidate, text, both in zip(candidates, texts, pool, strict=True):
-        led = both | (texts[candidate.previous] if candidate.previous is not None else set())
+        led = both | (texts[candidate.previous] if candidate.previous is not None else frozenset())
         whole = led | places[candidate.hit]
         shares = [words.covered(wanted, held) for held in (text, both, led, whole)]
         signals.append(
@@ -164,7 +165,7 @@ def rank(
             fit=signals[i]["fit"],
             vector=vectors.get(i),
             signals=signals[i],
-            nearby=frozenset(nearby[i]),
+            nearby=nearby[i],
         )
         for i in likeliest
     ]
@@ -194,9 +195,9 @@ def _weigh(signals: Mapping[str, float]) -> float:
     return sum(WEIGHTS[name] * value for name, value in signals.items())
 
 
-def _subject(candidate: Candidate, asked: set[str]) -> float:
+def _subject(candidate: Candidate, asked: AbstractSet[str]) -> float:
     """Share of the words of a row's first cell that the question names; 0 for anything else."""
-    subject = words.terms(row_subject(candidate)) if candidate.kind == "row" else set()
+    subject = words.terms(row_subject(candidate)) if candidate.kind == "row" else frozenset()
     return len(subject & asked) / len(subject) if subject else 0.0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
-from ragkit.answer import words
+from ragkit.answer import cues, words
 
 if TYPE_CHECKING:
     from ragkit.answer.ranking import Ranking
@@ -58,6 +58,9 @@ def signals_of(hits: Sequence[Hit], ranking: Ranking) -> dict[str, float]:
         "names far": len(far) / len(named) if named else 0.0,
         "rarest far": float(not rarest or not _holds(around[0], rarest)),
         "fit": best[0].fit,
+        "unit absent": float(
+            cues.asks_unit(ranking.kinds) and all(entry.fit < 1.0 for entry in best[:3])
+        ),
         "first passage": first.score,
         "passage lead": first.score - sum(scores) / len(scores) if scores else 0.0,
         "agreement": float(

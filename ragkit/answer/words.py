@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 
 _WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -57,6 +58,7 @@ def words(text: str) -> list[str]:
     return [match.group().casefold() for match in _WORD.finditer(text)]
 
 
+@lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
     """Cut the commonest English endings off, so that ``batteries`` meets ``battery``."""
     for possessive in ("'s", "’s"):
@@ -76,7 +78,8 @@ def stem(word: str) -> str:
     return word.removesuffix("e") if len(word) > 4 else word
 
 
-def terms(text: str) -> set[str]:
+@lru_cache(maxsize=4_096)
+def terms(text: str) -> frozenset[str]:
     """The stems of the words that carry meaning; parts of compounds count as well."""
     found: set[str] = set()
     for word in words(text):
@@ -89,7 +92,7 @@ def terms(text: str) -> set[str]:
         if not word.isalpha():
             parts = [part for part in re.split(r"[.,'’_-]", word) if len(part) > 1]
             found.update(stem(part) for part in parts if part not in _FUNCTION_WORDS)
-    return found
+    return frozenset(found)
 
 
 def _pairs(word: str) -> set[str]:

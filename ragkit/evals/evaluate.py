@@ -219,7 +219,7 @@ class _Asker:
                 f"line {question.line}: {path!r} has {length:,} characters, so no place ends at "
                 f"{place.end:,}"
             )
-        if place.page is not None and place.page > pages:
+        if place.page is not None and not 1 <= place.page <= pages:
             has = f"{pages:,} pages" if pages else "no pages"
             self.problems.append(
                 f"line {question.line}: {path!r} has {has}, so there is no page {place.page}"

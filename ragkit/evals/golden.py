@@ -18,7 +18,8 @@ _ROLES = ("user", "assistant", "system")
 class Place:
     """Where an answer stands.
 
-    ``path`` is relative to the ingested folder, ``page`` counts from 1, ``start`` and ``end`` are
+    ``path`` is relative to the ingested folder, ``page`` counts from 1 (a 0, as some sets have for
+    pages they could not tell, is no page of any document and is reported when measuring), ``start`` and ``end`` are
     code points into the document's text, ``grade`` is from 1 (relevant) to 4.
     """
 
@@ -212,7 +213,7 @@ class _Line:
             self._bad(f"{name}.path", path, _TEXT)
         numbers = {
             key: self._number_of(f"{name}.{key}", place.get(key), least)
-            for key, least in (("page", 1), ("start", 0), ("end", 0), ("grade", 1))
+            for key, least in (("page", 0), ("start", 0), ("end", 0), ("grade", 1))
         }
         start, end = numbers["start"], numbers["end"]
         if (start is None) != (end is None):

@@ -87,7 +87,7 @@ def test_answerable_may_be_absent(
         ({"relevant": {}}, "'relevant'"),
         ({"relevant": ["a.md"]}, "'relevant[0]'"),
         ({"relevant": [{"page": 1}]}, "'relevant[0].path'"),
-        ({"relevant": [{"path": "a", "page": 0}]}, "'relevant[0].page'"),
+        ({"relevant": [{"path": "a", "page": -1}]}, "'relevant[0].page'"),
         ({"relevant": [{"path": "a", "page": True}]}, "'relevant[0].page'"),
         ({"relevant": [{"path": "a", "start": 1}]}, "'relevant[0].end'"),
         ({"relevant": [{"path": "a", "start": 5, "end": 5}]}, "'relevant[0].end'"),
