@@ -23,7 +23,8 @@ Made by `python tools/cli_reference.py` from the commands' own help: edit that, 
 
 ## JSON
 
-With `--json`, stdout holds exactly one JSON document, in UTF-8; progress and messages go to stderr.
+With `--json`, stdout holds exactly one JSON document, in UTF-8 (`ingest --watch`: one a line, for
+each change); progress and messages go to stderr.
 An error is `{"error": {"type", "message"}}`.
 
 | command | document |

@@ -10,6 +10,8 @@ from ragkit.cli.app import Interrupted
 from ragkit.cli.common import Command, Common, common_options, embedder_options, open_kb
 from ragkit.cli.output import human_seconds, plural, print_json
 from ragkit.cli.progress import ProgressDisplay
+from ragkit.cli.stopping import prompt_stop
+from ragkit.store.staging import FILE_NAME
 
 
 @click.command(
@@ -30,15 +32,13 @@ def command(common: Common, embedder: str | None, embedder_base_url: str | None)
     changes at once; a rebuild that was stopped leaves it as it was, and goes on when run again.
     """
     started = time.perf_counter()
-    with ProgressDisplay() as display:
+    with ProgressDisplay() as display, prompt_stop(lambda: _what_is_there(common)):
         try:
             with open_kb(common, embedder_base_url=embedder_base_url, listener=display) as kb:
                 kb.rebuild(embedder=embedder, listener=display)
                 status = kb.status()
         except KeyboardInterrupt:
-            raise Interrupted(
-                "Stopped. The knowledge base is as it was; run the same command again to finish."
-            ) from None
+            raise Interrupted(_what_is_there(common)) from None
     seconds = time.perf_counter() - started
     if common.as_json:
         print_json(
@@ -54,3 +54,11 @@ def command(common: Common, embedder: str | None, embedder_base_url: str | None)
             f"Rebuilt {plural(status.documents, 'document')}: {plural(status.chunks, 'passage')},"
             f" {plural(status.vectors, 'vector')}, in {human_seconds(seconds)}."
         )
+
+
+def _what_is_there(common: Common) -> str:
+    if (common.directory / FILE_NAME).exists():
+        return "Stopped. The knowledge base is as it was; run the same command again to go on."
+    return (
+        "Stopped. Nothing is left to do, but to bring the search indexes up to date by searching."
+    )
