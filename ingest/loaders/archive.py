@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 from ingest.errors import EncryptedError, TooLargeError, WrongFormatError
@@ -68,7 +67,10 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes | None:
         return archive.read(name)
     except KeyError:
         return None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+    except MemoryError:
+        raise
+    # zipfile raises many things here, too: of zlib's, EOFError, ValueError for odd offsets, ...
+    except Exception as error:
         raise WrongFormatError(f"damaged: {name!r} cannot be unpacked: {error}") from error
 
 

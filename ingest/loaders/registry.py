@@ -45,6 +45,7 @@ _PDF_MAGIC = b"%PDF-"
 _PDF_HEADER_WITHIN = 1024  # what viewers accept: junk may stand before the header
 _HTML_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE)
 _SNIFFED = 1 << 16
+_LONGEST_DETAIL = 300
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\f\r\x1b")
 _TEXT_FORMATS = frozenset(["text", "markdown", "html", "csv", "json", "jsonl", "notebook", "code"])
 _BINARY_SUFFIXES = frozenset(
@@ -227,7 +228,7 @@ def load_bytes(
         raise WrongFormatError("nested too deeply to be read") from error
     except Exception as error:  # a parser or a plug-in may raise anything on damaged input
         raise WrongFormatError(
-            f"the {spec.format} loader failed: {type(error).__name__}: {error}"
+            f"the {spec.format} loader failed: {type(error).__name__}: {str(error)[:_LONGEST_DETAIL]}"
         ) from error
     if not document.text.strip():
         raise NoTextError("it holds no text")

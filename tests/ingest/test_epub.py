@@ -84,3 +84,8 @@ def test_an_archive_without_a_book_is_refused(missing: str) -> None:
 def test_a_book_without_chapters_holds_no_text() -> None:
     with pytest.raises(NoTextError):
         loaded("a.epub", zipped({**BOOK, "OEBPS/book.opf": "<package/>"}))
+
+
+def test_a_book_whose_first_byte_is_lost_says_so() -> None:
+    with pytest.raises(WrongFormatError, match="damaged"):
+        loaded("a.epub", zipped({n: text for n, text in BOOK.items() if n != "mimetype"})[1:])

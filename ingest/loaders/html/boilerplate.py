@@ -59,6 +59,7 @@ _PAGE_TAGS = words("body html main")
 _CODE_TAGS = PREFORMATTED_TAGS | {"code"}
 _LINE_NUMBER_WORDS = words("gutter linenodiv lineno linenos linenumber linenumbers")
 _LEAST_PROSE = 140
+_FEW_SECTIONS = 3
 _LEAST_SHARE = 0.3  # of the text outside links must be in the main text
 _MOST_CHROME = 0.7  # of the text outside links may be chrome
 
@@ -84,8 +85,28 @@ def find_main(root: Node, title: str = "") -> Node:
     if _unlinked(main) < _LEAST_SHARE * _unlinked(root):
         main = root
     prune(main, find_inserts(main))
+    _take_in_heading(main, anchors)
     measure(main)
     return main
+
+
+def _take_in_heading(main: Node, anchors: frozenset[Node]) -> None:
+    """Put the page's own heading first if it stands outside of a main text that has sections.
+
+    They stand under it, as in documentation; that of an article is its title.
+    """
+    heading = next((node for node in anchors if node.name == "h1"), None)
+    if heading is None or heading.parent is None or main is heading:
+        return
+    if main in ancestors(heading) or heading in ancestors(main):
+        return
+    names = [node.name for node in descendants(main)]
+    sections = sum(name in HEADING_TAGS for name in names)
+    if sections < _FEW_SECTIONS and PREFORMATTED_TAGS.isdisjoint(names):
+        return
+    heading.parent.children.remove(heading)
+    heading.parent = main
+    main.children.insert(0, heading)
 
 
 def _unlinked(node: Node) -> int:
