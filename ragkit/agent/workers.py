@@ -6,6 +6,7 @@ never returns would make for ever. Starting a thread for each call would cost mo
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -37,6 +38,8 @@ def start(function: Callable[[], Result]) -> Future[Result]:
 
     bound = carried(job)
     with _lock:
+        if _idle and _idle[0].process != os.getpid():
+            _idle.clear()  # this process was forked: their threads stayed with the other one
         worker = _idle.pop() if _idle else None
     if worker is None:
         worker = _Worker()
@@ -48,6 +51,7 @@ class _Worker:
     """A thread that does one job after another, and ends when there has been none for a while."""
 
     def __init__(self) -> None:
+        self.process = os.getpid()
         self.jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         threading.Thread(target=self._work, name="ragkit-tool", daemon=True).start()
 
@@ -55,6 +59,7 @@ class _Worker:
         job: _Job | None = self.jobs.get()
         while job is not None:
             job()
+            job = None  # what it held may be large
             with _lock:
                 _idle.append(self)
             job = self._next()

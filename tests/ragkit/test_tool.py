@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -395,6 +396,16 @@ def test_without_a_time_limit_a_tool_stays_in_its_thread() -> None:
 
     assert version.call("{}").text == sqlite3.sqlite_version
     connection.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_tools_work_in_a_forked_process() -> None:
+    assert convert.call({"amount": 10}).text == "6.21 mi"  # leaves an idle thread behind
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if convert.call({"amount": 10}).text == "6.21 mi" else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 # -- traces -----------------------------------------------------------------------------------
