@@ -209,6 +209,18 @@ def set_limits(*, memory: int, cpu_seconds: int, file_size: int, threads: int) -
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
 
 
+def threads_of_user() -> int:
+    """Count the threads of this user's processes, which the kernel's limit counts together."""
+    count = 0
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == os.getuid():
+                count += len(os.listdir(f"/proc/{name}/task"))
+        except OSError:  # it has ended meanwhile, or is none of ours
+            continue
+    return count
+
+
 def close_others(*keep: int) -> None:
     """Close every file that is open, but the standard streams and ``keep``."""
     first = 3

@@ -17,7 +17,7 @@ import stat
 import sys
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -110,6 +110,7 @@ def _by_landlock(orders: Orders, results: int) -> None:
     _fill(scratch, orders.files, os.geteuid())
     libraries = confinement.library_folders(orders.packages)
     readable = [*libraries, *confinement.devices(), main_file]
+    orders = replace(orders, threads=orders.threads + confinement.threads_of_user())
     runner = os.fork()
     if runner == 0:
         _run(orders, main_file, scratch, readable, in_namespace=False, results=results)
