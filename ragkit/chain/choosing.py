@@ -11,6 +11,7 @@ from ragkit.chain.steps import Step, name_of, recordable, run_all, run_step
 from ragkit.errors import ChainError, RagkitError, UsageError
 from ragkit.events import span
 from ragkit.llm.fence import fenced, new_nonce
+from ragkit.llm.protocol import Message
 
 if TYPE_CHECKING:
     from ragkit.chain.asking import Parsed
@@ -147,7 +148,8 @@ def guarded(
             wrong, ``False`` that something is; an error in a guard counts as not passing.
         attempts: How often the step is run, at most.
         correct: Makes the value for the next attempt from the last value, the result and what is
-            wrong with it. Default: a text gets a sentence that says so, anything else stays.
+            wrong with it. Default: a text gets a sentence that says so, messages get two more, anything
+            else stays.
         refusal: What to return when no attempt passed, or a function of what was wrong that
             returns it; ``None`` to raise :class:`ragkit.errors.ChainError` instead.
         name: What it is called in traces.
@@ -200,6 +202,9 @@ def _objection(guards: Sequence[Guard], result: Any) -> str | None:
 
 
 def _with_objection(value: Any, result: Any, wrong: str) -> Any:
-    if not isinstance(value, str):
-        return value
-    return f"{value}\n\nAn earlier answer was not accepted, because {wrong}. It was:\n{result}"
+    if isinstance(value, str):
+        return f"{value}\n\nAn earlier answer was not accepted, because {wrong}. It was:\n{result}"
+    if isinstance(value, Sequence) and value and all(isinstance(v, Message) for v in value):
+        objection = Message("user", f"This is not accepted, because {wrong}. Answer again.")
+        return (*value, Message("assistant", str(result)), objection)
+    return value

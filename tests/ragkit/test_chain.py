@@ -434,6 +434,15 @@ def test_guards_let_pass_or_ask_again() -> None:
     assert "because it names no source" in model.calls[1][-1].content
 
 
+def test_a_model_sees_what_was_not_accepted() -> None:
+    template = PromptTemplate("How long is {what}?")
+    with ScriptedModel("Long.", "Two years.") as model:
+        chain = sequence(template, guarded(ask(model), lambda text: "Two" in text))
+        assert chain({"what": "it"}) == "Two years."
+    assert [message.role for message in model.calls[1]] == ["user", "assistant", "user"]
+    assert model.calls[1][1].content == "Long."
+
+
 def test_guards_end_in_a_refusal_or_an_error() -> None:
     with pytest.raises(ChainError, match="the result of double was not accepted: too large"):
         guarded(double, lambda n: "too large")(1)

@@ -233,6 +233,31 @@ def test_the_check_in_other_dialects(dialect: str, statement: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("dialect", "statement"),
+    [
+        ("clickhouse", "SELECT * FROM orders SETTINGS readonly = 0"),
+        ("clickhouse", "SELECT * FROM url('http://evil.example', CSV, 'a String')"),
+        ("clickhouse", "SELECT * FROM file('/etc/passwd')"),
+        ("duckdb", "SELECT * FROM glob('/*')"),
+        ("duckdb", "SELECT * FROM read_text('/etc/passwd')"),
+        ("duckdb", "SELECT getenv('HOME')"),
+        ("mysql", "SELECT get_lock('a', 1)"),
+        ("mysql", "SELECT benchmark(1000000000, sha1('a'))"),
+        ("mysql", "SELECT @x := 1"),
+        ("mssql", "SELECT * FROM openquery(x, 'DELETE FROM orders')"),
+        ("oracle", "SELECT dbms_xmlgen.getxml('SELECT 1') FROM dual"),
+        ("bigquery", "SELECT * FROM external_query('a', 'b')"),
+        ("snowflake", "SELECT * FROM @stage/x"),
+        ("snowflake", "SELECT system$abort_session(1)"),
+        ("postgresql", "SELECT * FROM lower('x')"),
+    ],
+)
+def test_the_check_knows_what_other_databases_can_do(dialect: str, statement: str) -> None:
+    with pytest.raises(StatementError):
+        check_statement(statement, dialect, tables=READABLE)
+
+
+@pytest.mark.parametrize(
     ("url", "reason"),
     [
         ("shop.db", "must be given as a URL"),

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ragkit.agent.tools.sql_functions import HARMLESS_FUNCTIONS
+from ragkit.agent.tools.sql_functions import HARMLESS_FUNCTIONS, HARMLESS_TABLE_FUNCTIONS
 
 _Node = Any  # an expression of sqlglot, whose base class has another name in each major version
 
@@ -98,7 +98,8 @@ def check_statement(
     if not isinstance(tree, exp.Select | exp.SetOperation | exp.Subquery | exp.Values):
         raise StatementError(f"only queries (SELECT) are run, not {_kind(tree)}")
     forbidden = tuple(getattr(exp, name) for name in _FORBIDDEN if hasattr(exp, name))
-    harmless = HARMLESS_FUNCTIONS | {name.lower() for name in functions}
+    own = {name.lower() for name in functions}
+    harmless, as_table = HARMLESS_FUNCTIONS | own, HARMLESS_TABLE_FUNCTIONS | own
     for node in tree.walk():
         # Only what writes is refused of DML and DDL: queries are DDL's kin in some versions.
         if isinstance(node, forbidden) and not isinstance(node, exp.Query):
@@ -109,7 +110,13 @@ def check_statement(
             if node.parent.sql(dialect=read).lower().startswith("pg_catalog."):
                 continue
             raise StatementError(f"functions are called without a schema, unlike {_kind(node)}")
-        if isinstance(node, exp.Table) and tables is not None:
+        if isinstance(node, exp.Query) and node.args.get("settings"):
+            raise StatementError("settings are not for a query to change")
+        if isinstance(node, exp.Table) and isinstance(node.this, exp.Func):
+            name = node.this.sql(dialect=read).partition("(")[0].lower()
+            if name not in as_table:
+                raise StatementError(f"the function {name!r} may not be read as a table")
+        elif isinstance(node, exp.Table) and tables is not None:
             _check_table(node, dialect, tables)
     try:
         return str(tree.sql(dialect=read, comments=False))
@@ -126,8 +133,6 @@ def _check_function(node: _Node, harmless: Collection[str]) -> None:
 def _check_table(node: _Node, dialect: str, tables: Collection[TableName]) -> None:
     from sqlglot import expressions as exp
 
-    if isinstance(node.this, exp.Func):
-        return  # a table function, checked as a function
     if not isinstance(node.this, exp.Identifier):
         raise StatementError(f"{_kind(node)} is not the name of a table")
     name, schema = _folded(node.this, dialect), node.args.get("db")

@@ -50,4 +50,14 @@ generate_series current_database current_schema version sqlite_version md5 sha22
 sha512 crc32 gen_random_uuid uuid_generate_v4 greatest least coalesce
 """
 
+# Those of them that may stand for a table; a name can mean another function there.
+_TABLE_NAMES = """
+generate_series generate_subscripts json_array_elements json_array_elements_text json_each
+json_each_text json_object_keys json_table json_to_record json_to_recordset json_tree
+jsonb_array_elements jsonb_array_elements_text jsonb_each jsonb_each_text jsonb_object_keys
+jsonb_path_query jsonb_to_record jsonb_to_recordset openjson regexp_matches regexp_split_to_table
+string_split string_to_table unnest xmltable
+"""
+
+HARMLESS_TABLE_FUNCTIONS = frozenset(_TABLE_NAMES.split())
 HARMLESS_FUNCTIONS = frozenset(_NAMES.split())
