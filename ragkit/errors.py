@@ -14,7 +14,8 @@ RagkitError
 │   ├── BudgetError              asking it would go over a limit that the user set
 │   ├── PromptTooLongError       the prompt is longer than it can read
 │   └── ToolsUnsupportedError    the server cannot call tools with it
-└── ChainError                 a chain got no result that it could accept         exit code 3
+├── ChainError                 a chain got no result that it could accept         exit code 3
+└── SandboxError               this machine cannot confine code, so none is run   exit code 3
 
 A file that cannot be loaded raises nothing here: it is an entry in the ingest report.
 """
@@ -84,3 +85,7 @@ class ToolsUnsupportedError(ModelError):
 
 class ChainError(RagkitError):
     """A chain got no result that could be read, or that its guards accept."""
+
+
+class SandboxError(RagkitError):
+    """This machine offers no way to confine code, so none is run."""

@@ -18,10 +18,10 @@ import pytest
 from sandbox_attempts import ALL, HARNESS
 
 from ragkit.agent.sandbox import run as sandbox
-from ragkit.agent.sandbox.run import Limits, Run, SandboxError, run_confined
-from ragkit.agent.tools import python_tool
+from ragkit.agent.sandbox.run import Run, run_confined
+from ragkit.agent.tools import SandboxLimits, python_tool
 from ragkit.agent.tools.python import show_last
-from ragkit.errors import UsageError
+from ragkit.errors import SandboxError, UsageError
 
 
 def _works(isolation: sandbox.Isolation) -> str | None:
@@ -67,7 +67,7 @@ def attempted(
         run = run_confined(
             HARNESS,
             files={"attempts.json": json.dumps(orders).encode()},
-            limits=Limits(seconds=30),
+            limits=SandboxLimits(seconds=30),
             return_files=True,
             isolation=isolation,
         )
@@ -141,9 +141,13 @@ EXHAUSTING = {
 @pytest.mark.parametrize("name", EXHAUSTING)
 def test_exhaustion_is_bounded(isolation: sandbox.Isolation, name: str) -> None:
     code, told = EXHAUSTING[name]
-    limits = Limits(seconds=0.6, memory=256 * 2**20, scratch=8 * 2**20, files=100, output=1_000)
+    limits = SandboxLimits(
+        seconds=0.6, memory=256 * 2**20, scratch=8 * 2**20, files=100, output=1_000
+    )
     if name in ("many large files", "many files", "memory", "one large file", "threads"):
-        limits = Limits(seconds=20, memory=256 * 2**20, scratch=8 * 2**20, files=100, output=1_000)
+        limits = SandboxLimits(
+            seconds=20, memory=256 * 2**20, scratch=8 * 2**20, files=100, output=1_000
+        )
     run = run_confined(code, limits=limits, isolation=isolation)
     said = f"{run.errors} {run.stopped} {run.exit_code}"
     assert any(reason in said for reason in ([told] if isinstance(told, str) else told)), said
@@ -157,7 +161,7 @@ def test_nothing_stays_behind(isolation: sandbox.Isolation) -> None:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(tempfile, "tempdir", folder)
         for code in (f"{marker} = 1", f"import time\n{marker} = time.sleep(60)"):
-            run_confined(code, limits=Limits(seconds=1.0), isolation=isolation)
+            run_confined(code, limits=SandboxLimits(seconds=1.0), isolation=isolation)
         assert list(Path(folder).iterdir()) == []
     mounts = Path("/proc/self/mounts").read_text(encoding="utf-8")
     assert "ragkit-python-" not in mounts
@@ -219,7 +223,7 @@ def test_installed_packages_only_if_asked_for(isolation: sandbox.Isolation) -> N
     code = "import numpy\nprint(numpy.arange(4).sum())"
     assert "ModuleNotFoundError" in run_confined(code, isolation=isolation).errors
     run = run_confined(
-        code, packages=True, isolation=isolation, limits=Limits(seconds=60, memory=2 * 2**30)
+        code, packages=True, isolation=isolation, limits=SandboxLimits(seconds=60, memory=2 * 2**30)
     )
     assert (run.output, run.errors) == ("6\n", "")
 
@@ -238,7 +242,7 @@ def test_paths_that_leave_the_scratch_folder_are_refused(name: str) -> None:
 
 def test_limits_that_allow_nothing_are_refused() -> None:
     with pytest.raises(UsageError, match="seconds must be positive, not 0"):
-        Limits(seconds=0)
+        SandboxLimits(seconds=0)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +330,7 @@ def test_showing_keeps_what_cannot_be_read() -> None:
 
 
 def test_a_model_is_told_what_went_wrong() -> None:
-    tool = python_tool(limits=Limits(seconds=1.0))
+    tool = python_tool(limits=SandboxLimits(seconds=1.0))
     result = tool.call({"code": "print('before')\n\n1 / 0"})
     assert result.error
     assert "exit code 1" in result.text

@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal, cast
 
-from ragkit.errors import RagkitError, UsageError
+from ragkit.errors import SandboxError, UsageError
 
 from . import seccomp
 
@@ -31,12 +31,8 @@ _START_SECONDS = 20.0
 _MEGABYTE = 2**20
 
 
-class SandboxError(RagkitError):
-    """This machine offers no way to confine code, so none is run."""
-
-
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SandboxLimits:
     """What confined code may use.
 
     Attributes:
@@ -113,7 +109,7 @@ def run_confined(
     code: str,
     *,
     files: Mapping[str, bytes] | None = None,
-    limits: Limits | None = None,
+    limits: SandboxLimits | None = None,
     packages: bool = False,
     return_files: bool = False,
     isolation: Isolation | None = None,
@@ -137,7 +133,7 @@ def run_confined(
         UsageError: a path of ``files`` is not a plain relative one.
     """
     chosen = isolation or isolation_here()
-    limits = limits or Limits()
+    limits = limits or SandboxLimits()
     for name in files or {}:
         if not is_plain_path(name):
             raise UsageError(f"a file's path must be relative, with no '..' in it, unlike {name!r}")
@@ -170,7 +166,7 @@ def isolation_here() -> Isolation:
         raise SandboxError(f"running code needs a filter of system calls: {unknown}")
     kinds: tuple[Isolation, ...] = ("namespaces", "landlock")
     for kind in kinds:
-        problem, run = _start("print(6 * 7)", {}, Limits(), False, False, kind)
+        problem, run = _start("print(6 * 7)", {}, SandboxLimits(), False, False, kind)
         if problem is None and run.output == "42\n" and run.exit_code == 0:
             return kind
         problems.append(f"{kind}: {problem or run.errors or run.stopped or 'nothing came back'}")
@@ -182,7 +178,7 @@ def isolation_here() -> Isolation:
 def _start(
     code: str,
     files: Mapping[str, bytes],
-    limits: Limits,
+    limits: SandboxLimits,
     packages: bool,
     return_files: bool,
     isolation: Isolation,
@@ -207,7 +203,7 @@ def _start(
         shutil.rmtree(base, ignore_errors=True)
 
 
-def _launch(orders: bytes, limits: Limits, isolation: Isolation) -> tuple[str | None, Run]:
+def _launch(orders: bytes, limits: SandboxLimits, isolation: Isolation) -> tuple[str | None, Run]:
     read_end, write_end = os.pipe()
     home = str(Path(__file__).parents[1])
     flags = ["-I", "-S", "-B", "-X", "utf8"]

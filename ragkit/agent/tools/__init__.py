@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ragkit.agent.sandbox.run import SandboxLimits
     from ragkit.agent.tools.arithmetic import calculator
     from ragkit.agent.tools.files import file_tools
     from ragkit.agent.tools.http import http_tool
@@ -21,17 +22,19 @@ if TYPE_CHECKING:
     from ragkit.agent.tools.web_search import web_search_tool
 
 _HOMES = {
-    "calculator": "arithmetic",
-    "file_tools": "files",
-    "http_tool": "http",
-    "openapi_tools": "openapi",
-    "python_tool": "python",
-    "sql_tool": "sql",
-    "search_kb_tool": "search_kb",
-    "web_search_tool": "web_search",
+    "SandboxLimits": "sandbox.run",
+    "calculator": "tools.arithmetic",
+    "file_tools": "tools.files",
+    "http_tool": "tools.http",
+    "openapi_tools": "tools.openapi",
+    "python_tool": "tools.python",
+    "sql_tool": "tools.sql",
+    "search_kb_tool": "tools.search_kb",
+    "web_search_tool": "tools.web_search",
 }
 
 __all__ = [
+    "SandboxLimits",
     "calculator",
     "file_tools",
     "http_tool",
@@ -46,7 +49,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"ragkit.agent.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

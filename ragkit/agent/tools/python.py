@@ -8,21 +8,19 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ragkit.agent.sandbox.run import Limits, Run, isolation_here, run_confined
+from ragkit.agent.sandbox.run import Run, SandboxLimits, isolation_here, run_confined
 from ragkit.agent.tool import ToolError, tool
 from ragkit.errors import UsageError
 
 if TYPE_CHECKING:
     from ragkit.agent.tool import Tool
 
-__all__ = ["Limits", "python_tool"]
-
 
 def python_tool(
     *,
     folder: str | Path | None = None,
     packages: bool = False,
-    limits: Limits | None = None,
+    limits: SandboxLimits | None = None,
 ) -> Tool:
     """Make the tool ``python``: runs the code a model writes, confined by the kernel.
 
@@ -44,7 +42,7 @@ def python_tool(
     place = Path(folder) if folder is not None else None
     if place is not None and not place.is_dir():
         raise UsageError(f"the folder for code must exist, unlike {str(folder)!r}")
-    chosen = limits or Limits()
+    chosen = limits or SandboxLimits()
     isolation_here()
 
     @tool(timeout=chosen.seconds + 30.0)
@@ -105,7 +103,7 @@ def _told(run: Run) -> str:
     return text or "[the program printed nothing]"
 
 
-def _read(folder: Path, limits: Limits) -> dict[str, bytes]:
+def _read(folder: Path, limits: SandboxLimits) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     size = 0
     for parent, _, names in os.walk(folder):
