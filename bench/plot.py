@@ -34,10 +34,10 @@ def draw(results: dict[str, Any], path: Path) -> None:
     for axis in axes.flat[len(shown) :]:
         axis.set_visible(False)
     for axis, (title, values) in zip(axes.flat, shown, strict=False):
-        names = list(values)
+        names = [name for name in results["toolkits"] if name in values]
         colours = [OWN if name == "ragkit" else OTHER for name in names]
-        bars = axis.barh(names, list(values.values()), color=colours)
-        axis.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
+        bars = axis.barh(names, [values[name] for name in names], color=colours)
+        axis.bar_label(bars, fmt=readable, padding=3, fontsize=8)
         axis.invert_yaxis()
         axis.margins(x=0.18)
         axis.set_title(title, fontsize=10)
@@ -45,6 +45,11 @@ def draw(results: dict[str, Any], path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
+
+
+def readable(number: float) -> str:
+    """Three digits that matter, and never an exponent."""
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
 
 def panels(results: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import process
 from eval_sets import REPOSITORY, EvalSet
 
+STARTED = time.monotonic()
 RIVALS = Path(__file__).resolve().parent / "rivals"
 
 
@@ -161,5 +163,5 @@ def folder_bytes(folder: Path) -> int:
 
 
 def say(message: str) -> None:
-    """Progress, on standard error."""
-    print(message, file=sys.stderr, flush=True)
+    """Progress on standard error, with the seconds since the start."""
+    print(f"{time.monotonic() - STARTED:6.0f} s  {message}", file=sys.stderr, flush=True)
