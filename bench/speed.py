@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 STARTS = 3
 COMMAND_STARTS = 9
-QUESTION = "What were the main results of the year?"
 
 
 def reports(bench: Bench, data: EvalSet, repeats: int) -> None:
@@ -56,13 +55,14 @@ def starts(bench: Bench, indexes: dict[str, Path]) -> None:
     times: dict[str, dict[str, list[float]]] = {
         command: {toolkit.name: [] for toolkit in bench.toolkits} for command in ("import", "once")
     }
-    for _ in range(STARTS):
+    for number in range(STARTS):
         for toolkit in bench.in_turn():
             if toolkit.name not in indexes:
                 continue
+            # Another question each time, for a toolkit may remember those asked before.
             for command, arguments in (
                 ("import", ()),
-                ("once", (indexes[toolkit.name], QUESTION)),
+                ("once", (indexes[toolkit.name], question_of(number))),
             ):
                 outcome = bench.call(toolkit, command, *arguments)
                 if outcome is not None:
@@ -73,18 +73,25 @@ def starts(bench: Bench, indexes: dict[str, Path]) -> None:
     }
     if RAGKIT.name in indexes:
         knowledge_base = str(indexes[RAGKIT.name] / "kb")
+        command = [bench.python(RAGKIT), "-m", "ragkit"]
         for label, arguments in (
-            ("`ragkit --help`", ["--help"]),
-            ("`ragkit search`", ["search", QUESTION, "--kb", knowledge_base]),
+            ("`ragkit --help`", lambda _: ["--help"]),
+            ("`ragkit search`", lambda n: ["search", question_of(n), "--kb", knowledge_base]),
         ):
             say(f"ragkit: {label}")
-            command = [bench.python(RAGKIT), "-m", "ragkit", *arguments]
             bench.results["starts"][label] = {
                 RAGKIT.name: [
-                    process.wall_seconds(command, environment=environment(RAGKIT))
-                    for _ in range(COMMAND_STARTS)
+                    process.wall_seconds(
+                        [*command, *arguments(STARTS + number)], environment=environment(RAGKIT)
+                    )
+                    for number in range(COMMAND_STARTS)
                 ]
             }
+
+
+def question_of(number: int) -> str:
+    """A question that was not asked before."""
+    return f"What were the main results of the year {2000 + number}?"
 
 
 def passages(bench: Bench, data: EvalSet) -> None:
