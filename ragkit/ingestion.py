@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ingest.errors import (
@@ -20,7 +21,7 @@ from ingest.errors import (
     UnsupportedFormatError,
 )
 from ingest.folder import FoundFile, doubted, trusted_mtime_ns
-from ragkit.errors import EmbeddingError
+from ragkit.errors import EmbeddingError, UsageError
 from ragkit.estimate import expected_seconds, note_embedding_speed
 from ragkit.events import Listener, Progress
 from ragkit.store.paths import shown
@@ -60,6 +61,12 @@ class IngestOptions:
     limits: LoadLimits | None = None
     ocr: bool = False
     retry_failed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"workers must be 1 or more: {self.workers!r}")
+        if self.ocr and find_spec("rapidocr") is None:
+            raise UsageError("text recognition (ocr) needs: pip install 'ragkit[ocr]'")
 
 
 def plan_only(

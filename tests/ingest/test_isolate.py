@@ -138,3 +138,9 @@ def test_leaving_early_ends_the_workers(tmp_path: Path) -> None:
     while pool._processes and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not pool._processes
+
+
+@pytest.mark.parametrize("limit", [{"seconds": 0}, {"memory_bytes": 1000}, {"file_bytes": -1}])
+def test_limits_that_make_no_sense_are_refused(limit: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(limit))):
+        LoadLimits(**limit)

@@ -794,3 +794,42 @@ def test_rm_asks_at_a_terminal(terminal: Callable[..., str], own_base: Path) -> 
     assert "Nothing was removed." in shown
     shown = terminal("rm", "guides/*", "--kb", own_base, stdin=Terminal("y\n"))
     assert "Removed 1 document." in shown
+
+
+@pytest.mark.parametrize(
+    "option", [("--timeout", "0"), ("--memory", "10"), ("--max-file-size", "0"), ("--workers", "0")]
+)
+def test_limits_that_nothing_could_be_read_with_are_refused(
+    run: Run, tmp_path: Path, option: tuple[str, str]
+) -> None:
+    result = run("ingest", tmp_path, *option, "--kb", tmp_path / "kb")
+    assert result.exit_code == 2
+    assert option[0] in result.stderr
+
+
+def test_limits_of_the_command_line_reach_the_loaders(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "small.txt").write_text("The warranty lasts two years.", encoding="utf-8")
+    (folder / "large.txt").write_text("word " * 300_000, encoding="utf-8")
+    (folder / "deep.html").write_text("<div>" * 150_000 + "words", encoding="utf-8")
+    options = ("--max-file-size", "1", "--timeout", "1", "--workers", "1", "--memory", "900")
+    result = run("ingest", folder, *options, "--kb", tmp_path / "kb", "--json")
+    assert result.exit_code == 1
+    report = document(result)
+    assert report["added"] == ["small.txt"]
+    reasons = {note["path"]: note["reason"] for note in report["failed"]}
+    assert (
+        reasons["large.txt"]
+        == "it has 1,500,000 bytes; the limit is 1,000,000 bytes (--max-file-size)"
+    )
+    assert reasons["deep.html"] == "loading it took more than 1 seconds (--timeout); given up"
+
+
+def test_text_recognition_without_its_package_is_refused_at_once(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    result = run("ingest", tmp_path, "--ocr", "--kb", tmp_path / "kb")
+    assert result.exit_code == 2
+    assert "pip install 'ragkit[ocr]'" in result.stderr
