@@ -58,7 +58,8 @@ def load_model(
             ``OPENAI_API_KEY``, for ``azure:`` its ``AZURE_OPENAI_API_KEY``; a server named by ``base_url`` may need none.
         timeout: Seconds that one reply may take in all, retries included.
         context_window: Tokens that prompt and reply may hold together; the default is what is
-            known of the model, else a size that such servers are commonly run with.
+            known of the model, or what its server says of it when it is first asked, else a
+            size that such servers are commonly run with.
 
     Raises:
         UsageError: ``name`` has no known form, or an option does not go with it.

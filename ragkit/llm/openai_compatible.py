@@ -16,6 +16,12 @@ from ragkit.events import span
 from ragkit.llm.deadline import seconds_left, within
 from ragkit.llm.failures import explain
 from ragkit.llm.fragments import ToolCallFragments
+from ragkit.llm.known_windows import (
+    DEFAULT_WINDOW,
+    OLLAMA_WINDOW,
+    known_window,
+    served_window,
+)
 from ragkit.llm.protocol import (
     Delta,
     FinishReason,
@@ -38,22 +44,6 @@ OLLAMA_URL = "http://localhost:11434/v1"
 _CONNECT_SECONDS = 10.0
 # A local model may think this long about a long prompt before its first word.
 _SILENCE_SECONDS = 120.0
-
-# Tokens, by the beginning of the name, the longer beginnings first.
-_OPENAI_WINDOWS = {
-    "gpt-3.5": 16_385,
-    "gpt-4.1": 1_000_000,
-    "gpt-4o": 128_000,
-    "gpt-4-turbo": 128_000,
-    "gpt-4": 8_192,
-    "gpt-5": 272_000,
-    "o1": 128_000,
-    "o3": 200_000,
-    "o4": 200_000,
-}
-_OTHER_WINDOW = 8_192
-# Ollama cuts a longer prompt silently unless it was started with more.
-_OLLAMA_WINDOW = 4_096
 
 # What a server that takes no key is sent in its place, since the protocol's header wants one.
 _NO_KEY = "no-key"
@@ -85,8 +75,13 @@ def openai_model(
         base_url=url,
         api_key=key or _NO_KEY,
         timeout=timeout,
-        context_window=context_window or _known_window(model),
+        context_window=context_window or known_window(model) or _unless_openai(url),
     )
+
+
+def _unless_openai(url: str) -> int | None:
+    """The window of a model that is not known: OpenAI's own server would not tell it."""
+    return DEFAULT_WINDOW if url == OPENAI_URL else None
 
 
 def ollama_model(
@@ -104,7 +99,7 @@ def ollama_model(
         base_url=base_url or OLLAMA_URL,
         api_key=api_key or _NO_KEY,
         timeout=timeout,
-        context_window=context_window or _OLLAMA_WINDOW,
+        context_window=context_window or OLLAMA_WINDOW,
     )
 
 
@@ -141,14 +136,9 @@ def azure_model(
         base_url=url,
         api_key=key,
         timeout=timeout,
-        context_window=context_window or _known_window(deployment),
+        context_window=context_window or known_window(deployment) or DEFAULT_WINDOW,
         azure_version=version,
     )
-
-
-def _known_window(model: str) -> int:
-    known = (size for start, size in _OPENAI_WINDOWS.items() if model.startswith(start))
-    return next(known, _OTHER_WINDOW)
 
 
 class OpenAICompatible:
@@ -162,11 +152,14 @@ class OpenAICompatible:
         base_url: str,
         api_key: str,
         timeout: float,
-        context_window: int,
+        context_window: int | None,
         use_proxy: bool = True,
         azure_version: str | None = None,
     ) -> None:
-        """Remember where the model is; nothing is imported or sent yet."""
+        """Remember where the model is; nothing is imported or sent yet.
+
+        Without ``context_window`` the server is asked for it when it is first needed.
+        """
         self._model = model
         self._name = name
         self._base_url = base_url
@@ -186,7 +179,10 @@ class OpenAICompatible:
 
     @property
     def context_window(self) -> int:
-        """How many tokens prompt and reply may hold together."""
+        """How many tokens prompt and reply may hold together; the server may be asked for it."""
+        if self._context_window is None:
+            said = served_window(self._client, self._model)
+            self._context_window = said or DEFAULT_WINDOW
         return self._context_window
 
     @property

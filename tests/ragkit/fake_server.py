@@ -24,6 +24,15 @@ class Handler(BaseHTTPRequestHandler):
         scripts = self.server.scripts
         (scripts.pop(0) if len(scripts) > 1 else scripts[0])(self)
 
+    def do_GET(self) -> None:
+        self.server.paths.append(self.path)
+        content = json.dumps({"object": "list", "data": self.server.models}).encode()
+        self.send_response(200 if self.server.models else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
     def fail(self, status: int, error: dict[str, object], **headers: str) -> None:
         content = json.dumps({"error": error}).encode()
         self.send_response(status)
@@ -70,6 +79,7 @@ class FakeServer(ThreadingHTTPServer):
         self.scripts: list[Script] = []
         self.requests: list[tuple[HTTPMessage, dict[str, object]]] = []
         self.paths: list[str] = []
+        self.models: list[dict[str, object]] = []
         self.released = threading.Event()
 
     @property

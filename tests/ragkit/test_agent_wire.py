@@ -274,9 +274,9 @@ def test_no_fault_loses_a_session(server: FakeServer, tmp_path: Path) -> None:
         chat = kb.chat("ann", model="openai:tiny")
         server.scripts = [say_text("Two years [1].")]
         chat.ask("How long is the warranty of the heron?")
-        for name in ("401", "cut", "malformed"):
+        for name, again in (("401", "again"), ("cut", "please"), ("malformed", "now")):
             server.scripts = [FAULTS[name]]
-            answer = chat.ask("How long is the warranty of the heron?")
+            answer = chat.ask(f"How long is the warranty of the heron, {again}?")
             assert answer.text
             assert answer.degraded
     with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
@@ -294,7 +294,7 @@ def test_azure_is_reached_by_its_own_paths(
     assert complete(load_model("azure:mine"), [Message("user", "hi")]).text == "Hello!"
     monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
     assert complete(load_model("azure:mine"), [Message("user", "hi")]).text == "Hello!"
-    assert server.paths == [
+    assert [path for path in server.paths if "chat" in path] == [
         "/openai/v1/chat/completions",
         "/openai/deployments/mine/chat/completions?api-version=2024-10-21",
     ]

@@ -77,6 +77,30 @@ def test_context_windows() -> None:
     assert load_model("ollama:llama3.2", context_window=32_768).context_window == 32_768
 
 
+@pytest.mark.parametrize(
+    ("models", "window"),
+    [
+        ([{"id": "other"}, {"id": "tiny", "max_model_len": 32_768}], 32_768),
+        ([{"id": "/models/some.gguf", "meta": {"n_ctx": 2_048, "n_ctx_train": 8_192}}], 2_048),
+        ([{"id": "tiny", "context_length": 131_072}], 131_072),
+        ([{"id": "tiny"}, {"id": "other"}], 8_192),
+        ([{"id": "tiny", "max_model_len": "many"}], 8_192),
+        ([{"id": "a", "max_model_len": 999}, {"id": "b"}], 8_192),
+        ([], 8_192),
+    ],
+)
+def test_a_server_is_asked_once_for_the_window_of_a_model_that_is_not_known(
+    server: FakeServer, models: list[dict[str, object]], window: int
+) -> None:
+    server.models = models
+    model = load_model("openai:tiny", base_url=server.url)
+    assert server.paths == []
+    assert [model.context_window, model.context_window] == [window, window]
+    assert server.paths == ["/v1/models"]
+    load_model("openai:gpt-4o", base_url=server.url).context_window  # noqa: B018 - it is known
+    assert server.paths == ["/v1/models"]
+
+
 def test_making_a_model_sends_and_imports_nothing(server: FakeServer) -> None:
     server.scripts = [hello]
     load_model("openai:tiny", base_url=server.url)
