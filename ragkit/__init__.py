@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ragkit.chat import Chat
     from ragkit.errors import (
         BudgetError,
+        ChainError,
         CorruptError,
         EmbeddingError,
         FingerprintError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         NotFoundError,
         PromptTooLongError,
         RagkitError,
+        SandboxError,
         UsageError,
         VersionError,
     )
@@ -78,6 +80,8 @@ _HOMES = {
     "ragkit.chat": ("Chat",),
     "ragkit.errors": (
         "BudgetError",
+        "ChainError",
+        "ChainError",
         "CorruptError",
         "EmbeddingError",
         "FingerprintError",
@@ -87,6 +91,8 @@ _HOMES = {
         "NotFoundError",
         "PromptTooLongError",
         "RagkitError",
+        "SandboxError",
+        "SandboxError",
         "UsageError",
         "VersionError",
     ),
@@ -119,6 +125,7 @@ __all__ = [
     "AnswerSettings",
     "Budget",
     "BudgetError",
+    "ChainError",
     "Chat",
     "Citation",
     "CorruptError",
@@ -142,6 +149,7 @@ __all__ = [
     "RagkitError",
     "Ranks",
     "RunState",
+    "SandboxError",
     "SearchResult",
     "Sources",
     "Status",
