@@ -30,7 +30,7 @@ An error is `{"error": {"type", "message"}}`.
 | command | document |
 |---|---|
 | `ingest` | `added`, `changed`, `moved`, `removed` (paths), `same` (number), `failed` and `warnings` (each `{"path", "reason"}`), `chunks`, `vectors`, `seconds`; with `--dry-run` also `expected_seconds` |
-| `search` | `hits` (each `{"path", "page", "start", "end", "text", "score", "heading", "ranks": {"dense", "lexical", "rerank"}}`), `degraded` |
+| `search` | `hits` (each `{"path", "page", "start", "end", "text", "score", "heading", "ranks": {"dense", "lexical", "rerank"}}`), `degraded`, `notes` (what was made of the question); with `--explain` also `considered` |
 | `ask` | `answer`, `refused`, `reason`, `citations` (each `{"n", "path", "page", "start", "end", "quote"}`), `unsupported`, `degraded`, `model`, `usage` (`{"input_tokens", "output_tokens", "cost"}`, cost null where no price is known), `seconds`, `trace`, `confidence` (0 to 1: that the documents hold an answer), `reason_code` (null, `"no_passage"`, `"no_sentence"`, `"low_confidence"` or `"model"`), `cached` |
 | `shell` | `answers`: for each line of input `question` and what `ask` gives, or `error` |
 | `agent` | `answer`, `stopped` (`"answer"`, or what ended the run), `steps` (each `{"number", "text", "calls", "usage", "seconds"}`, a call being `{"id", "tool", "arguments", "result", "error", "refused", "seconds"}`), `usage`, `cost` (US dollars, null if unknown), `seconds`, `degraded`, `model`, `trace` |

@@ -138,9 +138,10 @@ def where_option(function: _Function) -> _Function:
         "conditions",
         metavar="KEY=VALUE",
         multiple=True,
-        help="Only documents for which this holds: path=GLOB, type=pdf (html, markdown, text), or"
-        " the file's date, as in 'date>=2024-01-01'. Give it again to narrow further; the same"
-        " path or type key twice means either.",
+        help="Only what this holds for: path=GLOB, type=pdf (html, markdown, text), the file's date"
+        " as in 'date>=2024-01-01', heading=GLOB (passages under it), or any of the documents'"
+        " metadata, as in author=GLOB. Give it again to narrow further; the same key twice means"
+        " either, dates excepted.",
     )(function)
 
 

@@ -17,6 +17,7 @@ from ragkit.tracing import total_usage
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ragkit.results import SearchResult
     from ragkit.tracing import Trace
 
 _MOST_HITS = 8
@@ -127,6 +128,40 @@ def _details(step: Span, *, verbose: bool) -> Iterator[Text]:
         for label, content in (("in", step.inputs), ("out", step.outputs)):
             if content and not hits and step.kind != "answer":
                 yield Text(f"{label}: {_one_line(str(content), _MOST_CHARACTERS)}", style="faint")
+
+
+def print_considered(out: Console, result: SearchResult) -> None:
+    """Print what a search made of its question, and what became of each passage it considered."""
+    from rich.table import Table
+
+    for sentence in result.notes:
+        out.print(Text(printable(sentence), style="faint"))
+    if not result.considered:
+        return
+    reranked = any(passage.rerank_score is not None for passage in result.considered)
+    table = Table(box=None, pad_edge=False, header_style="faint")
+    heads = ["score", "meaning", "words", *(["reranked"] if reranked else []), "passage", ""]
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for passage in result.considered:
+        place = printable_path(passage.path)
+        place += f", page {passage.page}" if passage.page is not None else ""
+        rerank = [] if not reranked else [_staged(None, passage.rerank_score)]
+        table.add_row(
+            f"{passage.score:.3f}",
+            _staged(passage.dense_rank, passage.dense_score),
+            _staged(passage.lexical_rank, passage.lexical_score),
+            *rerank,
+            Text(f"{place} [{passage.start}:{passage.end}]", style="path"),
+            Text(passage.outcome, style="faint"),
+        )
+    out.print(table)
+
+
+def _staged(rank: int | None, score: float | None) -> str:
+    if score is None:
+        return "-"
+    return f"{score:.3f}" if rank is None else f"{rank}. {score:.3f}"
 
 
 def _hit_line(number: int, hit: Mapping[str, Any]) -> Text:

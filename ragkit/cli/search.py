@@ -19,6 +19,7 @@ from ragkit.cli.common import (
 from ragkit.cli.output import print_json
 
 if TYPE_CHECKING:
+    from ragkit.retrieve.expansion import Expansion
     from ragkit.retrieve.search import Mode
 
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
         'ragkit search "how long is the warranty"',
         "ragkit search warranty -k 3 --where 'path=manuals/*' --where type=pdf",
         "ragkit search --mode lexical E-1042 --json",
+        'ragkit search "what is the quick ratio" --explain',
+        "ragkit search warranty --where 'heading=Terms*' --where author=Smith",
     ),
 )
 @click.argument("question", metavar="QUESTION", nargs=-1, required=True)
@@ -49,6 +52,30 @@ if TYPE_CHECKING:
     show_default=True,
     help="Search by meaning (dense), by words (lexical), or by both.",
 )
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Show what each stage gave every passage it considered, and why it was kept or dropped.",
+)
+@click.option(
+    "--rerank",
+    metavar="NAME",
+    help="Look at the best passages again: 'sentences' (by their best sentence, no other model), or"
+    " the name or folder of a cross-encoder; ':int8' after it compiles it.",
+)
+@click.option(
+    "--expand",
+    type=click.Choice(["acronyms", "comparison"]),
+    multiple=True,
+    help="Search also for what acronyms stand for in the documents, or for each of two things that"
+    " are compared.",
+)
+@click.option(
+    "--context-tokens",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Widen passages by what stands around them, up to N tokens in all.",
+)
 @embedder_options
 @common_options
 def command(
@@ -57,19 +84,37 @@ def command(
     limit: int,
     conditions: tuple[str, ...],
     mode: Mode,
+    explain: bool,
+    rerank: str | None,
+    expand: tuple[Expansion, ...],
+    context_tokens: int | None,
     embedder: str | None,
     embedder_base_url: str | None,
 ) -> None:
     """Find the passages that fit a question, best first.
 
-    QUESTION may be several words, or - to read it from stdin. Scores are between 0 and 1.
+    QUESTION may be several words, or - to read it from stdin. Scores are between 0 and 1, higher is
+    better: a weighted mean of likeness of meaning (cosine) and of the share of the question's words
+    that were found, by their rarity.
     """
     text = read_question(question)
     where = parse_where(conditions)
     with open_kb(common, embedder=embedder, embedder_base_url=embedder_base_url) as kb:
-        result = kb.retrieve(text, k=limit, where=where, mode=mode)
+        result = kb.retrieve(
+            text,
+            k=limit,
+            where=where,
+            mode=mode,
+            explain=explain,
+            rerank=rerank,
+            expand=expand,
+            context_tokens=context_tokens,
+        )
         if common.as_json:
-            print_json({"hits": result.hits, "degraded": result.degraded})
+            document = {"hits": result.hits, "degraded": result.degraded, "notes": result.notes}
+            if explain:
+                document["considered"] = result.considered
+            print_json(document)
             return
         from ragkit.cli.render import print_degraded, print_hits, print_stages
         from ragkit.cli.terminal import console
@@ -77,5 +122,9 @@ def command(
         out = console()
         print_hits(out, kb, result.hits, text, filtered=where is not None, verbose=common.verbose)
         print_degraded(result.degraded)
+        if explain:
+            from ragkit.cli.explain import print_considered
+
+            print_considered(out, result)
         if common.verbose:
             print_stages(result.milliseconds)

@@ -130,7 +130,7 @@ def meaning(short: str, text: str) -> str | None:
             if name is not None:
                 return name
         after = re.match(r"\s*\(([^()]{3,120})\)", text[match.end() :])
-        if after and _initials(after[1]) in (letters, [*letters, "s"]):
+        if after and letters in _initials(after[1]):
             return after[1].strip()
     return None
 
@@ -139,14 +139,18 @@ def _last_words(text: str, letters: Sequence[str]) -> str | None:
     words = list(_WORD.finditer(text[-200:]))
     for count in range(len(letters), min(len(words), 2 * len(letters)) + 1):
         tail = words[-count:]
-        if _initials(" ".join(word[0] for word in tail)) == list(letters):
+        if list(letters) in _initials(" ".join(word[0] for word in tail)):
             return text[-200:][tail[0].start() : tail[-1].end()]
     return None
 
 
-def _initials(name: str) -> list[str]:
+def _initials(name: str) -> tuple[list[str], list[str]]:
+    """Return the first letters of a name's words: of all, and without such as "of" and "the"."""
     words = [part for word in _WORD.findall(name) for part in re.split(r"[-’']", word) if part]
-    return [word[0].casefold() for word in words if word.casefold() not in _SMALL]
+    return (
+        [word[0].casefold() for word in words],
+        [word[0].casefold() for word in words if word.casefold() not in _SMALL],
+    )
 
 
 def _defines(text: str, short: str, name: str) -> bool:

@@ -148,18 +148,29 @@ def chunk_ids(
 
 
 def _chunks_under(connection: sqlite3.Connection, headings: Sequence[str]) -> list[tuple[int, int]]:
-    """Chunks (with their documents) that stand under one of some headings, ascending."""
-    paths = connection.execute("SELECT DISTINCT heading FROM chunks WHERE heading <> '[]'")
-    fitting = [
-        path
-        for (path,) in paths.fetchall()
-        if any(match_text(headings, heading) for heading in json.loads(path))
-    ]
-    return connection.execute(
-        "SELECT id, document_id FROM chunks WHERE heading IN (SELECT value FROM json_each(?))"
-        " ORDER BY id",
-        (json.dumps(fitting),),
-    ).fetchall()
+    """Chunks (with their documents) that hold text under one of some headings, ascending.
+
+    A chunk may hold several small sections; its own heading is that of the first.
+    """
+    found: list[tuple[int, int]] = []
+    for document_id, layout in connection.execute("SELECT document_id, layout FROM contents"):
+        _pages, sections, _blocks = load_layout(layout)
+        spans = [
+            (section.start, section.end)
+            for section in sections
+            if any(match_text(headings, heading) for heading in section.path)
+        ]
+        if not spans:
+            continue
+        rows = connection.execute(
+            "SELECT id, start_offset, end_offset FROM chunks WHERE document_id = ?", (document_id,)
+        )
+        found += [
+            (chunk_id, document_id)
+            for chunk_id, start, end in rows
+            if any(start < last and first < end for first, last in spans)
+        ]
+    return sorted(found)
 
 
 def _with_metadata(

@@ -1,0 +1,322 @@
+"""What a search does beyond its defaults, through the public API, on real files."""
+
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from safetensors.numpy import load_file, save_file
+from tiny_models import WIDTH, write_bert
+
+from ragkit import KnowledgeBase, UsageError
+from ragkit.cli.app import cli
+from ragkit.results import SearchResult
+from ragkit.retrieve.expansion import compared, meaning
+from ragkit.retrieve.history import refers_back
+from ragkit.testing import HashEmbedder, ScriptedModel
+
+SECTIONS = "\n".join(
+    f"# Part {number}\n\n" + " ".join(f"word{number}x{count} filler text." for count in range(60))
+    for number in range(3)
+)
+FILES = {
+    "liquidity.md": (
+        "---\nauthor: Ada Lovelace\n---\n# Liquidity\n\nThe quick ratio (QR) was 1.2 last year.\n\n"
+        "# Balance\n\nTotal current assets were 300, total current liabilities 250.\n"
+    ),
+    "kettle.md": "# Warranty\n\nThe warranty for the kettle is three years.\n",
+    "teapot.md": "# Warranty\n\nThe teapot has a warranty of one year.\n",
+    "long.md": SECTIONS,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("stages")
+    for name, text in FILES.items():
+        (root / name).write_text(text, encoding="utf-8")
+    with KnowledgeBase(root / "kb", embedder=HashEmbedder()) as base:
+        base.ingest([root / name for name in FILES])
+    return root
+
+
+@pytest.fixture
+def kb(folder: Path) -> Iterator[KnowledgeBase]:
+    with KnowledgeBase(folder / "kb", embedder=HashEmbedder()) as base:
+        yield base
+
+
+def holds(kb: KnowledgeBase, result: SearchResult) -> bool:
+    return all(kb.text(hit.path)[hit.start : hit.end] == hit.text for hit in result.hits)
+
+
+def test_an_explanation_says_what_became_of_each_passage(kb: KnowledgeBase) -> None:
+    result = kb.retrieve("kettle warranty", k=1, explain=True)
+    first, second = result.considered[:2]
+    assert (first.path, first.outcome) == ("kettle.md", "hit 1")
+    assert second.outcome.startswith("dropped: place 2, 1 asked for")
+    assert first.score == result.hits[0].score
+    assert first.lexical_rank == first.dense_rank == 1
+    assert 0 < (first.lexical_score or 0) <= 1
+    scores = [passage.score for passage in result.considered]
+    assert scores == sorted(scores, reverse=True)
+    assert kb.retrieve("kettle warranty", k=1).considered == ()
+
+
+def test_a_slip_is_read_as_the_word_that_was_meant_and_said_so(kb: KnowledgeBase) -> None:
+    result = kb.retrieve("kettel", mode="lexical")
+    assert result.hits[0].path == "kettle.md"
+    assert "'kettel'" in result.notes[0]
+
+
+def test_a_figure_is_found_by_its_components(kb: KnowledgeBase) -> None:
+    result = kb.retrieve("working capital", mode="lexical")
+    assert "Total current assets" in result.hits[0].text
+    assert "computed from" in result.notes[0]
+
+
+def test_sentences_rerank_without_another_model(kb: KnowledgeBase) -> None:
+    result = kb.retrieve("The teapot has a warranty of one year.", k=3, rerank="sentences")
+    assert result.hits[0].path == "teapot.md"
+    assert result.hits[0].score == pytest.approx(1, abs=1e-3)
+    assert [hit.ranks.rerank for hit in result.hits] == [1, 2, 3]
+    assert result.degraded == ()
+    assert "rerank" in result.milliseconds
+
+
+def test_a_language_model_reranks(kb: KnowledgeBase) -> None:
+    before = [hit.path for hit in kb.search("warranty", k=2)]
+    model = ScriptedModel(["1: 2\n2: 9.5\n3: 0"])
+    result = kb.retrieve("warranty", k=2, rerank="llm", model=model)
+    assert [hit.path for hit in result.hits] == before[::-1]
+    assert result.hits[0].score == pytest.approx(0.95)
+    model.assert_done()
+
+
+@pytest.mark.parametrize("rerank", ["llm", "./no-such-cross-encoder"])
+def test_a_reranker_that_fails_is_left_out_out_loud(kb: KnowledgeBase, rerank: str) -> None:
+    result = kb.retrieve("warranty", rerank=rerank)
+    assert result.hits == tuple(kb.search("warranty"))
+    assert result.degraded[-1].startswith("not reranked: ")
+
+
+def test_a_model_that_gives_no_grades_is_left_out_out_loud(kb: KnowledgeBase) -> None:
+    result = kb.retrieve("warranty", rerank="llm", model=ScriptedModel(["I would rather not."]))
+    assert result.hits
+    assert "no grades" in result.degraded[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["", ":int8"])
+def test_a_cross_encoder_reranks(kb: KnowledgeBase, tmp_path: Path, form: str) -> None:
+    model = write_cross_encoder(tmp_path / "cross")
+    result = kb.retrieve("warranty", k=4, rerank=f"{model}{form}")
+    assert result.degraded == ()
+    scores = [hit.score for hit in result.hits]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    assert len(set(scores)) > 1
+
+
+def write_cross_encoder(folder: Path) -> Path:
+    import numpy as np
+
+    write_bert(
+        folder,
+        architectures=["BertForSequenceClassification"],
+        num_labels=1,
+        id2label={"0": "relevance"},
+        label2id={"relevance": 0},
+    )
+    for name in ("modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"):
+        (folder / name).unlink()
+    random = np.random.default_rng(1)
+    weights = {f"bert.{name}": w for name, w in load_file(folder / "model.safetensors").items()}
+    for name, outputs in (("bert.pooler.dense", WIDTH), ("classifier", 1)):
+        weights[f"{name}.weight"] = random.normal(size=(outputs, WIDTH)).astype(np.float32)
+        weights[f"{name}.bias"] = np.zeros(outputs, np.float32)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def test_acronyms_are_read_from_the_documents(kb: KnowledgeBase) -> None:
+    for question in ("What was the QR?", "What was the quick ratio?"):
+        notes = kb.retrieve(question, expand=["acronyms"]).notes
+        assert any("'QR' is 'quick ratio'" in note for note in notes), question
+    assert kb.retrieve("What is the XQ?", expand=["acronyms"]).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("short", "text", "name"),
+    [
+        ("QR", "the quick ratio (QR) fell", "quick ratio"),
+        ("QR", "QR (quick ratio) fell", "quick ratio"),
+        ("ROE", "the return on equity (ROE)", "return on equity"),
+        ("CEO", "our chief executive officer (CEO)", "chief executive officer"),
+        ("QR", "see the figure (QR)", None),
+        ("QR", "QR is not explained", None),
+    ],
+)
+def test_meaning_of_an_acronym(short: str, text: str, name: str | None) -> None:
+    found = meaning(short, text)
+    assert (found or "").removeprefix("the ") == (name or "")
+
+
+@pytest.mark.parametrize(
+    ("question", "sides"),
+    [
+        ("What is the difference between the kettle and the teapot?", ("the kettle", "the teapot")),
+        ("kettle vs. teapot", ("kettle", "teapot")),
+        ("Compare the kettle with the teapot", ("the kettle", "the teapot")),
+        ("How long is the warranty?", None),
+    ],
+)
+def test_comparisons_are_taken_apart(question: str, sides: tuple[str, str] | None) -> None:
+    assert compared(question) == sides
+
+
+def test_a_comparison_searches_for_each_side(kb: KnowledgeBase) -> None:
+    result = kb.retrieve("difference between kettle and teapot", k=2, expand=["comparison"])
+    assert {hit.path for hit in result.hits} == {"kettle.md", "teapot.md"}
+    assert "each side" in result.notes[-1]
+
+
+def test_an_imagined_answer_is_searched_for(kb: KnowledgeBase) -> None:
+    model = ScriptedModel(["The teapot has a warranty of one year."])
+    result = kb.retrieve("How long?", expand=["hyde"], model=model)
+    assert result.hits[0].path == "teapot.md"
+    without = kb.retrieve("How long?", expand=["hyde"])
+    assert "needs a language model" in without.degraded[-1]
+
+
+HISTORY = [
+    {"role": "user", "content": "How long is the warranty of the kettle?"},
+    {"role": "assistant", "content": "Three years."},
+]
+
+
+def test_a_question_that_refers_back_is_rewritten_by_the_model(kb: KnowledgeBase) -> None:
+    model = ScriptedModel(["How long is the warranty of the teapot?"])
+    result = kb.retrieve("And its lid, or the other one?", history=HISTORY, model=model)
+    assert result.hits[0].path == "teapot.md"
+    assert "rewritten" in result.notes[0]
+
+
+def test_a_question_that_stands_alone_is_not_sent_to_the_model(kb: KnowledgeBase) -> None:
+    model = ScriptedModel([])
+    result = kb.retrieve(
+        "How many years of warranty come with a teapot?", history=HISTORY, model=model
+    )
+    assert result.degraded == ()
+    assert model.calls == []
+
+
+def test_a_rewrite_that_is_no_question_is_not_used(kb: KnowledgeBase) -> None:
+    model = ScriptedModel(["Sure!\nHere it is."])
+    result = kb.retrieve("And its lid?", history=HISTORY, model=model)
+    assert "not rewritten" in result.degraded[0]
+    assert "kettle" in result.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "refers"),
+    [
+        ("How long is it?", True),
+        ("And the frame?", True),
+        ("Benefits?", True),
+        ("How many years of warranty come with a kettle?", False),
+    ],
+)
+def test_references_are_noticed(question: str, refers: bool) -> None:
+    assert refers_back(question) is refers
+
+
+def test_context_grows_within_the_section_and_the_budget(kb: KnowledgeBase) -> None:
+    plain = kb.retrieve("word1x30", k=1)
+    wide = kb.retrieve("word1x30", k=1, context_tokens=10_000)
+    assert len(wide.hits[0].text) > len(plain.hits[0].text)
+    assert "word1x0" in wide.hits[0].text
+    assert "word1x59" in wide.hits[0].text
+    assert "word0x" not in wide.hits[0].text
+    assert holds(kb, wide)
+    for budget in (1, 50, 120, 300):
+        result = kb.retrieve("word1x30 word2x4", k=5, context_tokens=budget)
+        assert holds(kb, result)
+        assert result.hits
+        spans = sorted((hit.path, hit.start, hit.end) for hit in result.hits)
+        assert all(one[0] != other[0] or one[2] <= other[1] for one, other in pairwise(spans))
+        used = sum(len(hit.text.split()) for hit in result.hits)
+        assert used <= budget or len(result.hits) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"expand": ["synonyms"]},
+        {"expand": "acronyms"},
+        {"context_tokens": 0},
+        {"rerank": " "},
+        {"reranker": "sentences"},
+    ],
+)
+def test_bad_options_are_errors(kb: KnowledgeBase, options: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        kb.search("warranty", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_filters_on_headings_and_metadata_are_exact(kb: KnowledgeBase, mode: str) -> None:
+    def found(**where: str | list[str]) -> set[tuple[str, str]]:
+        hits = kb.search("warranty ratio assets kettle", k=50, where=where, mode=mode)  # type: ignore[arg-type]
+        return {(hit.path, hit.heading) for hit in hits}
+
+    assert found(heading="warranty") == {("kettle.md", "Warranty"), ("teapot.md", "Warranty")}
+    # A small section shares its passage, and that passage's heading is of what comes first.
+    assert found(heading="Bal*") == {("liquidity.md", "")}
+    assert {path for path, _ in found(heading=["Balance", "Warranty"], path="l*")} == {
+        "liquidity.md"
+    }
+    hits = kb.search("filler text", k=50, where={"heading": "part 1"}, mode=mode)  # type: ignore[arg-type]
+    assert hits
+    assert {hit.heading for hit in hits} == {"Part 1"}
+    assert {path for path, _ in found(author="ada *")} == {"liquidity.md"}
+    assert found(heading="Nowhere") == set()
+    assert found(author="Nobody") == set()
+
+
+def test_a_filter_that_allows_nothing_says_so(kb: KnowledgeBase) -> None:
+    for where in ({"heading": "Nowhere"}, {"path": "*.pdf"}, {"author": "Nobody"}):
+        result = kb.retrieve("warranty", where=where)
+        assert result.hits == ()
+        assert "filter" in result.notes[0]
+    with pytest.raises(UsageError, match="auhtor"):
+        kb.retrieve("warranty", where={"auhtor": "Ada"})
+    assert {document.path for document in kb.documents({"heading": "Balance"})} == {"liquidity.md"}
+
+
+@pytest.mark.parametrize(
+    "question", ["the of and?", "?!", "...", "Wie lange gilt die Garantie?", "保証期間は", "🙂"]
+)
+def test_odd_questions_find_something_or_nothing_but_do_not_fail(
+    kb: KnowledgeBase, question: str
+) -> None:
+    for mode in ("hybrid", "dense", "lexical"):
+        result = kb.retrieve(question, k=3, mode=mode)  # type: ignore[arg-type]
+        assert all(0 <= hit.score <= 1 for hit in result.hits)
+        assert holds(kb, result)
+
+
+@pytest.mark.slow
+def test_the_command_line_explains(folder: Path, tmp_path: Path) -> None:
+    runner = CliRunner()
+    base = ["--kb", str(tmp_path / "kb")]
+    assert runner.invoke(cli, ["ingest", str(folder / "kettle.md"), *base]).exit_code == 0
+    asked = ["search", "kettel warranty", "--explain", *base]
+    shown = runner.invoke(cli, asked)
+    assert shown.exit_code == 0, shown.output
+    assert "hit 1" in shown.output
+    document = json.loads(runner.invoke(cli, [*asked, "--json"]).stdout)
+    assert document["considered"][0]["outcome"] == "hit 1"
+    assert "kettel" in document["notes"][0]
