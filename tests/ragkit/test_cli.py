@@ -282,7 +282,7 @@ def test_search_as_json(run: Run, base: Path, folder: Path) -> None:
     result = run("search", "how long is the warranty", "-k", "1", "--kb", base, "--json")
     assert result.exit_code == 0
     found = document(result)
-    assert list(found) == ["hits", "degraded"]
+    assert list(found) == ["hits", "degraded", "notes"]
     (hit,) = found["hits"]
     assert set(hit) == {"path", "page", "start", "end", "text", "score", "heading", "ranks"}
     assert set(hit["ranks"]) == {"dense", "lexical", "rerank"}
