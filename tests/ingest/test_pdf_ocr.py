@@ -67,6 +67,14 @@ def test_a_scan_that_failed_is_read_once_recognition_is_on(tmp_path: Path) -> No
         assert hit.page == 1
 
 
+def test_a_picture_without_text_is_not_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(drawn(lambda canvas: canvas.rect(72, 72, 400, 600, fill=1)))
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
+        [failure] = kb.ingest(tmp_path / "a.pdf", ocr=True).failed
+    assert failure.reason.startswith("nothing to read on its only page")
+    assert not failure.reason.startswith(NoTextError.SCANNED)
+
+
 def test_recognition_without_its_package_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -47,7 +47,7 @@ def load_pdf(source: Source) -> Document:
     if not reading.pages:
         raise NoTextError("the PDF has no pages")
     if not reading.has_text:
-        raise NoTextError(_no_text(len(reading.pages)))
+        raise NoTextError(_no_text(len(reading.pages), ocr=source.ocr))
     return _document(source, reading)
 
 
@@ -105,8 +105,10 @@ def _read_unmapped(source: Source, reading: Reading) -> None:
     reading.unmapped = [index for index in reading.unmapped if index not in legible]
 
 
-def _no_text(pages: int) -> str:
+def _no_text(pages: int, *, ocr: bool) -> str:
     where = "its only page" if pages == 1 else f"any of its {pages:,} pages"
+    if ocr:
+        return f"nothing to read on {where}, by text recognition (OCR) neither"
     return f"{NoTextError.SCANNED} {where}: a scan? Text recognition (--ocr) may read it"
 
 
@@ -122,7 +124,7 @@ def _page_warnings(reading: Reading) -> Iterator[str]:
 def _document(source: Source, reading: Reading) -> Document:
     text, pages, located = assemble(reading.pages)
     if not text:
-        raise NoTextError(_no_text(len(pages)))
+        raise NoTextError(_no_text(len(pages), ocr=source.ocr))
     title = usable_title(reading.metadata.get("title", ""), source.path) or largest_text(located)
     headings = find_headings(reading.outline, located, len(pages))
     own = {heading.block for heading in headings if heading.block is not None}

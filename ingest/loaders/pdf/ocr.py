@@ -53,6 +53,8 @@ def recognise(page: Any) -> list[Fragment]:
         bitmap.close()
     if found.boxes is None or found.txts is None:
         return []
+    if not any(map(str.isalnum, "".join(found.txts))):  # boxes and lines that look like signs
+        return []
     return _fragments(found.boxes, found.txts, scale, height)
 
 
