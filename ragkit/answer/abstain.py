@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from ragkit.results import Hit, RefusalCode
 
 # A logistic model of "the documents hold the answer", fitted by bench/fit_answers.py.
-BIAS = -4.37
+BIAS = -4.54
 WEIGHTS: Mapping[str, float] = {
-    "best similarity": 1.94,
-    "highest similarity": 1.62,
-    "near": 0.56,
-    "anywhere": 0.50,
-    "absent": 0.26,
-    "name absent": -1.60,
-    "names far": -0.84,
-    "rarest far": -0.34,
-    "fit": 0.45,
-    "unit absent": -2.35,
-    "first passage": 1.34,
-    "passage lead": 0.91,
-    "agreement": 0.05,
-    "best score": 1.28,
+    "best similarity": 1.91,
+    "highest similarity": 1.58,
+    "near": 0.61,
+    "anywhere": 0.53,
+    "absent": 0.25,
+    "name absent": -1.62,
+    "names far": -0.85,
+    "rarest far": -0.17,
+    "fit": 0.46,
+    "unit absent": -2.33,
+    "first passage": 1.37,
+    "passage lead": 0.96,
+    "agreement": 0.07,
+    "best score": 1.27,
     "lead": 0.49,
-    "length": 1.62,
+    "length": 1.58,
 }
-THRESHOLD = 0.35
+THRESHOLD = 0.32
 _HOPELESS = 0.3  # of the threshold
 _COVERAGE_ALONE = 0.4
 

@@ -10,6 +10,7 @@ from answer_samples import Library
 
 from ragkit import KnowledgeBase
 from ragkit.answer.calibration import BUILT_IN, Calibration, load_calibration, save_calibration
+from ragkit.answer.signals import names_of
 from ragkit.embed import load_embedder
 from ragkit.errors import UsageError
 from ragkit.store import Store
@@ -85,3 +86,26 @@ def test_a_refusal_lists_no_sources_but_its_trace_shows_the_nearest(tmp_path: Pa
         (search,) = [span for span in trace.spans if span.name == "search"]
         assert isinstance(search.outputs, dict)
         assert search.outputs["hits"][0]["path"] == "a.md"
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("Does the Osprey CV-900 come with GPS?", {"osprey", "cv-900", "gps"}),
+        ("Wie hoch ist der Rabatt für Firmen mit UID?", {"uid"}),
+        ("What was it in 2018?", {"2018"}),
+        ("how long is the warranty", set()),
+    ],
+)
+def test_names_of_a_question(question: str, names: set[str]) -> None:
+    found = names_of(question)
+    assert names <= found
+    assert names or not found
+
+
+def test_a_name_that_no_document_has_lowers_the_confidence(embedder: Embedder) -> None:
+    known = LIBRARY.ask("How long is the warranty of the Volto X?", embedder=embedder)
+    unknown = LIBRARY.ask("How long is the warranty of the Osprey CV-900?", embedder=embedder)
+    assert known.confidence is not None
+    assert unknown.confidence is not None
+    assert unknown.confidence < known.confidence - 0.1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ragkit.answer import words
 from ragkit.answer.candidates import candidates_of, readable
-from ragkit.answer.cues import fits, question_kind
+from ragkit.answer.cues import fit, fits, question_kind, question_kinds
 from ragkit.answer.extractive import MAX_CHARACTERS, MAX_SENTENCES
 from ragkit.embed import load_embedder
 from ragkit.results import Hit
@@ -221,3 +221,38 @@ def test_question_kinds(question: str, kind: str) -> None:
 def test_sentences_fit_questions(question: str, yes: str, no: str) -> None:
     kind = question_kind(question)
     assert fits(kind, yes) > fits(kind, no)
+
+
+@pytest.mark.parametrize(
+    ("question", "kinds"),
+    [
+        ("When is it ready and what does it cost?", ("money", "date")),
+        ("price of the lamp", ("money",)),
+        ("What share of sales is made in yen?", ("share",)),
+        ("torque hose clamps", ("number",)),
+        ("How much does it weigh?", ("weight",)),
+        ("Why does it cost more?", ("reason",)),
+        ("Wie lange gilt die Garantie?", ("duration",)),
+        ("Tell me about lamps", ("other",)),
+    ],
+)
+def test_a_question_asks_for_units(question: str, kinds: tuple[str, ...]) -> None:
+    assert question_kinds(question) == kinds
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "value"),
+    [
+        ("What does the lamp cost?", "The lamp is €24.00.", 1.0),
+        ("What does the lamp cost?", "The lamp lasts 9 years.", 0.3),
+        ("What does the lamp cost?", "The lamp is green.", 0.0),
+        ("Who replaced Ann Lee?", "They replaced Ann Lee in spring.", 0.3),
+        ("Who replaced Ann Lee?", "In spring Bo Hart replaced Ann Lee.", 1.0),
+        ("How many of the 40 lamps broke?", "There are 40 lamps.", 0.3),
+        ("How many of the 40 lamps broke?", "Of the 40 lamps 3 broke.", 1.0),
+    ],
+)
+def test_what_the_question_holds_is_no_answer(question: str, sentence: str, value: float) -> None:
+    kinds = question_kinds(question)
+    found = fit(kinds, sentence, terms=words.terms(question), numbers=words.numbers(question))
+    assert found == value
