@@ -76,12 +76,16 @@ class Ledger:
 
 @dataclass(slots=True)
 class Made:
-    """What came of a step's calls: records in their order, and what waits for a person."""
+    """What came of a step's calls: records in their order, and what waits for a person.
+
+    ``waited`` is how many seconds a person took to decide.
+    """
 
     records: list[CallRecord] = field(default_factory=list)
     pending: list[PendingCall] = field(default_factory=list)
     inside: dict[str, RunState] = field(default_factory=dict)
     results: list[AgentResult] = field(default_factory=list)
+    waited: float = 0.0
 
 
 def make_calls(
@@ -118,7 +122,7 @@ def make_calls(
     for call in calls:
         if call.id in records:
             continue
-        resuming = call.id in paused
+        resuming = call.id in paused and call.name in tools
         refusal = None if resuming else _refusal(call, tools, ledger)
         if refusal is None and not resuming:
             key = _key(call.name, call.arguments)
@@ -197,9 +201,11 @@ def _decide(
         if approve is None:
             made.pending.append(request)
             return _WAITING
+        asked = time.monotonic()
         decision = approve(request)
         if hasattr(decision, "__await__"):
             decision = awaited(decision, None)
+        made.waited += time.monotonic() - asked
     if decision is True:
         return None
     reason = f": {decision}" if isinstance(decision, str) and decision else ""

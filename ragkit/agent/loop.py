@@ -161,6 +161,7 @@ class Run:
             inside=self._inside,
             seconds=self._seconds_left(),
         )
+        self._started += made.waited  # a person's time is not the run's
         for result in made.results:
             if result.stopped != "approval":
                 self._spend(result.usage, result.cost)

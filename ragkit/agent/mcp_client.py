@@ -108,7 +108,7 @@ class _Connection:
             ) from None
 
     def call(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
-        if self._loop is None or not self._thread.is_alive():
+        if self._loop is None or self._loop.is_closed() or not self._thread.is_alive():
             raise ToolError(f"the MCP server {self.shown!r} is not connected any more")
         asked = self._client.call_tool(name, arguments)
         return asyncio.run_coroutine_threadsafe(asked, self._loop).result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -134,7 +135,7 @@ class AgentDesk:
             from ragkit.agent.mcp_client import mcp_tools
 
             is_url = setting.startswith(("http://", "https://"))
-            server = setting if is_url else shlex.split(setting)
+            server = setting if is_url else shlex.split(setting, posix=os.name != "nt")
             return self._opened.enter_context(mcp_tools(server))
         raise UsageError(f"there is no tool {name!r}; there are: {TOOL_FORMS}")
 

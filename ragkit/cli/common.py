@@ -105,7 +105,7 @@ def model_options(function: _Function) -> _Function:
         envvar="RAGKIT_MODEL",
         show_envvar=True,
         help="What writes the answer: extractive (no language model: the best sentences as they"
-        " stand), openai:NAME, ollama:NAME or gguf:PATH.",
+        " stand), openai:NAME, azure:DEPLOYMENT, ollama:NAME or gguf:PATH.",
     )
     return model(base_url(function))
 

@@ -604,6 +604,33 @@ def test_a_person_is_asked_where_the_tool_says_so() -> None:
     assert (refused.result, refused.refused) == ("the user did not allow this call: too much", True)
 
 
+def test_the_time_a_person_takes_is_not_the_runs() -> None:
+    pay, paid = shop()
+
+    def approve(request: PendingCall) -> bool:
+        time.sleep(0.3)
+        return True
+
+    with ScriptedModel(call("pay", amount=50), "Paid.") as model:
+        started = time.monotonic()
+        result = Agent(model, tools=[pay], approve=approve).run("pay")
+        passed = time.monotonic() - started
+    assert (result.stopped, result.output, paid) == ("answer", "Paid.", [50])
+    assert passed - result.seconds >= 0.29
+
+
+def test_a_run_is_not_resumed_into_tools_that_are_gone() -> None:
+    pay, paid = shop()
+    inner = ScriptedModel(call("pay", amount=50))
+    outer = ScriptedModel(call("buyer", task="buy"), "No buyer.")
+    with inner, outer:
+        buyer = Agent(inner, tools=[pay], name="buyer")
+        paused = Agent(outer, tools=[buyer.as_tool()]).run("buy")
+        done = Agent(outer, tools=[add]).resume(paused.state, {"c1/c1": True})
+    assert paid == []
+    assert "there is no tool 'buyer'" in done.steps[0].calls[0].result
+
+
 def test_without_anyone_to_ask_the_run_pauses_and_is_resumed_from_text() -> None:
     pay, paid = shop()
     calls = [call("pay", call_id="small", amount=5), call("pay", call_id="large", amount=50)]
