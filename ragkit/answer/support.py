@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragkit.answer import words
+from ragkit.answer.contradiction import differs
 from ragkit.errors import EmbeddingError
 
 if TYPE_CHECKING:
@@ -21,6 +24,20 @@ if TYPE_CHECKING:
 # of its words; without vectors words alone must do.
 _CLOSE = 0.55
 _WORDS = 0.6
+# Less than this share of the words may be spread over several sentences.
+_SPREAD = 0.15
+# How many sentences are looked at, and how near they must be to the closest one.
+_NEAR = 4
+_NEARLY = 0.8
+_CLAUSE = re.compile(
+    r"[;,]\s+|\s+(?:and|but|while|whereas|und|aber|sondern|während|et|mais|y|pero)\s+",
+    re.IGNORECASE,
+)
+_REFERS_BACK = re.compile(
+    r"\b(?:it|its|this|that|these|those|they|their|them|he|she|his|her|him|er|sie|es|ihr|sein|dies|"
+    r"il|elle|ils|elles|el|ella)\b",
+    re.IGNORECASE,
+)
 # Attribution that the model did not ask for has to be surer.
 _SURE = 0.7
 
@@ -79,6 +96,8 @@ class Evidence:
                     and hit.start < candidate.end
                     and candidate.kind != "question"
                 ]
+        self._candidates = candidates
+        self._titles = [f"{hit.path} {hit.heading}" for hit in hits]
         self._texts = [f"{hit.path}\n{hit.heading}\n{hit.text}" for hit in hits]
         self._asked = words.terms(question)
         self._asked_numbers = words.numbers(question)
@@ -91,13 +110,17 @@ class Evidence:
 
     def best(self, claim: str, sources: Sequence[int]) -> Support | None:
         """Return the sentence among ``sources`` (indices) closest to ``claim``; None if none."""
+        return next(iter(self._closest(claim, sources)), None)
+
+    def _closest(self, claim: str, sources: Sequence[int]) -> list[Support]:
+        """The sentences among ``sources``, the closest to ``claim`` first."""
         import numpy as np
 
         places = [
             (source, candidate) for source in sources for candidate in self._by_source[source]
         ]
         if not places:
-            return None
+            return []
         wanted = dict.fromkeys(words.terms(claim), 1.0)
         vectors = self._embed([claim, *(candidate.text for _, candidate in places)])
         supports = []
@@ -105,30 +128,60 @@ class Evidence:
             similarity = max(0.0, float(np.dot(vectors[0], vectors[row]))) if vectors else 0.0
             coverage = words.covered(wanted, words.terms(f"{candidate.context} {candidate.text}"))
             supports.append(Support(source, candidate, similarity, coverage))
-        return max(supports, key=lambda support: support.strength)
+        return sorted(supports, key=lambda support: -support.strength)
 
     def supports(self, claim: str, sources: Sequence[int]) -> bool:
-        """Whether the cited ``sources`` say what ``claim`` says, as far as words can tell.
+        """Whether the cited ``sources`` say what ``claim`` says, as far as rules can tell.
 
-        All its numbers and names must occur in them (or in the question), and one of their
-        sentences must be close in meaning or hold most of its words.
+        All its names must occur in them (or in the question), one of their sentences must be close
+        in meaning or hold most of its words, and what is closest must not say otherwise: see
+        :mod:`ragkit.answer.contradiction`. A claim of several clauses may rest on as many
+        sentences.
         """
         stated = words.terms(claim)
         if not stated:
             return True
-        text = "\n".join(self._texts[source] for source in sources)
-        held = words.terms(text)
-        if words.numbers(claim) - words.numbers(text) - self._asked_numbers:
-            return False
+        held = words.terms("\n".join(self._texts[source] for source in sources))
         if words.names(claim) - held - self._asked:
             return False
-        best = self.best(claim, sources)
-        if best is None:
+        closest = self._closest(claim, sources)
+        if not closest:
             return False
-        return (
-            best.similarity >= _CLOSE
-            or max(best.coverage, words.covered(dict.fromkeys(stated, 1.0), held) - 0.15) >= _WORDS
+        spread = words.covered(dict.fromkeys(stated, 1.0), held) - _SPREAD
+        best = closest[0]
+        if best.similarity < _CLOSE and max(best.coverage, spread) < _WORDS:
+            return False
+        near = [each for each in closest[:_NEAR] if each.strength >= _NEARLY * best.strength]
+        if any(self._says(each, claim) for each in near):
+            return True
+        clauses = [part for part in _CLAUSE.split(claim) if len(words.terms(part)) > 1]
+        return len(clauses) > 1 and all(
+            any(self._says(each, part) for each in self._near(part, sources)) for part in clauses
         )
+
+    def _near(self, claim: str, sources: Sequence[int]) -> list[Support]:
+        closest = self._closest(claim, sources)
+        return [each for each in closest[:_NEAR] if each.strength >= _NEARLY * closest[0].strength]
+
+    def _says(self, support: Support, claim: str) -> bool:
+        """Whether a sentence that is close to a claim says it and not something else."""
+        candidate = support.candidate
+        around = candidate.context
+        if _REFERS_BACK.search(candidate.text) and candidate.previous is not None:
+            around = f"{around} {self._candidates[candidate.previous].text}"
+        text = f"{candidate.text} {around} {self._titles[support.source]}"
+        held = words.terms(text) | self._asked
+        if words.names(claim) - held:
+            return False
+        if candidate.kind == "row" and self._of_another_row(support, claim, held):
+            return False
+        return not differs(claim, candidate.text, around, asked=self._asked_numbers)
+
+    def _of_another_row(self, support: Support, claim: str, held: AbstractSet[str]) -> bool:
+        """Whether a claim takes words from other rows of the table."""
+        rows = [each for each in self._by_source[support.source] if each.kind == "row"]
+        others = set[str]().union(*(words.terms(row.text) for row in rows))
+        return bool(words.terms(claim) & (others - held))
 
     def attribute(self, claim: str) -> Support | None:
         """Find the source of a claim that cites none; ``None`` unless it is plain."""

@@ -1,0 +1,281 @@
+"""What in a claim a sentence that is close to it does not say: numbers, names, negations, roles.
+
+Rules, not a model: they look at what vectors hardly see. What they cannot see is a claim that
+differs from the sentence in ordinary words only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set as AbstractSet
+
+from ragkit.answer import polarity, words
+
+_CLAUSES = re.compile(
+    r"[,;:()–—]\s+|\s+(?=(?:but|while|whereas|although|though|however|sondern|aber|während|mais|"
+    r"tandis|pero|mientras|after which|before which|"
+    r"(?:and|or|und|et|y) (?:not|no|never|nicht|nie|kein\w*|ne|sans|sin|do not|don.t|cannot|"
+    r"must not|may not)\b)\b)",
+    re.IGNORECASE,
+)
+_QUANTITY = re.compile(r"(\d+(?:[.,]\d+)*)\s*(%|[^\W\d_]+)?")
+# Number words that ragkit.answer.words does not know.
+_SPELLED = {
+    word: str(value)
+    for listed in (
+        "null ein zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
+        "zéro un deux trois quatre cinq six sept huit neuf dix onze douze",
+        "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce",
+        "zero one two three four five six seven eight nine ten eleven twelve",
+    )
+    for value, word in enumerate(listed.split())
+    if word not in ("ein", "un", "uno", "one")  # articles and pronouns more often than numbers
+}
+_LARGER = {  # a unit, and how many of a smaller one it is
+    "year": (12, "month"),
+    "week": (7, "day"),
+    "day": (24, "hour"),
+    "hour": (60, "minut"),
+    "minut": (60, "second"),
+    "jahr": (12, "monat"),
+    "woch": (7, "tag"),
+}
+_SCALES = frozenset(["million", "billion", "thousand", "percent", "%", "hundred"])
+_TIMES = frozenset(
+    [
+        "second",
+        "minut",
+        "hour",
+        "day",
+        "week",
+        "month",
+        "year",
+        "tag",
+        "woch",
+        "monat",
+        "jahr",
+        "stund",
+    ]
+)
+_PLACES = frozenset(
+    [
+        "outside",
+        "inside",
+        "from",
+        "to",
+        "by",
+        "before",
+        "after",
+        "until",
+        "since",
+        "behind",
+        "with",
+        "without",
+        "for",
+        "against",
+        "in",
+        "at",
+        "under",
+        "over",
+        "between",
+        "via",
+        "durch",
+        "von",
+        "nach",
+        "vor",
+        "außerhalb",
+        "innerhalb",
+        "par",
+        "pour",
+        "avec",
+    ]
+)
+_PASSIVE = re.compile(
+    r"\b(?:is|are|was|were|been|being|be|wird|werden|wurde|wurden|est|sont|fut)\b.*\b"
+    r"(?:by|von|durch|par)\b",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"\b(?=\w*[A-ZÀ-ÖØ-Þ])[\w’'-]+(?:\s+(?=\w*[A-ZÀ-ÖØ-Þ])[\w’'-]+)*")
+
+
+def differs(
+    claim: str, sentence: str, around: str = "", *, asked: AbstractSet[str] = frozenset()
+) -> bool:
+    """Whether a claim says otherwise than a sentence, or more, in what rules can see.
+
+    Args:
+        claim: What is claimed.
+        sentence: What is close to it in the source.
+        around: What the sentence leans on: its heading, the sentence before it.
+        asked: Numbers that the question itself holds.
+    """
+    clause = _nearest_clause(claim, sentence)
+    return (
+        bool(_numbers(claim) - _stated_numbers(f"{sentence} {around}") - asked)
+        or _other_units(claim, f"{sentence} {around}")
+        or _other_polarity(claim, clause)
+        or polarity.excludes(claim, sentence)
+        or _swapped(claim, sentence)
+        or _misplaced(claim, sentence)
+        or _turned(claim, sentence)
+        or _mixed(claim, sentence)
+    )
+
+
+def _numbers(text: str) -> set[str]:
+    return words.numbers(text) | {_SPELLED[w] for w in words.words(text) if w in _SPELLED}
+
+
+def _stated_numbers(text: str) -> set[str]:
+    """The numbers of a source, also as they come out in other units of time."""
+    return _numbers(text) | _converted(text)
+
+
+def _converted(text: str) -> set[str]:
+    """Plain numbers of times in the other unit: two years are 24 months, and the reverse."""
+    found: set[str] = set()
+    for value, unit in _quantities(text):
+        if not value.isdigit():
+            continue
+        times, _ = _LARGER.get(unit, (0, ""))
+        if times:
+            found.add(str(int(value) * times))
+        for count, smaller in _LARGER.values():
+            if unit == smaller and int(value) % count == 0:
+                found.add(str(int(value) // count))
+    return found
+
+
+def _quantities(text: str) -> list[tuple[str, str]]:
+    """Numbers with the stem of the word after each."""
+    spelled = re.sub(r"[^\W\d_]+", lambda m: _SPELLED.get(m.group().casefold(), m.group()), text)
+    return [
+        (
+            number.replace(",", ""),
+            "%" if unit == "%" else words.stem(unit.casefold()) if unit else "",
+        )
+        for number, unit in _QUANTITY.findall(spelled)
+    ]
+
+
+def _other_units(claim: str, source: str) -> bool:
+    """Whether a number of the claim stands before another scale than in the source."""
+    said = _quantities(source.replace("percent", "%").replace("per cent", "%"))
+    for number, unit in _quantities(claim.replace("percent", "%").replace("per cent", "%")):
+        units = {other for value, other in said if value == number}
+        if unit in units:
+            continue
+        if any(unit in kind and units & kind for kind in (_SCALES, _TIMES)):
+            return True
+    return False
+
+
+def _other_polarity(claim: str, clause: str) -> bool:
+    """Whether one denies what the other states; an opposite that is denied agrees again."""
+    denied = polarity.is_negated(claim) != polarity.is_negated(clause)
+    return denied != polarity.opposed(claim, clause)
+
+
+def _nearest_clause(claim: str, sentence: str) -> str:
+    clauses = [part for part in _CLAUSES.split(sentence) if part and words.words(part)]
+    if len(clauses) < 2 or len([p for p in _CLAUSES.split(claim) if words.terms(p)]) > 1:
+        return sentence
+    wanted = words.terms(claim)
+    scores = [len(wanted & words.terms(part)) for part in clauses]
+    best = max(scores)
+    if scores.count(best) != 1 or best < 2:
+        return sentence
+    return clauses[scores.index(best)]
+
+
+def _swapped(claim: str, sentence: str) -> bool:
+    """Whether two names have changed their parts: who did, and to whom it was done."""
+    ours, theirs = _named(claim), _named(sentence)
+    shared = [name for name in ours if name in theirs]
+    if len(shared) < 2:
+        return False
+    first, second = shared[:2]
+    between_ours = _between(claim, ours[first], ours[second])
+    between_theirs = _between(sentence, theirs[first], theirs[second])
+    if not words.terms(between_ours) & words.terms(between_theirs):
+        return False
+    turned = (ours[first] < ours[second]) != (theirs[first] < theirs[second])
+    return turned != (bool(_PASSIVE.search(claim)) != bool(_PASSIVE.search(sentence)))
+
+
+def _named(text: str) -> dict[str, int]:
+    found = {m.group().casefold(): m.start() for m in reversed(list(_NAME.finditer(text)))}
+    return {name: start for name, start in found.items() if words.terms(name)}
+
+
+def _mixed(claim: str, sentence: str) -> bool:
+    """Whether a name is put together of two: Marta Brandt of Marta Keller and the Brandt works."""
+    theirs = [name.split() for name in _named(sentence)]
+    for name in _named(claim):
+        parts = name.split()
+        holders = [{i for i, other in enumerate(theirs) if part in other} for part in parts]
+        if len(parts) > 1 and all(holders) and not set.intersection(*holders):
+            return True
+    return False
+
+
+def _between(text: str, one: int, other: int) -> str:
+    return text[min(one, other) : max(one, other)]
+
+
+def _misplaced(claim: str, sentence: str) -> bool:
+    """Whether a name stands after a preposition that stands before another name in the source."""
+    said = _after_prepositions(sentence)
+    names = set(_named(sentence))
+    for preposition, name in _after_prepositions(claim):
+        others = {other for word, other in said if word == preposition}
+        places = {word for word, other in said if other == name}
+        if name in names and others and name not in others and preposition not in places and places:
+            return True
+    return False
+
+
+_TURNED = {
+    "before": ("after",),
+    "after": ("before",),
+    "inside": ("outside",),
+    "within": ("outside",),
+    "outside": ("inside", "within"),
+    "above": ("below",),
+    "below": ("above",),
+    "over": ("under",),
+    "under": ("over",),
+    "more than": ("less than", "fewer than"),
+    "less than": ("more than",),
+    "fewer than": ("more than",),
+}
+_TURN = re.compile(rf"\b({'|'.join(_TURNED)})\s+([^.;]*)", re.IGNORECASE)
+
+
+def _turned(claim: str, sentence: str) -> bool:
+    """Whether something is before in the claim what it is after in the source, and the like."""
+    said = _turns(sentence)
+    return any(
+        (word, thing) not in said and any((other, thing) in said for other in _TURNED[word])
+        for word, thing in _turns(claim)
+    )
+
+
+def _turns(text: str) -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for match in _TURN.finditer(text):
+        things = [w for w in words.words(match.group(2)) if words.terms(w)]
+        if things:
+            found.add((match.group(1).casefold(), words.stem(things[0])))
+    return found
+
+
+def _after_prepositions(text: str) -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for match in _NAME.finditer(text):
+        before = words.words(text[: match.start()])[-2:]
+        if before and before[-1] in ("the", "der", "dem", "den", "die", "la", "le", "el"):
+            before = before[:-1]
+        if before and before[-1] in _PLACES:
+            found.add((before[-1], match.group().casefold()))
+    return found
