@@ -161,8 +161,8 @@ class AnsweringBase(OpenedBase):
         trace = current_trace() or new_trace_id()
         means = Means(
             store=self._store(),
-            retrieve=lambda text, k=ANSWER_HITS: self.retrieve(
-                text, k=k, where=asked.where, history=asked.history, model=asked.models[0]
+            retrieve=lambda text, k=ANSWER_HITS, history=(), model=None: self.retrieve(
+                text, k=k, where=asked.where, history=history, model=model
             ),
             embedder=self._question_embedder,
             chat_model=self._chat_model,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ragkit.answer import answer_stream
@@ -63,6 +64,8 @@ class Means:
     """What answering needs: the base and its parts, each made when first needed.
 
     Attributes:
+        retrieve: Finds passages for a text, with ``k=`` as many as that; with ``history=``, for a
+            text that refers back, and with ``model=``, one that may say it anew.
         records: Whether content may be kept in the base.
         documents: Gives the paths of the documents that the question is about.
     """
@@ -107,11 +110,13 @@ def ask(question: Question, means: Means, *, trace: str) -> Iterator[StreamEvent
     models = [
         model for model in (means.chat_model(each) for each in question.models) if model is not None
     ]
+    reader = meter.metered(models[0], base_url=question.base_url) if models else None
     hits: tuple[Hit, ...] = ()
     try:
         for event in answer_stream(
             question.text,
-            retrieve=means.retrieve,
+            retrieve=partial(means.retrieve, history=question.history, model=reader),
+            search=means.retrieve,
             embedder=means.embedder,
             model=models,
             history=question.history,

@@ -13,7 +13,7 @@ from ragkit.answer.cascade import Cascade
 from ragkit.answer.draft import EXTRACTIVE, Draft, StreamEvent
 from ragkit.answer.extractive import Extract, extract
 from ragkit.answer.found import Found, Retrieve, find
-from ragkit.answer.grouped import extract_each
+from ragkit.answer.grouped import best_verdict, extract_each, rank_groups
 from ragkit.answer.language import language_name
 from ragkit.answer.ranking import rank
 from ragkit.answer.settings import AnswerSettings
@@ -36,6 +36,7 @@ def answer_stream(
     question: str,
     *,
     retrieve: Retrieve,
+    search: Retrieve | None = None,
     embedder: Callable[[], Embedder],
     model: ChatModel | Sequence[ChatModel] | None = None,
     history: Sequence[Mapping[str, str]] = (),
@@ -58,6 +59,7 @@ def answer_stream(
         question: What to answer.
         retrieve: Finds passages for a text, with ``k=`` as many as that; its errors are the
             caller's.
+        search: The same for an agent, whose questions stand alone; default: ``retrieve``.
         embedder: Gives the embedding model; where that fails, words alone decide, and the answer
             says so.
         model: The language model, or several, the cheapest first: one whose answer is not sure
@@ -85,7 +87,7 @@ def answer_stream(
     if mode == "agent":
         mode = "single"
         if models:
-            searched = _search(question, models[-1], retrieve, history, draft)
+            searched = _search(question, models[-1], search or retrieve, history, draft)
         else:
             draft.degraded.append("extractive answers are made in a single pass, without an agent")
     if history:
@@ -102,7 +104,9 @@ def answer_stream(
     with span("decide", "guard") as step:
         candidates = candidates_of(found.hits, document_of)
         ranking = rank(question, found.hits, candidates, embedder=embedder, history=history)
-        verdict = draft.verdict = judge(found.hits, ranking, calibration)
+        ranked = rank_groups(found, candidates, embedder=embedder, calibration=calibration)
+        verdict = best_verdict(ranked) if ranked else judge(found.hits, ranking, calibration)
+        draft.verdict = verdict
         step.set(confidence=round(verdict.confidence, 4), answerable=verdict.answerable)
     draft.degraded += ranking.degraded
     streamed = False
@@ -139,16 +143,7 @@ def answer_stream(
     if not verdict.answerable:
         yield from draft.refuse(verdict.reason, verdict.code, streamed=streamed)
         return
-    taken = extract(ranking)
-    if found.groups:
-        each_best = extract_each(
-            found,
-            candidates,
-            embedder=embedder,
-            calibration=calibration,
-            named=mode == "compare",
-        )
-        taken = each_best if each_best.citations else taken
+    taken = extract_each(ranked, named=mode == "compare") if ranked else extract(ranking)
     draft.degraded += _language_note(question, taken)
     if not streamed:
         yield TextDelta(taken.text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ragkit.answer.abstain import judge
@@ -11,71 +11,83 @@ from ragkit.answer.extractive import Extract, choose, cite
 from ragkit.answer.ranking import rank
 
 if TYPE_CHECKING:
+    from ragkit.answer.abstain import Verdict
     from ragkit.answer.calibration import Calibration
     from ragkit.answer.candidates import Candidate
     from ragkit.answer.found import Found, Group
+    from ragkit.answer.ranking import Ranking
     from ragkit.embed.protocol import Embedder
     from ragkit.results import Citation
 
 NOTHING = "the documents say nothing about it"
 
 
-def extract_each(
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A group with its sentences ranked, and whether they answer what it is asked."""
+
+    group: Group
+    ranking: Ranking
+    verdict: Verdict
+
+
+def rank_groups(
     found: Found,
     candidates: Sequence[Candidate],
     *,
     embedder: Callable[[], Embedder],
     calibration: Calibration,
-    named: bool,
-) -> Extract:
+) -> list[Ranked]:
+    """Rank the sentences of each group by how well they answer what that group is asked."""
+    ranked: list[Ranked] = []
+    for group in found.groups:
+        hits = [found.hits[index] for index in group.hits]
+        ranking = rank(group.question, hits, _own(group, candidates), embedder=embedder)
+        ranked.append(Ranked(group, ranking, judge(hits, ranking, calibration)))
+    return ranked
+
+
+def best_verdict(ranked: Sequence[Ranked]) -> Verdict:
+    """Return the most hopeful of the groups' verdicts: one of them with an answer is enough."""
+    return max((each.verdict for each in ranked), key=lambda v: (v.answerable, v.confidence))
+
+
+def extract_each(ranked: Sequence[Ranked], *, named: bool) -> Extract:
     """Take the sentences that answer from each group, one line for each group that has any.
 
     Args:
-        found: The passages and their groups.
-        candidates: What the passages were cut into.
-        embedder: Gives the embedding model.
-        calibration: Decides whether a group holds an answer.
+        ranked: The groups, in order.
         named: Whether each line begins with what it is about, and groups without an answer are
             said to have none.
     """
     lines: list[str] = []
     citations: list[Citation] = []
-    for group in found.groups:
-        chosen = _chosen(group, found, candidates, embedder, calibration)
-        if not chosen:
-            lines += [f"- {group.label}: {NOTHING}"] if named else []
+    for each in ranked:
+        if not each.verdict.answerable:
+            lines += [f"- {each.group.label}: {NOTHING}"] if named else []
             continue
         pieces: list[str] = []
-        for candidate in chosen:
+        for candidate in choose(each.ranking)[:2]:
             known = next((c for c in citations if _same(c, candidate)), None)
             if known is None:
                 known = cite(candidate, len(citations) + 1)
                 citations.append(known)
             pieces.append(f"{candidate.shown} [{known.n}]")
-        label = f"{group.label}: " if named else ""
+        label = f"{each.group.label}: " if named else ""
         lines.append(f"- {label}{' '.join(pieces)}")
-    return Extract("\n".join(lines) if citations else "", tuple(citations))
+    return Extract("\n".join(lines), tuple(citations))
 
 
-def _chosen(
-    group: Group,
-    found: Found,
-    candidates: Sequence[Candidate],
-    embedder: Callable[[], Embedder],
-    calibration: Calibration,
-) -> list[Candidate]:
+def _own(group: Group, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates of a group, as they would be had its passages been all there are."""
     place = {index: position for position, index in enumerate(group.hits)}
-    hits = [found.hits[index] for index in group.hits]
     own = {i: n for n, i in enumerate(i for i, c in enumerate(candidates) if c.hit in place)}
-    mine = []
+    mine: list[Candidate] = []
     for i in own:
         before = candidates[i].previous
         previous = None if before is None else own.get(before)
         mine.append(replace(candidates[i], hit=place[candidates[i].hit], previous=previous))
-    ranking = rank(group.question, hits, mine, embedder=embedder)
-    if not judge(hits, ranking, calibration).answerable:
-        return []
-    return choose(ranking)[:2]
+    return mine
 
 
 def _same(citation: Citation, candidate: Candidate) -> bool:

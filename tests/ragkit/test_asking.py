@@ -353,7 +353,11 @@ PRICES = Prices({"openai:x": Price(input=2.0, output=10.0)})
 
 def test_tokens_and_costs_are_added_up(kb: KnowledgeBase, named: dict[str, ScriptedModel]) -> None:
     named["openai:x"] = ScriptedModel(
-        told(ANSWER), told(ANSWER, 500, 50), told(ANSWER), name="openai:x"
+        told(ANSWER),
+        told("How long is the warranty of the Volto Y?", 100, 10),  # the question that refers back
+        told(ANSWER, 400, 40),
+        told(ANSWER),
+        name="openai:x",
     )
     chat = kb.chat("dora", model="openai:x")
     first = chat.ask(QUESTION, prices=PRICES)
@@ -362,7 +366,7 @@ def test_tokens_and_costs_are_added_up(kb: KnowledgeBase, named: dict[str, Scrip
     kb.ask("Volto X warranty?", model="openai:x", prices=PRICES)
     assert kb.usage()["openai:x"].cost == pytest.approx(0.003 + 0.0015 + 0.003)
     session = kb.usage("dora")["openai:x"]
-    assert (session.answers, session.calls) == (2, 2)
+    assert (session.answers, session.calls) == (2, 3)
     assert (session.input_tokens, session.output_tokens) == (1_500, 150)
     assert session.cost == pytest.approx(0.0045)
 
