@@ -6,6 +6,7 @@ import difflib
 import errno
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
@@ -84,6 +85,7 @@ class Shell:
         self.errors = 0
         self.agent: AgentMode | None = None
         self._leaving = False
+        self._opened = ExitStack()
 
     def handle(self, line: str) -> bool:
         """Answer a question or run a command; return whether the shell goes on.
@@ -120,6 +122,10 @@ class Shell:
     def models(self) -> str | list[str]:
         """What answers: one model, or several, the cheapest first."""
         return [self.model, *self.escalate] if self.escalate else self.model
+
+    def close(self) -> None:
+        """Disconnect from what agents were given."""
+        self._opened.close()
 
     def leave(self, _argument: str = "") -> None:
         """End the shell."""
@@ -272,7 +278,9 @@ class Shell:
                 desk = self.agent.desk
                 settings = (self.agent.limits, self.agent.instructions)
             else:
-                desk = agents.AgentDesk(self.kb, interactive=self.interactive)
+                desk = self._opened.enter_context(
+                    agents.AgentDesk(self.kb, interactive=self.interactive)
+                )
                 settings = (None, None)
             self.begin_agent(desk, names, limits=settings[0], instructions=settings[1])
         if self.agent is None:

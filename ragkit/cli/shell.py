@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from typing import Any
 
 import click
@@ -83,14 +84,15 @@ def command(
             verbose=common.verbose,
             interactive=interactive,
         )
-        if interactive:
-            from ragkit.cli.prompt import run
+        with closing(shell):
+            if interactive:
+                from ragkit.cli.prompt import run
 
-            run(shell)
-            return 0
-        for question in questions_from(sys.stdin.buffer):
-            if not shell.handle(question):
-                break
+                run(shell)
+                return 0
+            for question in questions_from(sys.stdin.buffer):
+                if not shell.handle(question):
+                    break
     if common.as_json:
         print_json({"answers": shell.records})
     return EXIT_FAILURES if shell.errors else 0

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import shlex
 import sys
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,8 @@ import pytest
 from ragkit import Agent, KnowledgeBase, RagkitError, UsageError
 from ragkit.agent.mcp_client import mcp_tools
 from ragkit.cli.mcp import kb_tools
+from ragkit.cli.repl import Shell
+from ragkit.cli.terminal import console
 from ragkit.llm import ToolCall
 from ragkit.testing import HashEmbedder, ScriptedModel
 
@@ -131,6 +137,25 @@ def test_a_knowledge_base_is_served_over_standard_streams(base: Path) -> None:
         missing = by_name["read_document"].call({"path": "crane.md"})
         assert missing.error
         assert "no document 'crane.md'" in missing.text
+
+
+def test_the_shell_takes_tools_of_a_server_and_lets_them_go(
+    base: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies = [ToolCall("c", "add", '{"a": 1, "b": 2}'), "3"]
+    model = ScriptedModel(*replies, name="scripted:test")
+    monkeypatch.setattr("ragkit.cli.agents.load_model", lambda *_names, **_options: model)
+    server = Path(command[1])
+    server.write_text(f"import sys\nsys.path.insert(0, {REPOSITORY!r})\n{SERVER}", encoding="utf-8")
+    with KnowledgeBase(base, embedder=HashEmbedder()) as kb, model:
+        text = io.StringIO()
+        shell = Shell(kb, console(text), session="s", model="openai:scripted")
+        with closing(shell):
+            shell.handle(f'/agent "mcp:{shlex.join(command)}"')
+            shell.handle("1 + 2?")
+        assert shell.errors == 0
+        assert "\n3\n" in text.getvalue()
+    assert not [thread for thread in threading.enumerate() if thread.name == "ragkit-mcp"]
 
 
 def test_what_a_knowledge_base_serves(base: Path) -> None:
