@@ -38,7 +38,7 @@ def resolve(question: str, history: Sequence[Mapping[str, str]]) -> Resolved:
 
     Without history the question stands alone. With it, the user's last turn is put before the
     question, and both together are searched for as well as the question alone. (Doing so only for
-    questions that refer back found less: many refer back without saying so.)
+    questions that seem to refer back found no more: many do without saying so.)
     """
     earlier = [turn.get("content", "") for turn in history if turn.get("role") == "user"]
     carried = " ".join(_WORD.findall(earlier[-1])[:_CARRIED_WORDS]) if earlier else ""
