@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ragkit.answer import cues, polarity, words
+from ragkit.answer.contradiction import turned
 from ragkit.results import Answer, Citation, Hit, Ranks, Usage
 from ragkit.store.records import CachedAnswer
 
@@ -118,7 +119,8 @@ def recall_similar(
     """Return the answer to the kept question most like this one, and how like it is, 0 to 1.
 
     Questions count as alike only if they also agree on numbers, names, negations, opposites and
-    what they ask for; vectors alone do not tell "with" from "without".
+    what they ask for, and none has a word in place of another of the other's; vectors alone do not
+    tell "with" from "without".
     """
     import numpy as np
 
@@ -160,11 +162,15 @@ def same_meaning(one: str, other: str) -> bool:
     """Whether two questions agree in what vectors are blind to; see :func:`recall_similar`."""
     if words.numbers(one) != words.numbers(other):
         return False
+    # A word in place of another one may be a synonym or another thing: only the user knows.
+    first, second = words.terms(one), words.terms(other)
+    if first - second and second - first:
+        return False
     if _names(one) != _names(other) or cues.question_kind(one) != cues.question_kind(other):
         return False
     if polarity.is_negated(one) != polarity.is_negated(other):
         return False
-    return polarity.sides(one) == polarity.sides(other)
+    return polarity.sides(one) == polarity.sides(other) and not turned(one, other)
 
 
 def _names(text: str) -> set[str]:

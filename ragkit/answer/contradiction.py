@@ -117,7 +117,7 @@ def differs(
         or polarity.excludes(claim, sentence)
         or _swapped(claim, sentence)
         or _misplaced(claim, sentence)
-        or _turned(claim, sentence)
+        or turned(claim, sentence)
         or _mixed(claim, sentence)
     )
 
@@ -252,7 +252,7 @@ _TURNED = {
 _TURN = re.compile(rf"\b({'|'.join(_TURNED)})\s+([^.;]*)", re.IGNORECASE)
 
 
-def _turned(claim: str, sentence: str) -> bool:
+def turned(claim: str, sentence: str) -> bool:
     """Whether something is before in the claim what it is after in the source, and the like."""
     said = _turns(sentence)
     return any(
