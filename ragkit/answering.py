@@ -173,11 +173,20 @@ class AnsweringBase(OpenedBase):
             records=self._tracing.level == "full",
             listener=self._listener,
         )
-        with self._traced("ask", "answer", trace=trace, inputs={"question": asked.text}) as step:
+        answer: Answer | None = None
+        of_session = {} if asked.session is None else {"session": asked.session}
+        with self._traced(
+            "ask", "answer", trace=trace, inputs={"question": asked.text}, **of_session
+        ) as step:
             for event in ask(asked, means, trace=trace):
                 if isinstance(event, Answer):
                     note_answer(step, event)
-                yield event
+                    answer = event
+                else:
+                    yield event
+        # The trace is kept by now: whoever has the answer can look it up, and may stop reading.
+        if answer is not None:
+            yield answer
 
     def usage(self, session: str | None = None) -> dict[str, Spent]:
         """Return what language models read, wrote and cost so far, by model.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from ragkit.events import isolated, new_trace_id
 from ragkit.results import Answer
+from ragkit.tracing import note_answer
 
 if TYPE_CHECKING:
     from ragkit.answer.settings import AnswerOptions
@@ -82,8 +83,14 @@ class Chat:
     def _stream(
         self, question: str, where: WhereMapping | None, options: AnswerOptions
     ) -> Generator[StreamEvent, None, None]:
-        inputs = {"question": question, "session": self._session}
-        with self._kb._traced("chat", "answer", trace=new_trace_id(), inputs=inputs):
+        answer: Answer | None = None
+        with self._kb._traced(
+            "chat",
+            "answer",
+            trace=new_trace_id(),
+            inputs={"question": question},
+            session=self._session,
+        ) as step:
             recall = self.recalled = self.memory.recall(question, max_tokens=MEMORY_TOKENS)
             for event in self._kb.stream(
                 question,
@@ -96,8 +103,12 @@ class Chat:
             ):
                 if isinstance(event, Answer):
                     self._keep(question, event)
-                    event = replace(event, degraded=(*recall.degraded, *event.degraded))
-                yield event
+                    answer = replace(event, degraded=(*recall.degraded, *event.degraded))
+                    note_answer(step, answer)
+                else:
+                    yield event
+        if answer is not None:
+            yield answer
 
     def _keep(self, question: str, answer: Answer) -> None:
         from ragkit.store.records import Turn

@@ -144,7 +144,7 @@ class OpenedBase:
             yield
 
     def _traced(
-        self, name: str, kind: SpanKind, *, trace: str, inputs: dict[str, Any]
+        self, name: str, kind: SpanKind, *, trace: str, inputs: dict[str, Any], **attributes: Any
     ) -> AbstractContextManager[OpenSpan]:
         return traced(
             self._store(),
@@ -154,6 +154,7 @@ class OpenedBase:
             trace=trace,
             listener=self._listener,
             inputs=inputs,
+            **attributes,
         )
 
     # -- parts, made when first needed --------------------------------------------------------

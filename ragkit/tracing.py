@@ -77,9 +77,12 @@ class _Collected:
     """A sink that keeps the first spans, and always the last one, which is the root."""
 
     spans: list[Span] = field(default_factory=list)
+    sessions: set[str] = field(default_factory=set)
     dropped: int = 0
 
     def __call__(self, finished: Span) -> None:
+        if "session" in finished.attributes:
+            self.sessions.add(str(finished.attributes["session"]))
         if len(self.spans) == MAX_SPANS:
             self.dropped += 1
             self.spans.pop()
@@ -131,7 +134,8 @@ def _keep(store: Store, collected: _Collected) -> None:
         "dropped": collected.dropped,
     }
     text = json.dumps(body, ensure_ascii=False)
-    store.put_trace(root.trace, root.name, root.started_at, root.seconds, text)
+    sessions = sorted(collected.sessions)
+    store.put_trace(root.trace, root.name, root.started_at, root.seconds, text, sessions=sessions)
 
 
 def read_trace(stored: StoredTrace) -> Trace:

@@ -318,23 +318,27 @@ class Agent:
                     yield Notice(notice)
                 state = self._fresh(question, turns, recalled)
             run = Run(self._setup(approve, cancelled), state)
+            result: AgentResult | None = None
             try:
                 for event in run.events(decisions):
                     if isinstance(event, AgentResult):
                         if event.stopped != "approval":
                             self._remember(question, event, notices)
-                        event = replace(event, degraded=(*notices, *event.degraded))
+                        result = replace(event, degraded=(*notices, *event.degraded))
                         step.set(
-                            outputs={"text": event.text},
-                            stopped=event.stopped,
-                            steps=len(event.steps),
-                            input_tokens=event.usage.input_tokens,
-                            output_tokens=event.usage.output_tokens,
-                            **({} if event.cost is None else {"cost": event.cost}),
+                            outputs={"text": result.text},
+                            stopped=result.stopped,
+                            steps=len(result.steps),
+                            input_tokens=result.usage.input_tokens,
+                            output_tokens=result.usage.output_tokens,
+                            **({} if result.cost is None else {"cost": result.cost}),
                         )
-                    yield event
+                    else:
+                        yield event
             except CancelledError:
                 step.status = "cancelled"
+        if result is not None:  # the step is over: its reader may stop here
+            yield result
 
     def _setup(self, approve: Approve | None, cancelled: threading.Event) -> Setup:
         return Setup(

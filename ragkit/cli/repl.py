@@ -170,8 +170,7 @@ class Shell:
         from ragkit.cli import agents
 
         agent = self._make_agent(mode)
-        inputs = {"question": question, "session": self.chat.session}
-        with self.kb.recording("agent", inputs=inputs):
+        with self.kb.recording("agent", inputs={"question": question}):
             result = agents.show_run(self.out, agent.stream(question), verbose=self.verbose)
         self.last, self.last_trace = None, result.trace
         self.kb.note_usage(result.model, result.usage, calls=len(result.steps), trace=result.trace)

@@ -43,7 +43,9 @@ class EntityMemory:
 
     def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
         """Return the statements about what the question names, the best first."""
-        with span(_KIND, "memory", inputs={"question": question}) as step:
+        with span(
+            "entities", "memory", inputs={"question": question}, session=self.log.session
+        ) as step:
             self.catch_up()
             facts = self.log.store.memory_facts(self.log.session, _KIND)
             numbers = numbers_of(self.log)

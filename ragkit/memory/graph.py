@@ -69,7 +69,9 @@ class GraphMemory:
         """Return the relations around what the question names, the nearest and newest first."""
         from ragkit.llm.tokens import count_tokens
 
-        with span(_KIND, "memory", inputs={"question": question}) as step:
+        with span(
+            "graph", "memory", inputs={"question": question}, session=self.log.session
+        ) as step:
             self.catch_up()
             facts = self.log.store.memory_facts(self.log.session, _KIND)
             numbers = numbers_of(self.log)

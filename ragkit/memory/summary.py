@@ -57,7 +57,7 @@ class SummaryMemory:
         from ragkit.llm.tokens import cut_to_tokens
 
         del question  # it bears on any question
-        with span(_KIND, "memory") as step:
+        with span(_KIND, "memory", session=self.log.session) as step:
             self.catch_up()
             seen = self.log.store.memory_view(self.log.session, _KIND)
             degraded, self._degraded = tuple(dict.fromkeys(self._degraded)), []

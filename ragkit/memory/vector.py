@@ -58,7 +58,9 @@ class VectorMemory:
         """
         from ragkit.llm.tokens import count_tokens, cut_to_tokens
 
-        with span("vector", "memory", inputs={"question": question}) as step:
+        with span(
+            "turns", "memory", inputs={"question": question}, session=self.log.session
+        ) as step:
             notes: list[Note] = []
             said: set[tuple[str, str]] = set()
             turns = self.log.turns()

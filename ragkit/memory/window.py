@@ -31,7 +31,7 @@ class WindowMemory:
     def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
         """Return the newest turns that fit ``max_tokens``, oldest first."""
         del question  # the newest turns bear on any question
-        with span("window", "memory") as step:
+        with span("window", "memory", session=self.log.session) as step:
             chosen = _fitting(self.log.turns(), self._most, max_tokens)
             step.set(turns=len(chosen))
             return Recall(

@@ -134,7 +134,8 @@ def spending(connection: sqlite3.Connection, session: str | None) -> dict[str, S
         "SELECT model, count(DISTINCT trace), sum(calls), sum(input_tokens), sum(output_tokens),"
         " CASE WHEN count(*) = count(cost) THEN sum(cost) END, coalesce(sum(cost), 0.0) FROM spending"
         " WHERE ?1 IS NULL OR trace IN (SELECT trace FROM turns"
-        " JOIN sessions ON sessions.id = session_id WHERE name = ?1)"
+        " JOIN sessions ON sessions.id = session_id WHERE name = ?1"
+        " UNION SELECT trace FROM trace_sessions WHERE session = ?1)"
         " GROUP BY model ORDER BY model",
         (storable(session) if session is not None else None,),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -120,12 +120,19 @@ class ConversationStore(ABC):
             return memories.vectors(connection, session, model, after)
 
     def put_trace(
-        self, trace_id: str, kind: str, started_at: float, seconds: float, body_json: str
+        self,
+        trace_id: str,
+        kind: str,
+        started_at: float,
+        seconds: float,
+        body_json: str,
+        *,
+        sessions: Iterable[str] = (),
     ) -> None:
-        """Store a trace; only the newest thousand are kept."""
+        """Store a trace, which goes with its ``sessions``; only the newest thousand are kept."""
         with self._transaction(durable=False) as connection:
             record = StoredTrace(trace_id, kind, started_at, seconds, body_json)
-            conversations.put_trace(connection, record)
+            conversations.put_trace(connection, record, sessions)
 
     def trace(self, trace_id: str) -> StoredTrace | None:
         """Return a trace by its id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ragkit.store.paths import storable
 from ragkit.store.records import SessionInfo, StoredTrace, Turn
@@ -60,27 +60,39 @@ def sessions(connection: sqlite3.Connection) -> list[SessionInfo]:
 def delete_session(connection: sqlite3.Connection, session: str) -> bool:
     """Delete a session with its turns, all that was made of them, and its traces.
 
-    What is deleted is overwritten in the file; say whether there was a session.
+    What is deleted is overwritten in the file; say whether there was anything.
     """
     connection.execute("PRAGMA secure_delete = ON")
-    for table, column in (("traces", "id"), ("cached_answers", "trace")):
-        connection.execute(
-            f"DELETE FROM {table} WHERE {column} IN (SELECT trace FROM turns"  # noqa: S608 - our own names
-            " JOIN sessions ON sessions.id = session_id WHERE name = ?)",
-            (storable(session),),
-        )
+    name = storable(session)
+    its_traces = (
+        "SELECT trace FROM turns JOIN sessions ON sessions.id = session_id WHERE name = ?1"
+        " UNION SELECT trace FROM trace_sessions WHERE session = ?1"
+    )
+    deleted = 0
+    # Which traces are the session's is read off the last of these tables.
+    for table, column in (("cached_answers", "trace"), ("traces", "id")):
+        deleted += connection.execute(
+            f"DELETE FROM {table} WHERE {column} IN ({its_traces})",  # noqa: S608 - our own names
+            (name,),
+        ).rowcount
     connection.execute("DELETE FROM question_vectors")  # whose they are is not known
-    cursor = connection.execute("DELETE FROM sessions WHERE name = ?", (storable(session),))
-    return bool(cursor.rowcount)
+    deleted += connection.execute("DELETE FROM sessions WHERE name = ?", (name,)).rowcount
+    return bool(deleted)
 
 
-def put_trace(connection: sqlite3.Connection, trace: StoredTrace) -> None:
-    """Store a trace, and forget the oldest past :data:`TRACES_KEPT`, leaving nothing of them."""
+def put_trace(
+    connection: sqlite3.Connection, trace: StoredTrace, sessions: Iterable[str] = ()
+) -> None:
+    """Store a trace of ``sessions``, and forget the oldest past :data:`TRACES_KEPT` for good."""
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute(
         "INSERT OR REPLACE INTO traces (id, kind, started_at, seconds, body)"
         " VALUES (?, ?, ?, ?, ?)",
         (trace.id, trace.kind, trace.started_at, trace.seconds, storable(trace.body_json)),
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO trace_sessions (trace, session) VALUES (?, ?)",
+        [(trace.id, storable(session)) for session in sessions],
     )
     connection.execute(
         "DELETE FROM traces WHERE id IN"

@@ -233,7 +233,18 @@ CREATE INDEX spending_by_trace ON spending (trace);
 CREATE INDEX turns_by_trace ON turns (trace);
 """
 
-MIGRATIONS = (_BASE, _MEMORY, _ANSWERS)
+# A question that failed, or that nobody waited for, leaves a trace but no turn: this says whose
+# it was, so that it is deleted with the session.
+_TRACE_SESSIONS = """
+CREATE TABLE trace_sessions (
+    trace TEXT NOT NULL REFERENCES traces (id) ON DELETE CASCADE,
+    session TEXT NOT NULL,
+    PRIMARY KEY (trace, session)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX trace_sessions_by_session ON trace_sessions (session);
+"""
+
+MIGRATIONS = (_BASE, _MEMORY, _ANSWERS, _TRACE_SESSIONS)
 VERSION = len(MIGRATIONS)
 
 

@@ -397,7 +397,7 @@ class TestKnowledgeBase:
         trace = kb.trace(answer.trace)
         assert trace is not None
         kinds: list[Span] = [step for step in trace.spans if step.kind == "memory"]
-        assert {step.name for step in kinds} == {"window", "vector"}
+        assert {step.name for step in kinds} == {"window", "turns"}
 
     def test_a_deleted_session_leaves_no_byte_in_the_base(
         self, kb: KnowledgeBase, tmp_path: Path

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ragkit import KnowledgeBase, UsageError
+from ragkit import Agent, Answer, KnowledgeBase, ModelError, UsageError
 from ragkit.cli import cli
 from ragkit.errors import KnowledgeBaseError
 from ragkit.events import Event, JsonLines, Notice, Span, recording, span, tree
@@ -140,7 +140,7 @@ def test_an_answer_does_not_fail_for_its_trace(
     with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder(), listener=told.append) as base:
         base.ingest(docs)
 
-        def full(*_: object) -> None:
+        def full(*_: object, **__: object) -> None:
             raise KnowledgeBaseError("the disk is full")
 
         monkeypatch.setattr(base._store(), "put_trace", full, raising=False)
@@ -232,3 +232,43 @@ class TestCommand:
         result = CliRunner().invoke(cli, ["trace", *arguments, "--kb", base])
         assert result.exit_code == 2
         assert message in result.stderr
+
+
+def test_an_answer_that_was_read_to_its_end_is_not_cancelled(kb: KnowledgeBase) -> None:
+    chat = kb.chat("alice")
+    for ask in (kb.ask, chat.ask):
+        answer = ask("Which word opens the vault?")
+        trace = kb.trace(answer.trace)
+        assert trace is not None
+        assert {step.status for step in trace.spans} == {"ok"}
+        [root] = [step for step in trace.spans if step.parent is None]
+        assert root.outputs["answer"]["text"] == answer.text
+
+
+def test_the_trace_is_kept_before_the_answer_is_handed_out(kb: KnowledgeBase) -> None:
+    for events in (kb.stream("Which word opens?"), kb.chat("bob").stream("Which word opens?")):
+        answer = next(event for event in events if isinstance(event, Answer))
+        assert kb.trace(answer.trace) is not None  # while the stream is still held open
+
+
+def test_questions_without_an_answer_go_with_their_session(kb: KnowledgeBase) -> None:
+    chat = kb.chat("alice")
+    given_up = chat.stream("Is plutonium in the vault?")
+    next(given_up)
+    del given_up
+    with pytest.raises(UsageError):
+        chat.ask("polonium " * 20_000)
+    agent = Agent(ScriptedModel(ModelError("out of order")), memory=kb.memory("alice"))
+    with kb.recording("agent", inputs={"question": "radium?"}), pytest.raises(ModelError):
+        agent.run("radium?")
+    kb.ask("Which word opens the vault?")
+    assert [trace.kind for trace in kb.traces()] == ["ask", "agent", "chat", "chat"]
+    assert kb.turns("alice") == []
+    assert kb.delete_session("alice")
+    assert [trace.kind for trace in kb.traces()] == ["ask"]
+    assert not kb.delete_session("alice")
+    kb.close()
+    for file in kb.directory.rglob("*"):
+        if file.is_file():
+            content = file.read_bytes()
+            assert not any(word in content for word in (b"plutonium", b"polonium", b"radium"))
