@@ -107,8 +107,9 @@ def test_a_question_is_one_trace_below_the_applications_own_span(
     assert ask.parent is not None
     assert ask.parent.span_id == context.span_id
     assert {item.context.trace_id for item in spans.values() if item.context} == {context.trace_id}
-    search = spans["retrieval search"]
-    assert search.parent is not None
-    assert ask.context is not None
-    assert search.parent.span_id == ask.context.span_id
+    retrieve, search = spans["retrieval retrieve"], spans["retrieval search"]
+    for child, parent in ((retrieve, ask), (search, retrieve)):
+        assert child.parent is not None
+        assert parent.context is not None
+        assert child.parent.span_id == parent.context.span_id
     assert not any("kettle" in str(item.attributes) for item in spans.values())
