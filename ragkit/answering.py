@@ -201,12 +201,16 @@ class AnsweringBase(OpenedBase):
     ) -> None:
         """Count what an agent, or a program of yours, used towards :meth:`usage`.
 
+        A base that may only be read counts nothing.
+
         Args:
             model: The model's name.
             usage: What it read and wrote; its cost, where it is not known, by the price list.
             calls: How often it was asked.
             trace: Identifier of what it was used for, which says to which conversation it belongs.
         """
+        if self.read_only:
+            return
         from ragkit.llm.prices import price_of
         from ragkit.store.records import Spent
 
@@ -236,7 +240,9 @@ class AnsweringBase(OpenedBase):
 
         Raises:
             UsageError: the session has no name, or an unknown kind of memory.
+            ReadOnlyError: the base may only be read, so that nothing can be kept in it.
         """
+        self._store().require_writable("a conversation")
         from ragkit.chat import Chat
 
         return Chat(self, session, model=model, memory=self.memory(session, kinds=memory))

@@ -216,7 +216,7 @@ def _note_spending(meter: Meter, trace: str, means: Means) -> None:
         (name, Spent(1, calls, usage.input_tokens, usage.output_tokens, usage.cost))
         for name, (calls, usage) in meter.by_model.items()
     ]
-    if not rows:
+    if not rows or means.store.read_only:
         return
     try:
         means.store.put_spending(trace, rows)
@@ -270,7 +270,7 @@ class _Cache:
 
     def keep(self, answer: Answer, hits: Sequence[Hit]) -> None:
         # What went wrong this time may go right the next.
-        if self._scope is None or answer.degraded:
+        if self._scope is None or answer.degraded or self._means.store.read_only:
             return
         text, store = self._question.text, self._means.store
         # Documents may have changed while the answer was being made.

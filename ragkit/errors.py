@@ -5,6 +5,7 @@ RagkitError
 ├── KnowledgeBaseError         the knowledge base cannot be used                  exit code 3
 │   ├── NotFoundError            there is none at this place
 │   ├── LockedError              another process is writing to it
+│   ├── ReadOnlyError            it may be read, but not written to
 │   ├── VersionError             written by a newer ragkit
 │   ├── FingerprintError         built with another embedding model or chunker
 │   └── CorruptError             damaged; the message says how to restore it
@@ -45,6 +46,10 @@ class NotFoundError(KnowledgeBaseError):
 
 class LockedError(KnowledgeBaseError):
     """Another process is writing to the knowledge base."""
+
+
+class ReadOnlyError(KnowledgeBaseError):
+    """The knowledge base may be read, but not written to."""
 
 
 class VersionError(KnowledgeBaseError):

@@ -45,6 +45,8 @@ def bind_embedder(store: Store, embedder: Embedder) -> None:
     """
     stored = _stored(store)
     if not stored:
+        if store.read_only:  # and empty: there is nothing to fit to
+            return
         store.use_vectors_of(json.dumps(describe(embedder)["embedding"], sort_keys=True))
         write(store, embedder)
         return

@@ -73,6 +73,7 @@ class KnowledgeBase(AnsweringBase):
         Raises:
             UsageError: a path does not exist.
             LockedError: another process is writing.
+            ReadOnlyError: the base may only be read.
             FingerprintError: the base was built with another embedding model or chunker.
             EmbeddingError: the model failed; everything is committed and can be found by words.
         """
@@ -88,6 +89,7 @@ class KnowledgeBase(AnsweringBase):
         from ragkit.fingerprint import bind_chunker, chunking_for
 
         store = self._store()
+        store.require_writable("ingest")
         embedder = self._embedder(listen)
         bind_chunker(store, embedder)
         report = ingestion.ingest(
@@ -174,6 +176,7 @@ class KnowledgeBase(AnsweringBase):
 
         listen = listener or self._listener
         store = self._store()
+        store.require_writable("rebuild")
         wanted = embedder or self._wanted_embedder or store.get_setting("embedder")
         loaded = self._load_embedder(wanted, listen)
         rebuild(store, loaded, listen)

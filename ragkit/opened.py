@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ragkit.errors import EmbeddingError, NotFoundError
-from ragkit.events import Listener, OpenSpan, Sink, SpanKind, ignore, new_trace_id
+from ragkit.events import Listener, Notice, OpenSpan, Sink, SpanKind, ignore, new_trace_id
 from ragkit.retrieve.filters import parse_where
 from ragkit.tracing import TraceLevel, Tracing, traced
 
@@ -89,6 +89,7 @@ class OpenedBase:
         self._chat_models: dict[str, ChatModel] = {}
         self._locked_in = (os.getpid(), threading.RLock())
         self._opened: Store | None = None
+        self._told_read_only = False
         try:
             self._opened = Store.open(self._directory)
         except NotFoundError:
@@ -132,6 +133,11 @@ class OpenedBase:
         """Where the knowledge base is kept."""
         return self._directory
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the base may be searched and asked, but not changed, where it is kept."""
+        return self._opened is not None and self._opened.read_only
+
     @contextmanager
     def recording(self, name: str, *, inputs: Mapping[str, Any] | None = None) -> Iterator[None]:
         """Keep everything that happens inside as one trace, such as the run of an agent.
@@ -146,8 +152,14 @@ class OpenedBase:
     def _traced(
         self, name: str, kind: SpanKind, *, trace: str, inputs: dict[str, Any], **attributes: Any
     ) -> AbstractContextManager[OpenSpan]:
+        store = self._store()
+        if store.read_only and not self._told_read_only:
+            from ragkit.store.read_only import notice
+
+            self._told_read_only = True
+            self._listener(Notice(notice(self._directory)))
         return traced(
-            self._store(),
+            store,
             name,
             kind,
             tracing=self._tracing,

@@ -107,7 +107,8 @@ def traced(
     """
     base = str(store.directory)
     collecting = _COLLECTING.get()
-    collected = None if base in collecting or tracing.level == "off" else _Collected()
+    keeps = tracing.level != "off" and base not in collecting and not store.read_only
+    collected = _Collected() if keeps else None
     sinks: tuple[Sink, ...] = tracing.sinks if collected is None else (collected, *tracing.sinks)
     token = _COLLECTING.set(collecting | {base})
     try:

@@ -109,7 +109,8 @@ def recall(store: Store, key: bytes) -> Kept | None:
     found = store.cached_answer(key)
     if found is None:
         return None
-    store.touch_cached_answer(key)
+    if not store.read_only:
+        store.touch_cached_answer(key)
     return _read(found)
 
 

@@ -13,6 +13,7 @@ from ragkit.cli.common import (
     common_options,
     embedder_options,
     model_options,
+    note_read_only,
     open_kb,
     read_question,
     session_option,
@@ -125,6 +126,9 @@ def command(
         ) as kb,
         agents.AgentDesk(kb, approve=approve, interactive=interactive) as desk,
     ):
+        if session is not None:
+            kb.chat(session)  # says so at once where none can be kept
+        note_read_only(kb)
         if question:
             text = read_question(question)
             agent = desk.agent(

@@ -14,6 +14,7 @@ from ragkit.cli.common import (
     common_options,
     embedder_options,
     model_options,
+    note_read_only,
     open_kb,
     parse_where,
     read_question,
@@ -71,6 +72,7 @@ def command(
         embedder_base_url=embedder_base_url,
     ) as kb:
         asked = kb.chat(session) if session is not None else kb
+        note_read_only(kb)
         if common.as_json:
             print_json(answer_document(asked.ask(text, where=where)))
             return

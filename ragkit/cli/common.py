@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ragkit.cli.output import note
 from ragkit.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -181,6 +182,14 @@ def open_kb(
             f"there is no knowledge base in {str(common.directory.absolute())!r}; make one with: "
             + common.hint("ingest FOLDER")
         ) from None
+
+
+def note_read_only(kb: KnowledgeBase) -> None:
+    """Say what is not kept where the knowledge base may only be read."""
+    if kb.read_only:
+        from ragkit.store.read_only import notice
+
+        note(f"Note: {notice(kb.directory)}.")
 
 
 def parse_where(conditions: Sequence[str]) -> dict[str, list[str]] | None:

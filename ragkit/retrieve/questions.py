@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -65,10 +66,8 @@ class CachedQuestions:
             made = self._embedder.embed([texts[i] for i in missing], kind=kind)
             new = [(keys[i], made[row].astype("<f4").tobytes()) for row, i in enumerate(missing)]
             known.update(new)
-            try:
+            with contextlib.suppress(RagkitError):
                 self._store.put_question_vectors(new)
-            except RagkitError:
-                pass
         return np.stack([np.frombuffer(known[key], dtype="<f4") for key in keys])
 
     def _key(self, text: str) -> bytes:

@@ -18,7 +18,7 @@ from ragkit.errors import (
     RagkitError,
     VersionError,
 )
-from ragkit.store import schema
+from ragkit.store import read_only, schema
 
 FILE_NAME = "knowledge.sqlite3"
 _SQLITE_NEEDED = (3, 38, 0)  # strict tables, JSON functions
@@ -49,6 +49,7 @@ class Database:
         self._pid = os.getpid()
         self._idle: deque[sqlite3.Connection] = deque()
         self._closed = threading.Event()
+        self._frozen: read_only.State | None = None
         if sqlite3.sqlite_version_info < _SQLITE_NEEDED:
             needed = ".".join(map(str, _SQLITE_NEEDED))
             raise KnowledgeBaseError(
@@ -56,6 +57,7 @@ class Database:
                 "newer; use a newer build of Python"
             )
         _check_there(path)
+        self.read_only = not read_only.may_write(path)
         try:
             self.base = self._accept()
         except BaseException:
@@ -78,6 +80,7 @@ class Database:
                     f"reads up to {schema.VERSION}); upgrade ragkit"
                 )
             if version < schema.VERSION:
+                self.require_writable("bringing it up to date, for an older ragkit wrote it,")
                 schema.migrate(connection)
             row = connection.execute("SELECT value FROM settings WHERE key = 'base'").fetchone()
             return str(row[0])
@@ -90,18 +93,41 @@ class Database:
         if self._pid != os.getpid():
             self._forget_parent()
         with translated_errors(self.path):
+            self._notice_writers()
+            pool = self._idle
             try:
-                connection = self._idle.pop()
+                connection = pool.pop()
             except IndexError:
-                connection = connect(self.path)
+                connection = self._connect()
             try:
                 yield connection
             finally:
                 if connection.in_transaction:
                     connection.rollback()
-                self._idle.append(connection)
-                if self._closed.is_set():
-                    self._drain()
+                pool.append(connection)
+                if self._closed.is_set() or pool is not self._idle:
+                    _drain(pool)
+
+    def require_writable(self, purpose: str) -> None:
+        """Raise :class:`ReadOnlyError` where only reading is possible.
+
+        Args:
+            purpose: What would write, as the beginning of a sentence.
+        """
+        if self.read_only:
+            raise read_only.refusal(self.path.parent, purpose)
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self.read_only:
+            return connect(self.path)
+        connection, self._frozen = read_only.connect(self.path, _BUSY_SECONDS)
+        return tuned(connection)
+
+    def _notice_writers(self) -> None:
+        """Open the file anew where it was taken for unchangeable, and somebody changed it."""
+        if self._frozen is not None and self._frozen != read_only.state_of(self.path):
+            self._frozen, old, self._idle = None, self._idle, deque()
+            _drain(old)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -118,6 +144,7 @@ class Database:
             durable: Wait until the disk has it. Without, a power cut (not a kill) may undo the
                 last few transactions, never a part of one.
         """
+        self.require_writable("this")
         with self.reading() as connection, self.transaction_on(connection, durable=durable):
             yield connection
 
@@ -136,17 +163,18 @@ class Database:
         self._closed.set()
         if self._pid != os.getpid():
             self._forget_parent()
-        self._drain()
-
-    def _drain(self) -> None:
-        while self._idle:
-            with contextlib.suppress(IndexError):  # another thread may drain at the same time
-                self._idle.pop().close()
+        _drain(self._idle)
 
     def _forget_parent(self) -> None:
         _INHERITED.extend(self._idle)
         self._idle = deque()
         self._pid = os.getpid()
+
+
+def _drain(pool: deque[sqlite3.Connection]) -> None:
+    while pool:
+        with contextlib.suppress(IndexError):  # another thread may drain at the same time
+            pool.pop().close()
 
 
 def create(path: Path) -> None:
@@ -210,16 +238,21 @@ def connect(path: Path) -> sqlite3.Connection:
         path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     try:
-        connection.execute("PRAGMA foreign_keys = ON")
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        # Enough for the vectors of a few thousand passages, which a search looks up by the hundred.
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+        return tuned(connection)
     except BaseException:
         connection.close()
         raise
+
+
+def tuned(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Set what concerns one connection only."""
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    # Enough for the vectors of a few thousand passages, which a search looks up by the hundred.
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
     return connection
 
 
@@ -250,8 +283,9 @@ def _translate(code: int, error: sqlite3.DatabaseError, path: Path) -> RagkitErr
             f"the disk is full, nothing more can be stored in {str(path)!r}; what was committed "
             "is safe, so free some space and run the same command again"
         )
+    if code == sqlite3.SQLITE_READONLY:  # the system had said that it may be written to
+        return read_only.refusal(path.parent, "this")
     if code in (
-        sqlite3.SQLITE_READONLY,
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_PERM,
         sqlite3.SQLITE_AUTH,

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import shutil
 import sqlite3
+import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 TEXT_FIELDS = ("body", "context", "heading", "name")
 FORMAT = f"2-{analysis.ANALYSIS_VERSION}-{analysis.LANGUAGE}"
 _MANIFEST = "files.json"
+_READING_LOCK = ".tantivy-meta.lock"
 _CHANGING = {"meta.json", ".managed.json", _MANIFEST}
 _WRITER_BYTES = 50_000_000
 _WORD_BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|[_\W]+")
@@ -100,10 +104,30 @@ def open_folder(folder: Path, base: str) -> Opened | None:
     if damaged_files(folder, thorough=False):
         return None
     try:
-        with panics_as_errors():
-            return read_state(_prepared(tantivy.Index.open(str(folder))), base)
+        with panics_as_errors(), _lockable(folder) as place:
+            return read_state(_prepared(tantivy.Index.open(str(place))), base)
     except (ValueError, OSError):  # missing or damaged: it will be built anew
         return None
+
+
+@contextlib.contextmanager
+def _lockable(folder: Path) -> Iterator[Path]:
+    """Give the folder, or one of links to its files: tantivy writes a lock even to open an index.
+
+    Once it is open, its files are mapped, and the folder of links is needed no more.
+    """
+    lock = folder / _READING_LOCK
+    if os.access(folder, os.W_OK) and (not lock.exists() or os.access(lock, os.W_OK)):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="ragkit-") as links:
+        for path in folder.iterdir():
+            if path.suffix != ".lock":
+                try:
+                    (Path(links) / path.name).symlink_to(path)
+                except (OSError, NotImplementedError):  # Windows, without the right to make links
+                    shutil.copyfile(path, Path(links) / path.name)
+        yield Path(links)
 
 
 def read_state(index: Any, base: str) -> Opened | None:

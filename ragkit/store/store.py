@@ -115,6 +115,19 @@ class Store(AnswerStore, ConversationStore):
         """What tells this base from all others."""
         return self._database.base
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the base may be read, but not written to."""
+        return self._database.read_only
+
+    def require_writable(self, purpose: str) -> None:
+        """Raise :class:`ReadOnlyError` where only reading is possible.
+
+        Args:
+            purpose: What would write, as the beginning of a sentence.
+        """
+        self._database.require_writable(purpose)
+
     # Settings
 
     def get_setting(self, key: str) -> str | None:
@@ -145,8 +158,10 @@ class Store(AnswerStore, ConversationStore):
 
         Raises:
             LockedError: another process or thread is writing; the message names it.
+            ReadOnlyError: the base may only be read.
         """
         self._check_fork()
+        self.require_writable(purpose)
         with self._lock.hold(purpose, timeout) as outermost:
             try:
                 yield
