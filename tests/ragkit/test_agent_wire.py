@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_server import FakeServer, Handler, Script, call_tools, hello, refuse, say_text
@@ -11,7 +13,7 @@ from pydantic import BaseModel
 
 from ragkit import Agent, AgentResult, KnowledgeBase, Limits, ModelError, tool
 from ragkit.events import Span, recording
-from ragkit.llm import Message, complete, load_model
+from ragkit.llm import Delta, Message, complete, load_model
 from ragkit.llm.protocol import ChatModel, ToolCall
 from ragkit.results import TextDelta
 from ragkit.testing import HashEmbedder
@@ -310,6 +312,19 @@ class City(BaseModel):
     country: str
 
 
+class Brief:
+    """A model whose replies are short: a small one may go on until the window is full."""
+
+    def __init__(self, model: ChatModel) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def stream(self, messages: Sequence[Message], **options: Any) -> Iterator[Delta]:
+        return self._model.stream(messages, **{**options, "max_tokens": 40})
+
+
 def test_a_small_real_model_uses_a_tool_answers_by_schema_and_streams(
     smollm2: Path, tmp_path: Path
 ) -> None:
@@ -340,7 +355,7 @@ def test_a_small_real_model_uses_a_tool_answers_by_schema_and_streams(
         assert city.country
 
         (tmp_path / "heron.md").write_text("# Heron\n\nThe warranty of the heron is two years.\n")
-        with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder(), model=model) as kb:
+        with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder(), model=Brief(model)) as kb:
             kb.ingest(tmp_path / "heron.md")
             *pieces, answer = kb.stream("How long is the warranty of the heron?")
             assert pieces[0].hits[0].path == "heron.md"
