@@ -71,7 +71,8 @@ class AnsweringBase(OpenedBase):
                 ``model``, ``explain``; see :class:`ragkit.retrieve.stages.StageOptions`.
 
         Raises:
-            UsageError: an empty question, a bad filter, mode, ``k`` or other option.
+            UsageError: an empty question, a bad filter, mode, ``k``, entry of ``history`` or other
+                option.
         """
         from ragkit.llm import asking
         from ragkit.retrieve.search import search
@@ -137,7 +138,7 @@ class AnsweringBase(OpenedBase):
         Args:
             question: What to answer.
             where: Exact filter, as for :meth:`retrieve`.
-            history: Earlier turns, oldest first.
+            history: Earlier turns, oldest first, as for :meth:`retrieve`.
             model: What answers, or several, the cheapest first: an answer of one that is not sure
                 is given up for that of the next. Default: the one given on opening.
             session: The conversation whose budget counts.
@@ -145,13 +146,24 @@ class AnsweringBase(OpenedBase):
                 data.
             **options: Fields of :class:`ragkit.AnswerSettings` that are to differ this time, such
                 as ``mode="compare"`` or ``cache=False``.
+
+        Raises:
+            UsageError: a bad question, filter, entry of ``history`` or option.
         """
         from ragkit.asking import Question, models_of
+        from ragkit.retrieve.history import check_history
 
         settings = replace(self._answers, **options) if options else self._answers
         models = models_of(self._model if model is None else model)
         asked = Question(
-            question, where, history or (), models, settings, self._base_url, session, notes
+            question,
+            where,
+            check_history(history),
+            models,
+            settings,
+            self._base_url,
+            session,
+            notes,
         )
         return isolated(self._stream(asked))
 

@@ -7,12 +7,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ragkit.errors import UsageError
+
 _WORD = re.compile(r"\w+")
 _CARRIED_WORDS = 40
 _SHOWN_TURNS = 6
 _SHOWN_CHARACTERS = 1_000
 _LONGEST_REWRITE = 400
 _FEW_WORDS = 3
+_ROLES = ("user", "assistant")
 _REFERRING = re.compile(
     r"\b(?:it|its|they|them|their|theirs|this|that|these|those|he|him|his|she|her|hers|there|then"
     r"|one|ones|such|same|former|latter|other|others|another|else|above|previous|instead|both)\b"
@@ -31,6 +34,36 @@ class Resolved:
 
     parts: tuple[tuple[str, float], ...]
     carried: str = ""
+
+
+def check_history(history: object) -> tuple[Mapping[str, str], ...]:
+    """Return earlier turns, each of which is what it should be; none for ``None``.
+
+    Raises:
+        UsageError: it is no list of ``{"role": "user" or "assistant", "content": text}``; the
+            message names the entry.
+    """
+    if history is None:
+        return ()
+    if not isinstance(history, Sequence) or isinstance(history, str | bytes):
+        raise UsageError(
+            f"history must be a list of turns, oldest first, not {type(history).__name__!r}"
+        )
+    for number, turn in enumerate(history):
+        name = f"history[{number}]"
+        if not isinstance(turn, Mapping):
+            raise UsageError(
+                f"{name} must be {{'role': …, 'content': …}}, not {type(turn).__name__!r}"
+            )
+        for key in ("role", "content"):
+            if key not in turn:
+                raise UsageError(f"{name} has no {key!r}, only {sorted(map(str, turn))!r}")
+        if turn["role"] not in _ROLES:
+            raise UsageError(f"{name}['role'] must be 'user' or 'assistant', not {turn['role']!r}")
+        if not isinstance(turn["content"], str):
+            kind = type(turn["content"]).__name__
+            raise UsageError(f"{name}['content'] must be text, not {kind!r}")
+    return tuple(history)
 
 
 def resolve(question: str, history: Sequence[Mapping[str, str]]) -> Resolved:

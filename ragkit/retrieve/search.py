@@ -12,6 +12,7 @@ from ragkit.results import Hit, Ranks, SearchResult
 from ragkit.retrieve.candidates import CANDIDATES, Mode, find, rank
 from ragkit.retrieve.expansion import expand
 from ragkit.retrieve.explain import considered
+from ragkit.retrieve.history import check_history
 from ragkit.retrieve.reading import read, vocabulary_of
 from ragkit.retrieve.rerank import RERANKED, load_reranker
 from ragkit.retrieve.stages import DEFAULT_STAGES, Stages
@@ -62,10 +63,11 @@ def search(
         stages: What to do beyond that.
 
     Raises:
-        UsageError: an empty or overlong question, or a bad ``k`` or ``mode``.
+        UsageError: an empty or overlong question, or a bad ``k``, ``mode`` or entry of ``history``.
         EmbeddingError: in dense mode, the model failed; hybrid goes on by words and says so.
     """
     _check(question, k, mode)
+    history = check_history(history)
     if not store.counts().chunks:
         return SearchResult((), ("the knowledge base is empty; ingest documents first",))
     clock = _Clock()
@@ -79,7 +81,7 @@ def search(
     vocabulary = None
     if mode != "dense":
         vocabulary = vocabulary_of(store, None if mode == "lexical" else embedder)
-    reading = read(question, history or (), vocabulary, stages.ask)
+    reading = read(question, history, vocabulary, stages.ask)
     notes, degraded = [*reading.notes], [*reading.degraded]
     if stages.expand:
         texts, done, failed = expand(

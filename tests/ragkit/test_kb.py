@@ -509,3 +509,39 @@ def test_wrong_options_are_refused(kb: KnowledgeBase, docs: Path, wrong: dict[st
     kb.ingest(docs)
     with pytest.raises(UsageError):
         kb.search("x", **wrong)  # type: ignore[arg-type]
+
+
+USER = {"role": "user", "content": "Hello"}
+
+
+@pytest.mark.parametrize(
+    ("history", "message"),
+    [
+        ("Hello", "must be a list of turns"),
+        (USER, "must be a list of turns"),
+        (7, "must be a list of turns"),
+        (["Hello"], r"history\[0\] must be"),
+        ([USER, ("user", "Hello")], r"history\[1\] must be"),
+        ([USER, {"content": "Hello"}], r"history\[1\] has no 'role'"),
+        ([{"role": "user", "text": "Hello"}], r"history\[0\] has no 'content'.*'text'"),
+        ([USER, USER, {"role": "system", "content": "x"}], r"history\[2\]\['role'\].*'system'"),
+        ([{"role": ["user"], "content": "x"}], r"history\[0\]\['role'\]"),
+        ([{"role": "user", "content": None}], r"history\[0\]\['content'\] must be text"),
+        ([{"role": "user", "content": [{"type": "text"}]}], "must be text, not 'list'"),
+    ],
+)
+def test_a_malformed_history_is_refused_by_its_entry(
+    kb: KnowledgeBase, docs: Path, history: Any, message: str
+) -> None:
+    kb.ingest(docs)
+    for ask in (kb.search, kb.retrieve, kb.ask, kb.stream):
+        with pytest.raises(UsageError, match=message):
+            ask("And the kettle?", history=history)
+
+
+def test_a_well_formed_history_is_taken(kb: KnowledgeBase, docs: Path) -> None:
+    kb.ingest(docs)
+    history = (USER, {"role": "assistant", "content": "", "name": "more is allowed"})
+    for turns in (history, list(history), [], None):
+        assert kb.search("How long is the warranty?", history=turns)
+        assert "three years" in kb.ask("How long is the warranty?", history=turns).text
