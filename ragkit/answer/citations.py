@@ -181,7 +181,9 @@ class CitedText:
             if not self._sources:
                 found = self._evidence.attribute(claim)
                 if found is not None:
+                    space = self._space  # stands before the next sentence, not the citation
                     self._cite(found.candidate)
+                    self._space = space
                     self._sources.append(found.source)
             is_claim = not claim.endswith((":", "?"))
             if is_claim:

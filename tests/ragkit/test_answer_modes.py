@@ -106,7 +106,10 @@ def test_a_real_model_answers_in_every_mode(
     answer = hold(kb, list(kb.stream(COMPARISON, mode=mode, model=real_model)))
     # What so small a model says is its own affair; that it is checked is ours.
     assert answer.model in (real_model.name, "extractive")
-    assert answer.usage.output_tokens > 0
+    if answer.model == "extractive":  # it was too slow here, or said nothing
+        assert answer.degraded
+    else:
+        assert answer.usage.output_tokens > 0
 
 
 @pytest.fixture(scope="module")

@@ -106,6 +106,13 @@ def test_a_plain_claim_without_a_citation_gets_its_source() -> None:
     assert cited.citations[0].quote.startswith("The warranty of the Volto X")
 
 
+def test_a_source_that_is_found_leaves_the_space_after_it() -> None:
+    cited = read("The warranty of the Volto X lasts 24 months. Dr. Elke Brandt handles all claims.")
+    assert cited.text == (
+        "The warranty of the Volto X lasts 24 months. [1] Dr. Elke Brandt handles all claims. [2]"
+    )
+
+
 @pytest.mark.parametrize(
     "claim",
     [
