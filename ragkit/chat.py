@@ -42,12 +42,16 @@ class Chat:
         self._session = session
         self.memory = memory
         self.model = model
-        self.recalled: Recall | None = None
 
     @property
     def session(self) -> str:
         """The conversation's name."""
         return self._session
+
+    @property
+    def recalled(self) -> Recall | None:
+        """What was remembered for the last question, and why."""
+        return self.memory.recalled
 
     @property
     def history(self) -> list[dict[str, str]]:
@@ -91,7 +95,7 @@ class Chat:
             inputs={"question": question},
             session=self._session,
         ) as step:
-            recall = self.recalled = self.memory.recall(question, max_tokens=MEMORY_TOKENS)
+            recall = self.memory.recall(question, max_tokens=MEMORY_TOKENS)
             for event in self._kb.stream(
                 question,
                 where=where,

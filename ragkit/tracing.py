@@ -194,9 +194,13 @@ def note_answer(step: OpenSpan, answer: Answer) -> None:
 
 
 def total_usage(spans: Sequence[Span]) -> dict[str, Any]:
-    """Add up the tokens and costs of the model calls among ``spans``; unknown costs are None."""
-    calls = [item for item in spans if item.kind == "model"]
-    costs = [item.attributes.get("cost") for item in calls]
+    """Add up the tokens and costs of the model calls among ``spans``; unknown costs are None.
+
+    Calls that failed without a word are counted, and cost nothing.
+    """
+    calls = [item for item in spans if item.kind == "model" and "model" in item.attributes]
+    billed = [item for item in calls if item.status != "error" or "cost" in item.attributes]
+    costs = [item.attributes.get("cost") for item in billed]
     known = [cost for cost in costs if cost is not None]
     return {
         "calls": len(calls),

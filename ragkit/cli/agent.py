@@ -12,6 +12,7 @@ from ragkit.cli.common import (
     Common,
     common_options,
     embedder_options,
+    memory_option,
     model_options,
     note_read_only,
     open_kb,
@@ -19,6 +20,7 @@ from ragkit.cli.common import (
     session_option,
 )
 from ragkit.cli.output import can_prompt, is_terminal, note, print_json
+from ragkit.cli.steps import step_sinks
 from ragkit.errors import UsageError
 
 
@@ -84,6 +86,7 @@ from ragkit.errors import UsageError
 @session_option(
     default=None, help_text="Conversation to go on with; it is kept in the knowledge base."
 )
+@memory_option(default="window,turns")
 @model_options
 @embedder_options
 @common_options
@@ -102,6 +105,7 @@ def command(
     embedder: str | None,
     embedder_base_url: str | None,
     session: str | None,
+    memory: tuple[str, ...] | None,
 ) -> int:
     """Let a model work on a task with tools, showing its steps as they happen.
 
@@ -114,11 +118,15 @@ def command(
     from ragkit.cli import agents
     from ragkit.cli.terminal import console
 
+    if memory is not None and session is None and question:
+        raise UsageError("--memory needs a conversation to remember: name one with --session")
+    remembers = memory or ("window", "turns")
     limits = Limits(steps=steps, tokens=tokens, seconds=seconds, cost=cost)
     names = tools or agents.DEFAULT_TOOLS
     with (
         open_kb(
             common,
+            sinks=step_sinks(common),
             model=model,
             base_url=base_url,
             embedder=embedder,
@@ -136,7 +144,7 @@ def command(
                 desk.tools(names),
                 base_url=base_url,
                 instructions=instructions,
-                memory=kb.memory(session) if session is not None else None,
+                memory=kb.memory(session, kinds=remembers) if session is not None else None,
                 limits=limits,
             )
             out = console(sys.stderr if common.as_json else None)
@@ -156,6 +164,7 @@ def command(
             kb,
             console(),
             session=session or "default",
+            memory=remembers,
             model=model,
             base_url=base_url,
             verbose=common.verbose,

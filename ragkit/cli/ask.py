@@ -13,6 +13,7 @@ from ragkit.cli.common import (
     Common,
     common_options,
     embedder_options,
+    memory_option,
     model_options,
     note_read_only,
     open_kb,
@@ -22,6 +23,8 @@ from ragkit.cli.common import (
     where_option,
 )
 from ragkit.cli.output import print_json
+from ragkit.cli.steps import step_sinks
+from ragkit.errors import UsageError
 
 
 @click.command(
@@ -30,6 +33,7 @@ from ragkit.cli.output import print_json
     examples=(
         'ragkit ask "How long is the warranty?"',
         'ragkit ask "And for the battery?" --session alice',
+        'ragkit ask "What did I say I own?" --session alice --memory window,turns',
         "ragkit ask \"Who signed?\" --where 'path=contracts/*' --json",
         'ragkit ask "How do the two plans differ?" --mode compare',
         'ragkit ask "What changed?" --model openai:qwen3 --base-url http://localhost:8080/v1',
@@ -44,6 +48,7 @@ from ragkit.cli.output import print_json
     default=None,
     help_text="Conversation to go on with: earlier questions count, and this one is kept.",
 )
+@memory_option(default="window")
 @common_options
 def command(
     common: Common,
@@ -54,6 +59,7 @@ def command(
     embedder: str | None,
     embedder_base_url: str | None,
     session: str | None,
+    memory: tuple[str, ...] | None,
     answering: dict[str, Any],
 ) -> None:
     """Answer a question from the documents, citing the exact places.
@@ -63,15 +69,18 @@ def command(
     """
     text = read_question(question)
     where = parse_where(conditions)
+    if memory is not None and session is None:
+        raise UsageError("--memory needs a conversation to remember: name one with --session")
     with open_kb(
         common,
+        sinks=step_sinks(common),
         model=models_from(model, answering),
         answers=settings_of(answering, budget_of="answer"),
         base_url=base_url,
         embedder=embedder,
         embedder_base_url=embedder_base_url,
     ) as kb:
-        asked = kb.chat(session) if session is not None else kb
+        asked = kb.chat(session, memory=memory or ("window",)) if session is not None else kb
         note_read_only(kb)
         if common.as_json:
             print_json(answer_document(asked.ask(text, where=where)))

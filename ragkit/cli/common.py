@@ -158,6 +158,39 @@ def session_option(*, default: str | None, help_text: str) -> Callable[[_Functio
     )
 
 
+def memory_option(*, default: str) -> Callable[[_Function], _Function]:
+    """Add ``--memory``, handed on as the kinds of memory, ``None`` where it was not given."""
+
+    def kinds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Any:
+        return memory_kinds(value) if value is not None else None
+
+    return click.option(
+        "--memory",
+        metavar="KIND[,KIND]",
+        callback=kinds,
+        shell_complete=complete_memory,
+        help="What is brought back of the conversation: window (the last turns), summary, entities,"
+        " graph (relations), turns (old turns like the question); several with commas between."
+        f"  [default: {default}]",
+    )
+
+
+def memory_kinds(text: str) -> tuple[str, ...]:
+    """Read kinds of memory with commas or blanks between them.
+
+    Raises:
+        UsageError: one is not known, or there is none.
+    """
+    from ragkit.memory import KINDS
+
+    kinds = tuple(dict.fromkeys(text.replace(",", " ").lower().split()))
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown or not kinds:
+        what = f"no memory {unknown[0]!r}" if unknown else "no memory without a name"
+        raise UsageError(f"there is {what}; there are {', '.join(KINDS)}")
+    return kinds
+
+
 def open_kb(
     common: Common,
     *,
@@ -238,6 +271,18 @@ def complete_sessions(
 ) -> list[CompletionItem[str]]:
     """Complete the names of conversations in the knowledge base."""
     return _complete(ctx, incomplete, lambda kb: [item.name for item in kb.sessions()])
+
+
+def complete_memory(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Complete the last of several kinds of memory."""
+    from click.shell_completion import CompletionItem
+
+    from ragkit.memory import KINDS
+
+    before, comma, word = incomplete.rpartition(",")
+    return [CompletionItem(f"{before}{comma}{kind}") for kind in KINDS if kind.startswith(word)]
 
 
 def _complete(

@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from ragkit.cli.output import human_seconds, plural, printable, printable_path
 from ragkit.events import Span, tree
+from ragkit.events.console import duration, facts_line, usage_words
 from ragkit.events.documents import span_document
 from ragkit.tracing import total_usage
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 _MOST_HITS = 8
 _MOST_CHARACTERS = 500
 _WIDEST = 2_000
-_ORDINARY = {"model", "input_tokens", "output_tokens", "cost", "degraded", "hits"}
 
 
 def trace_document(trace: Trace) -> dict[str, Any]:
@@ -55,6 +55,8 @@ def print_traces(out: Console, traces: Sequence[Trace]) -> None:
         line.append(f"  {_moment(trace):%Y-%m-%d %H:%M:%S}  ", style="faint")
         line.append(f"{printable(trace.kind)}  {human_seconds(trace.seconds):>7}  ")
         line.append(_one_line(trace.question, 60 if out.is_terminal else _MOST_CHARACTERS))
+        used = usage_words(total_usage(trace.spans))
+        line.append(f"  ({used})" if used else "", style="faint")
         out.print(line)
 
 
@@ -63,7 +65,7 @@ def print_trace(out: Console, trace: Trace, *, verbose: bool) -> None:
     title = Text(f"{printable(trace.kind)} {trace.id[:12]}", style="bold")
     title.append(f"  {_moment(trace):%Y-%m-%d %H:%M:%S}", style="faint")
     title.append(f"  {human_seconds(trace.seconds)}")
-    title.append(f"  {_tokens(total_usage(trace.spans))}", style="faint")
+    title.append(f"  {usage_words(total_usage(trace.spans))}", style="faint")
     drawn = Tree(title, guide_style="faint")
     if trace.question:
         drawn.add(Text(f"question: {_one_line(trace.question, _MOST_CHARACTERS)}"))
@@ -98,18 +100,13 @@ def _print_whole(out: Console, drawn: Tree) -> None:
 
 
 def _step_line(step: Span) -> Text:
-    line = Text(f"{printable(step.name)}  {_duration(step.seconds)}")
-    if step.kind == "model":
-        line.append(f"  {_tokens(total_usage([step]))}", style="faint")
-    facts = [
-        f"{key} {_fact(value)}"
-        for key, value in step.attributes.items()
-        if key not in _ORDINARY and value not in (None, [], {}, "")
-    ]
-    if facts:
-        line.append(f"  {printable(', '.join(facts))}", style="faint")
+    line = Text(f"{printable(step.name)}  {duration(step.seconds)}")
+    tokens = usage_words(step.attributes) if step.kind == "model" else ""
+    for part in (tokens, printable(facts_line(step))):
+        line.append(f"  {part}" if part else "", style="faint")
     if step.status != "ok":
-        line.append(f"  {step.status}: {printable(step.error or '')}", style="warn")
+        line.append(f"  {step.status}", style="warn")
+        line.append(f": {printable(step.error)}" if step.error else "", style="warn")
     return line
 
 
@@ -124,7 +121,13 @@ def _details(step: Span, *, verbose: bool) -> Iterator[Text]:
     if step.kind != "answer":
         for sentence in step.attributes.get("degraded") or ():
             yield Text(printable(str(sentence)), style="warn")
-    if step.kind in ("tool", "memory") or verbose:
+    notes: Sequence[Mapping[str, Any]] = outputs.get("notes") or ()
+    if step.kind == "memory" and notes:
+        for recalled in notes:
+            line = Text(_one_line(str(recalled["text"]), _MOST_CHARACTERS))
+            line.append(f"  ({printable(str(recalled['why']))})", style="faint")
+            yield line
+    elif step.kind in ("tool", "memory") or verbose:
         for label, content in (("in", step.inputs), ("out", step.outputs)):
             if content and not hits and step.kind != "answer":
                 yield Text(f"{label}: {_one_line(str(content), _MOST_CHARACTERS)}", style="faint")
@@ -234,7 +237,7 @@ def print_comparison(out: Console, first: Trace, second: Trace) -> None:
     table.add_column("ratio", justify="right")
     for row in compare_traces(first, second):
         times = [row[side]["seconds"] if row[side] else 0.0 for side in ("first", "second")]
-        shown = [_duration(seconds) if seconds else "-" for seconds in times]
+        shown = [duration(seconds) if seconds else "-" for seconds in times]
         ratio = f"{times[1] / times[0]:.2f}" if all(times) else ""
         table.add_row("  " * row["depth"] + printable(row["step"]), *shown, ratio)
     for label, key in (("tokens read", "input_tokens"), ("tokens written", "output_tokens")):
@@ -242,23 +245,6 @@ def print_comparison(out: Console, first: Trace, second: Trace) -> None:
         if any(totals):
             table.add_row(label, *(f"{total:,}" for total in totals), "")
     out.print(table)
-
-
-def _tokens(usage: Mapping[str, Any]) -> str:
-    if not usage["input_tokens"] and not usage["output_tokens"]:
-        return ""
-    said = f"{usage['input_tokens']:,} tokens read, {usage['output_tokens']:,} written"
-    return said if usage["cost"] is None else f"{said}, {usage['cost']:.4f}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else human_seconds(seconds)
-
-
-def _fact(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _moment(trace: Trace) -> datetime:

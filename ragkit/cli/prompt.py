@@ -18,6 +18,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from ragkit.cli.output import note, plural
 from ragkit.cli.repl import COMMANDS, Shell
 from ragkit.errors import RagkitError
+from ragkit.memory import KINDS
 
 if TYPE_CHECKING:
     from prompt_toolkit.document import Document
@@ -110,6 +111,8 @@ class ShellCompleter(Completer):
 
             more = ["python", "files:", "sql:", "http:", "web_search:", "openapi:", "mcp:"]
             return _starting(word, lambda: ["on", "off", *DEFAULT_TOOLS, *more])
+        if command == "/memory":
+            return _starting(word, lambda: list(KINDS))
         if command == "/sources":
             last = self._shell.last
             return _starting(word, lambda: [str(c.n) for c in last.citations] if last else [])

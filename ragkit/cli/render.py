@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from rich.padding import Padding
@@ -175,8 +175,16 @@ def print_stages(milliseconds: Mapping[str, float]) -> None:
     note(", ".join(f"{stage} {value:.1f} ms" for stage, value in milliseconds.items()))
 
 
+def end_line() -> None:
+    """End the line on which an answer is being written, if there is one; it goes on in the next."""
+    if AnswerWriter.under_way is not None:
+        AnswerWriter.under_way.finish()
+
+
 class AnswerWriter:
     """Writes text to a terminal as it arrives: whole words, wrapped, citations coloured."""
+
+    under_way: ClassVar[AnswerWriter | None] = None  # whose line is not ended; there is one screen
 
     def __init__(self, out: Console) -> None:
         self.text = ""
@@ -188,6 +196,7 @@ class AnswerWriter:
 
     def write(self, text: str) -> None:
         """Take in a piece, and print what is complete of it."""
+        AnswerWriter.under_way = self
         self.text += text
         self._pending += text
         spaces = [match.end() for match in re.finditer(r"\s", self._pending)]
@@ -205,6 +214,7 @@ class AnswerWriter:
         if self._column:
             self._out.print()
         self._column, self._space = 0, ""
+        AnswerWriter.under_way = None
 
     def _print(self, text: str) -> None:
         line = Text()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.text import Text
 
 from ragkit.cli.answers import answer_document
-from ragkit.cli.common import clean_question, parse_where
+from ragkit.cli.common import clean_question, memory_kinds, parse_where
 from ragkit.cli.explain import print_trace
 from ragkit.cli.ls import print_documents
 from ragkit.cli.output import note, plural, printable, printable_path
@@ -63,6 +63,7 @@ class Shell:
         *,
         session: str,
         model: str,
+        memory: tuple[str, ...] = ("window",),
         escalate: Sequence[str] = (),
         base_url: str | None = None,
         where: Where | None = None,
@@ -77,8 +78,8 @@ class Shell:
         self.where = where
         self.verbose = verbose
         self.interactive = interactive
-        self.remembers: tuple[str, ...] = ("window",)
-        self.chat = kb.chat(session, model=self.models)
+        self.remembers = memory
+        self.chat = kb.chat(session, model=self.models, memory=memory)
         self.last: Answer | None = None
         self.last_trace: str | None = None
         self.records: list[dict[str, Any]] = []
@@ -248,11 +249,7 @@ class Shell:
 
     def show_why(self, _argument: str) -> None:
         """Print how the last answer came about."""
-        answer = self._last_answer()
-        trace = self.kb.trace(answer.trace)
-        if trace is None:
-            raise UsageError(f"there is no trace {answer.trace!r} in the knowledge base")
-        print_trace(self.out, trace, verbose=self.verbose)
+        self.show_trace("")
 
     def set_model(self, argument: str) -> None:
         """Change the model, or say which it is."""
@@ -326,7 +323,7 @@ class Shell:
                 self.out.print(f"{mark} {printable_path(name)}  {plural(count, 'turn')}")
             return
         self.chat = self.kb.chat(argument, model=self.models, memory=self.remembers)
-        self.last = None
+        self.last = self.last_trace = None
         turns = len(self.chat.history)
         past = f"goes on, {plural(turns, 'turn')} so far" if turns else "begins"
         self.out.print(f"Conversation {printable_path(argument)!r} {past}.")
@@ -334,7 +331,7 @@ class Shell:
     def set_memory(self, argument: str) -> None:
         """Change what is remembered of the conversation, or show what was recalled, and why."""
         if argument:
-            kinds = tuple(argument.replace(",", " ").split())
+            kinds = memory_kinds(argument)
             self.chat = self.kb.chat(self.chat.session, model=self.models, memory=kinds)
             self.remembers = kinds
         from ragkit.memory import KINDS
@@ -344,7 +341,7 @@ class Shell:
             f"Remembers {', '.join(self.remembers)}"
             + (f" (there is also {others})." if others else ".")
         )
-        recalled = self.chat.recalled
+        recalled = self.chat.memory.recalled
         if recalled is None or argument:
             return
         self.out.print(
@@ -382,10 +379,12 @@ class Shell:
         """Forget the conversation."""
         turns = len(self.chat.history)
         self.chat.clear()
-        self.last = None
+        self.last = self.last_trace = None
         self.out.print(f"Forgot {plural(turns, 'turn')} of {self.chat.session!r}.")
 
     def _last_answer(self) -> Answer:
+        if self.last is None and self.last_trace is not None:
+            raise UsageError("an agent gave the last answer; /trace shows what it looked up")
         if self.last is None:
             raise UsageError("nothing was asked yet")
         return self.last

@@ -15,6 +15,7 @@ from ragkit.cli.common import (
     Common,
     common_options,
     embedder_options,
+    memory_option,
     model_options,
     open_kb,
     parse_where,
@@ -22,6 +23,7 @@ from ragkit.cli.common import (
     where_option,
 )
 from ragkit.cli.output import can_prompt, is_terminal, print_json
+from ragkit.cli.steps import step_sinks
 from ragkit.errors import UsageError
 
 
@@ -37,6 +39,7 @@ from ragkit.errors import UsageError
 @session_option(
     default="default", help_text="Conversation to go on with; it is kept in the knowledge base."
 )
+@memory_option(default="window")
 @where_option
 @model_options
 @answer_options
@@ -50,6 +53,7 @@ def command(
     embedder: str | None,
     embedder_base_url: str | None,
     session: str,
+    memory: tuple[str, ...] | None,
     answering: dict[str, Any],
 ) -> int:
     """Ask questions in an interactive shell that remembers the conversation.
@@ -67,6 +71,7 @@ def command(
 
     with open_kb(
         common,
+        sinks=step_sinks(common),
         model=models_from(model, answering),
         answers=settings_of(answering, budget_of="session"),
         base_url=base_url,
@@ -77,6 +82,7 @@ def command(
             kb,
             console(sys.stderr if common.as_json else None),
             session=session,
+            memory=memory or ("window",),
             model=model,
             escalate=answering["escalate"],
             base_url=base_url,

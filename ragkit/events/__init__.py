@@ -1,5 +1,6 @@
 """What happens while ragkit works: progress for whoever waits, spans for whoever looks closely."""
 
+from ragkit.events.console import ConsoleLines
 from ragkit.events.documents import JsonLines
 from ragkit.events.progress import Event, Listener, Notice, Progress, Stage, ignore
 from ragkit.events.spans import (
@@ -18,6 +19,7 @@ from ragkit.events.spans import (
 )
 
 __all__ = [
+    "ConsoleLines",
     "Event",
     "JsonLines",
     "Listener",

@@ -26,7 +26,8 @@ class CombinedMemory:
     """Recalls with each of several memories, in their order, within one budget.
 
     The first is given what it wants of the whole budget; each next one what is left. Notes that
-    rest only on turns that are recalled whole are left out, and no text comes twice.
+    rest only on turns that are recalled whole are left out, and no text comes twice. What was
+    recalled last is in ``recalled``.
     """
 
     def __init__(self, memories: Sequence[View]) -> None:
@@ -40,6 +41,7 @@ class CombinedMemory:
             )
         self.memories = tuple(memories)
         self.log = memories[0].log
+        self.recalled: Recall | None = None
 
     def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
         """Return what all memories recall, in at most ``max_tokens`` tokens."""
@@ -70,7 +72,8 @@ class CombinedMemory:
             ]
             notes += fresh
             left = max(0, left - sum(count_tokens(note.text) for note in fresh))
-        return Recall(whole.turns, tuple(notes), whole.numbers, tuple(degraded))
+        self.recalled = Recall(whole.turns, tuple(notes), whole.numbers, tuple(degraded))
+        return self.recalled
 
     def remember(self, question: str, answer: str, *, trace: str | None = None) -> None:
         """Keep a turn once, and let every memory take it in."""

@@ -158,6 +158,8 @@ def test_the_shell_turns_agents_on_and_off_shows_traces_and_costs(
         assert "agent with search_kb, calculator" in shell.summary()
         assert "It is 3." in say("1 + 2?")
         assert "calculator" in say("/trace")
+        assert "calculator" in say("/why")
+        assert "For the last question: 0 turns as they were." in say("/memory")
         assert "scripted:test: 1 answer, 2 calls" in say("/cost")
         assert "with calculator" in say("/agent calculator")
         say("/agent magic")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import ragkit.embed
 from ragkit import KnowledgeBase
 from ragkit.cli import cli
 from ragkit.cli.repl import Shell
@@ -80,3 +81,36 @@ def test_the_shell_shows_what_was_remembered_and_why(base: str) -> None:
     assert "Bo Larsen broke the kettle.  (entity: it is said of Bo Larsen)" in said
     assert shell.errors == 1
     assert shell.remembers == ("entities", "graph")
+
+
+def test_memory_is_chosen_where_a_session_is_named(
+    base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ragkit.embed, "load_embedder", lambda *_names, **_options: HashEmbedder())
+    arguments = ["ask", "And the kettle?", "--kb", base, "--session", "alice", "-v"]
+    asked = CliRunner().invoke(cli, [*arguments, "--memory", "window, entities"])
+    assert asked.exit_code == 0
+    steps = [line.split()[2] for line in asked.stderr.splitlines() if line.startswith("  ")]
+    assert steps[:2] == ["window", "entities"]
+    assert steps[-2:] == ["ask", "chat"]
+    shell = CliRunner().invoke(
+        cli, ["shell", "--kb", base, "--memory", "summary,turns"], input="/memory\n"
+    )
+    assert "Remembers summary, turns (there is also window, entities, graph)." in shell.stdout
+    quiet = CliRunner().invoke(cli, arguments[:-1])
+    assert quiet.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ask", "Why?", "--memory", "window"], "name one with --session"),
+        (["agent", "Why?", "--memory", "window"], "name one with --session"),
+        (["ask", "Why?", "--session", "alice", "--memory", "dreams"], "no memory 'dreams'"),
+        (["shell", "--memory", ","], "no memory without a name"),
+    ],
+)
+def test_a_memory_that_is_none_is_refused(base: str, arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(cli, [*arguments, "--kb", base])
+    assert done.exit_code == 2
+    assert message in done.stderr

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ from click.testing import CliRunner
 from ragkit import Agent, Answer, KnowledgeBase, ModelError, UsageError
 from ragkit.cli import cli
 from ragkit.errors import KnowledgeBaseError
-from ragkit.events import Event, JsonLines, Notice, Span, recording, span, tree
+from ragkit.events import ConsoleLines, Event, JsonLines, Notice, Span, recording, span, tree
 from ragkit.events.documents import span_document, span_from_document
 from ragkit.testing import HashEmbedder, ScriptedModel
-from ragkit.tracing import MAX_SPANS, Trace
+from ragkit.tracing import MAX_SPANS, Trace, total_usage
 
 SECRET = "The vault opens with the word cardamom."
 
@@ -272,3 +273,36 @@ def test_questions_without_an_answer_go_with_their_session(kb: KnowledgeBase) ->
         if file.is_file():
             content = file.read_bytes()
             assert not any(word in content for word in (b"plutonium", b"polonium", b"radium"))
+
+
+def test_console_lines_say_what_is_done_as_it_is_done() -> None:
+    told = StringIO()
+    with recording(ConsoleLines(told)), span("task", "agent"):
+        with span("m\x1b[2J\nx", "model", model="m") as step:
+            step.set(input_tokens=1200, output_tokens=3, cost=0.5, finish_reason="stop")
+        with span("look", "tool", inputs={"word": "cardamom"}) as step:
+            step.fail("no\nsuch file")
+        assert len(told.getvalue().splitlines()) == 2
+    model, tool, task = told.getvalue().splitlines()
+    assert "1,200 tokens read, 3 written, cost 0.5000  finish reason stop" in model
+    assert "\x1b" not in model
+    assert tool.endswith("error: no\ufffdsuch file")
+    assert "cardamom" not in told.getvalue()
+    assert " s  task  " in task
+
+
+def test_retries_and_failures_do_not_hide_what_a_trace_cost() -> None:
+    spans: list[Span] = []
+    with recording(spans.append), span("task", "agent"):
+        with span("m", "model", model="m") as step:
+            step.fail("connection refused")
+        with span("retry", "model", reason="connection refused"):
+            pass
+        with span("m", "model", model="m") as step:
+            step.set(input_tokens=10, output_tokens=5, cost=0.25)
+    assert total_usage(spans) == {
+        "calls": 2,
+        "input_tokens": 10,
+        "output_tokens": 5,
+        "cost": 0.25,
+    }
