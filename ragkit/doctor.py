@@ -1,12 +1,15 @@
-"""The checks behind ``ragkit doctor``: those of the store, and whether the model still fits it."""
+"""The checks behind ``ragkit doctor``: those of the store, and whether the model still fits it,
+and whether this machine can confine code.
+"""
 
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ragkit.errors import EmbeddingError
+from ragkit.errors import EmbeddingError, SandboxError
 from ragkit.fingerprint import describe
 from ragkit.store.records import Check
 
@@ -18,13 +21,13 @@ _SERVERS = ("openai:", "ollama:")
 
 
 def examine(store: Store, load: Callable[[str | None], Embedder]) -> list[Check]:
-    """Check the whole base; reads much of it, changes nothing, and asks no server anything.
+    """Check the whole base and the machine; changes nothing, and asks no server anything.
 
     Args:
         store: The base.
         load: Loads the embedding model of a name.
     """
-    return [*store.check(), *_model(store, load), _folders(store)]
+    return [*store.check(), *_model(store, load), _folders(store), _sandbox()]
 
 
 def _model(store: Store, load: Callable[[str | None], Embedder]) -> list[Check]:
@@ -66,4 +69,30 @@ def _folders(store: Store) -> Check:
         f"{len(gone):,} of the folders that were ingested cannot be found, such as {gone[0]!r};"
         " their documents are kept",
         "nothing, if they are meant to be gone; `ragkit rm` removes their documents",
+    )
+
+
+def _sandbox() -> Check:
+    """Whether the tool ``python`` can be used here, tried out on a line of code."""
+    from ragkit.agent.sandbox.run import isolation_here
+
+    try:
+        kind = isolation_here()
+    except SandboxError as error:
+        return Check("sandbox", "warn", str(error), _sandbox_remedy())
+    how = (
+        "namespaces and a filter of system calls"
+        if kind == "namespaces"
+        else "Landlock and a filter of system calls, for no namespaces are allowed"
+    )
+    return Check("sandbox", "ok", f"code of agents (the tool python) is confined by {how}")
+
+
+def _sandbox_remedy() -> str:
+    if platform.system() != "Linux":
+        return "only agents that run code need it: use ragkit in a Linux container or machine then"
+    return (
+        "only agents that run code need it: allow user namespaces (sysctl"
+        " kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu), or use a kernel with Landlock"
+        " (5.13 or newer); in a container, a seccomp profile that lets it set up either"
     )

@@ -103,7 +103,7 @@ def fingerprint(directory: Path) -> dict[str, str]:
         found["health"] = [
             f"{check.name}: {check.message}"
             for check in kb.check()
-            if check.status != "ok" and check.name != "disk"
+            if check.status != "ok" and check.name not in ("disk", "sandbox")
         ]
     left = {path.name for path in directory.iterdir()}
     left -= {"knowledge.sqlite3", "knowledge.sqlite3-wal", "knowledge.sqlite3-shm"}

@@ -689,7 +689,7 @@ def test_ctrl_c_ends_a_library_that_does_not_listen(folder: Path, tmp_path: Path
     assert "to embed are left" in messages
     with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
         assert kb.ingest(folder).same == 2
-        assert {check.status for check in kb.check()} == {"ok"}
+        assert {check.status for check in kb.check() if check.name != "sandbox"} == {"ok"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 import ragkit.embed
-from ragkit import CorruptError, EmbeddingError, KnowledgeBase
+from ragkit import CorruptError, EmbeddingError, KnowledgeBase, SandboxError
+from ragkit.agent.sandbox import run as sandbox
+from ragkit.agent.tools import python_tool
 from ragkit.cli import cli
 from ragkit.testing import HashEmbedder
 
@@ -35,7 +38,9 @@ def kb(tmp_path: Path, docs: Path) -> Iterator[KnowledgeBase]:
 def found(kb: KnowledgeBase) -> dict[str, str]:
     checks = kb.check()
     assert all(check.remedy for check in checks if check.status != "ok")
-    return {check.name: check.status for check in checks if check.status != "ok"}
+    # Whether code can be confined is up to the machine.
+    bad = [check for check in checks if check.status != "ok" and check.name != "sandbox"]
+    return {check.name: check.status for check in bad}
 
 
 def sql(kb: KnowledgeBase, *statements: str) -> None:
@@ -188,3 +193,38 @@ def test_repairing_from_the_shell(kb: KnowledgeBase, monkeypatch: pytest.MonkeyP
     assert (result.exit_code, document["ok"]) == (0, True)
     result = CliRunner().invoke(cli, ["doctor", "--repair", "--kb", str(kb.directory)])
     assert "Nothing to repair" in result.stderr
+
+
+def test_it_says_whether_code_can_be_confined_here(kb: KnowledgeBase) -> None:
+    (check,) = [check for check in kb.check() if check.name == "sandbox"]
+    try:
+        python_tool()
+    except SandboxError as error:
+        assert (check.status, check.message) == ("warn", str(error))
+    else:
+        assert check.status == "ok"
+        assert "namespaces" in check.message
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "reason", "remedy"),
+    [("Darwin", "arm64", "this is Darwin", "Linux"), ("Linux", "riscv64", "riscv64", "Landlock")],
+)
+def test_it_warns_where_code_cannot_be_confined(
+    kb: KnowledgeBase,
+    monkeypatch: pytest.MonkeyPatch,
+    system: str,
+    machine: str,
+    reason: str,
+    remedy: str,
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    sandbox.isolation_here.cache_clear()
+    try:
+        (check,) = [check for check in kb.check() if check.name == "sandbox"]
+    finally:
+        sandbox.isolation_here.cache_clear()
+    assert check.status == "warn"
+    assert reason in check.message
+    assert remedy in (check.remedy or "")

@@ -110,7 +110,7 @@ def test_readers_see_whole_documents_and_no_error_while_another_process_ingests(
         assert said["rounds"] > 1
         assert said["seen"] == ["Version 0", "Version 1"]
     with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
-        assert {check.status for check in kb.check()} == {"ok"}
+        assert {check.status for check in kb.check() if check.name != "sandbox"} == {"ok"}
         assert kb.ingest(docs).same == FILES
 
 
@@ -124,7 +124,7 @@ def test_of_two_ingests_at_once_one_is_told_who_is_writing(tmp_path: Path) -> No
         assert "is being written to by process" in errors or "another process is writing" in errors
     with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
         assert kb.ingest(tmp_path / "docs").same == FILES
-        assert {check.status for check in kb.check()} == {"ok"}
+        assert {check.status for check in kb.check() if check.name != "sandbox"} == {"ok"}
 
 
 def test_threads_share_one_knowledge_base(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_threads_share_one_knowledge_base(tmp_path: Path) -> None:
         assert problems == []
         assert refused < 3
         assert kb.ingest(tmp_path / "docs").same == FILES
-        assert {check.status for check in kb.check()} == {"ok"}
+        assert {check.status for check in kb.check() if check.name != "sandbox"} == {"ok"}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
