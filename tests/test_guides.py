@@ -33,6 +33,16 @@ def test_guide(
     assert capsys.readouterr().out.strip()
 
 
+def test_the_readme_leads_to_every_guide() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    missing = [
+        path.name
+        for path in (REPOSITORY / "docs").glob("*.md")
+        if f"(docs/{path.name})" not in readme
+    ]
+    assert not missing
+
+
 def anchors(path: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
