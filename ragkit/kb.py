@@ -281,13 +281,20 @@ class KnowledgeBase(AnsweringBase):
         with store.writing("doctor --repair"):
             return store.repair()
 
-    def export(self, file: PathLike, *, overwrite: bool = False) -> Exported:
-        """Write the whole base to one file, which :func:`ragkit.import_base` reads elsewhere.
+    def export(self, file: PathLike, *, overwrite: bool = False, sessions: bool = True) -> Exported:
+        """Write the base to one file, which :func:`ragkit.import_base` reads elsewhere.
+
+        Args:
+            file: Where to.
+            overwrite: Whether to replace a file that exists.
+            sessions: Whether to export also what people asked and were told: conversations,
+                memories, traces, cached answers, vectors of questions, spending.
 
         Raises:
             UsageError: ``file`` exists, and ``overwrite`` is false.
         """
-        return self._store().export(Path(file).expanduser().absolute(), overwrite=overwrite)
+        place = Path(file).expanduser().absolute()
+        return self._store().export(place, overwrite=overwrite, sessions=sessions)
 
     def status(self) -> Status:
         """Say what the base holds, without loading any model."""

@@ -244,6 +244,20 @@ CREATE TABLE trace_sessions (
 CREATE INDEX trace_sessions_by_session ON trace_sessions (session);
 """
 
+# What people asked and were told, rather than what the documents say.
+ABOUT_PEOPLE = (
+    "sessions",
+    "turns",
+    "traces",
+    "trace_sessions",
+    "memory_views",
+    "memory_facts",
+    "memory_vectors",
+    "cached_answers",
+    "question_vectors",
+    "spending",
+)
+
 MIGRATIONS = (_BASE, _MEMORY, _ANSWERS, _TRACE_SESSIONS)
 VERSION = len(MIGRATIONS)
 

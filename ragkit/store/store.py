@@ -481,12 +481,12 @@ class Store(AnswerStore, ConversationStore):
         self._require_writing("repair")
         return repair(self, self._database)
 
-    def export(self, file: Path, *, overwrite: bool = False) -> Exported:
-        """Write the whole base to one file; see :func:`ragkit.store.transfer.export_base`."""
+    def export(self, file: Path, *, overwrite: bool = False, sessions: bool = True) -> Exported:
+        """Write the base to one file; see :func:`ragkit.store.transfer.export_base`."""
         from ragkit.store.transfer import export_base
 
         self._check_fork()
-        return export_base(self._database, file, overwrite=overwrite)
+        return export_base(self._database, file, overwrite=overwrite, sessions=sessions)
 
     def _check_fork(self) -> None:
         if self._pid != os.getpid():

@@ -46,10 +46,19 @@ class Exported:
     size_bytes: int
 
 
-def export_base(database: Database, file: Path, *, overwrite: bool = False) -> Exported:
+def export_base(
+    database: Database, file: Path, *, overwrite: bool = False, sessions: bool = True
+) -> Exported:
     """Write the base as it is at this moment to ``file``, which appears whole or not at all.
 
-    Nobody has to wait, neither readers nor a writer. Conversations and traces are part of it.
+    Nobody has to wait, neither readers nor a writer.
+
+    Args:
+        database: The base.
+        file: Where to.
+        overwrite: Whether to replace a file that exists.
+        sessions: Whether to export also what people asked and were told: conversations, memories,
+            traces, cached answers, vectors of questions, spending. Without, no byte of it is left.
 
     Raises:
         UsageError: ``file`` exists, and ``overwrite`` is false.
@@ -63,6 +72,8 @@ def export_base(database: Database, file: Path, *, overwrite: bool = False) -> E
         with _system_errors(f"cannot write {str(file)!r}"):
             with database.reading() as connection:
                 connection.execute("VACUUM INTO ?", (str(copy),))
+            if not sessions:
+                _forget_people(copy)
             manifest = _describe(copy)
             with zipfile.ZipFile(archive, "x", zipfile.ZIP_DEFLATED, allowZip64=True) as target:
                 target.writestr(_MANIFEST, json.dumps(manifest, indent=1))
@@ -129,6 +140,17 @@ def unpack_base(
         database_bytes=manifest["database_bytes"],
         size_bytes=file.stat().st_size,
     )
+
+
+def _forget_people(copy: Path) -> None:
+    with (
+        translated_errors(copy),
+        contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as connection,
+    ):
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        for table in schema.ABOUT_PEOPLE:
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+        connection.execute("VACUUM")  # deleted rows stay in the file until it is written anew
 
 
 def _describe(copy: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ragkit import CorruptError, KnowledgeBase, UsageError, VersionError, import_base
-from ragkit.testing import HashEmbedder
+from ragkit.testing import HashEmbedder, ScriptedModel
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -79,6 +79,66 @@ def test_everything_comes_back_as_it_was(
         assert {check.status for check in there.check() if check.name != "sandbox"} == {"ok"}
         assert there.ingest(docs).same == 2
     assert not list(tmp_path.glob(".moved*"))
+
+
+ABOUT_DOCUMENTS = {
+    "settings",
+    "state",
+    "roots",
+    "documents",
+    "contents",
+    "failures",
+    "embeddings",
+    "vectors",
+    "chunks",
+    "pending",
+    "changes",
+}
+
+
+def test_what_people_asked_can_be_left_out(tmp_path: Path, kb: KnowledgeBase) -> None:
+    secret = "Quillifer"
+    model = ScriptedModel("Three years [1].", name="Quillifer-7")
+    chat = kb.chat(f"{secret}'s", memory=("window", "entities", "graph", "turns"))
+    chat.ask(f"My name is {secret} Smith. Is {secret} right that the warranty is three years?")
+    chat.memory.recall("What is my name?")
+    for number in range(100):  # more than a page of it, so that whole pages are freed
+        kb.ask(f"Does {secret} number {number} know how long the warranty is?")
+    kb.ask("How long is the warranty?", model=model)
+    before = content(tmp_path / "kb")
+    assert {name for name, rows in before.items() if rows} >= {
+        "turns",
+        "traces",
+        "trace_sessions",
+        "memory_views",
+        "memory_facts",
+        "memory_vectors",
+        "cached_answers",
+        "question_vectors",
+        "spending",
+    }
+    whole, part = tmp_path / "whole.ragkit", tmp_path / "part.ragkit"
+    kb.export(whole)
+    kb.export(part, sessions=False)
+    vectors = [row[1] for row in before["question_vectors"]]
+
+    def found(file: Path) -> list[bool]:
+        data = zipfile.ZipFile(file).read("knowledge.sqlite3")
+        return [secret.encode() in data, vectors[-1] in data]
+
+    assert found(whole) == [True, True]
+    assert found(part) == [False, False]
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    import_base(part, tmp_path / "there")
+    after = content(tmp_path / "there")
+    assert {name for name, rows in after.items() if rows} <= ABOUT_DOCUMENTS
+    assert {name: after[name] for name in ABOUT_DOCUMENTS} == {
+        name: before[name] for name in ABOUT_DOCUMENTS
+    }
+    with KnowledgeBase(tmp_path / "there", embedder=HashEmbedder()) as there:
+        assert there.sessions() == []
+        assert there.search("How long is the warranty?", k=1)[0].path == "warranty.md"
+    assert content(tmp_path / "kb") == before
 
 
 def test_views_of_another_base_in_the_directory_are_not_used(
