@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
@@ -184,8 +185,19 @@ def span(
             inputs=step.inputs if recorder.content else None,
             outputs=step.outputs if recorder.content else None,
         )
-        for sink in recorder.sinks:
+        _tell(recorder.sinks, finished)
+
+
+def _tell(sinks: Iterable[Sink], finished: Span) -> None:
+    for sink in sinks:
+        try:
             sink(finished)
+        except Exception as error:  # looking on must not stop the work
+            warnings.warn(
+                f"the sink {sink!r} failed, and lacks a step: {type(error).__name__}: {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
 
 def stages_done(kind: SpanKind, milliseconds: Mapping[str, float]) -> None:
@@ -210,15 +222,14 @@ def stages_done(kind: SpanKind, milliseconds: Mapping[str, float]) -> None:
             seconds=duration / 1000,
         )
         started_at += stage.seconds
-        for sink in recorder.sinks:
-            sink(stage)
+        _tell(recorder.sinks, stage)
 
 
 @contextmanager
 def recording(*sinks: Sink, content: bool = True) -> Iterator[None]:
     """Hand every span that finishes inside to ``sinks``, children before their parents.
 
-    Recordings nest: the inner one adds its sinks to the outer one's. Content is recorded only
+    A sink that raises is warned about, and stops nothing. Recordings nest: the inner one adds its sinks to the outer one's. Content is recorded only
     where both allow it.
     """
     outer = _RECORDER.get()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -29,22 +30,24 @@ class SessionLog:
         self.session = session
         self._began = 0.0
         self._turns: list[NumberedTurn] = []
+        self._lock = threading.Lock()
 
     def turns(self) -> Sequence[NumberedTurn]:
-        """Return all turns so far, oldest first; only new ones are read from the base."""
-        after = self._turns[-1].id if self._turns else 0
-        began, new = self.store.numbered_turns(self.session, after)
-        if began != self._began:
-            self._began, self._turns = began, []
-            if after:
-                _, new = self.store.numbered_turns(self.session)
-        self._turns += new
-        return self._turns
+        """Return all turns so far, oldest first; only new ones are read from the base.
 
-    @property
-    def began(self) -> float:
-        """When the session began, as of the last look: tells one session of a name from the next."""
-        return self._began
+        What is returned does not change when turns are added, by whichever thread.
+        """
+        with self._lock:
+            after = self._turns[-1].id if self._turns else 0
+            began, new = self.store.numbered_turns(self.session, after)
+            if began != self._began:
+                self._began, self._turns = began, []
+                if after:
+                    began, new = self.store.numbered_turns(self.session)
+                    self._began = began
+            if new:
+                self._turns = [*self._turns, *new]
+            return self._turns
 
     def append(self, question: str, answer: str, *, trace: str | None = None) -> None:
         """Add what the user said and what was answered, both or neither."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -48,7 +49,8 @@ class VectorMemory:
         self._k = k
         self._min_score = min_score
         self._index: TurnIndex | None = None
-        self._began = 0.0
+        self._begins: tuple[int, float] | None = None
+        self._lock = threading.Lock()
 
     def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
         """Return turns as notes, the best first, as many as fit ``max_tokens``.
@@ -64,7 +66,7 @@ class VectorMemory:
             notes: list[Note] = []
             said: set[tuple[str, str]] = set()
             turns = self.log.turns()
-            for found in self.search(question, k=2 * self._k):
+            for found in self._search(turns, question, 2 * self._k):
                 if len(notes) == self._k or found.score < self._min_score or max_tokens <= 0:
                     break
                 turn = turns[found.place]
@@ -80,11 +82,7 @@ class VectorMemory:
 
     def search(self, question: str, *, k: int) -> list[Found]:
         """Return the places of the ``k`` best turns among :meth:`SessionLog.turns`."""
-        index = self._caught_up()
-        if not len(index) or not question.strip():
-            return []
-        vector = self._embedder().embed([question], kind="query")[0]
-        return index.search(question, vector, k)
+        return self._search(self.log.turns(), question, k)
 
     def remember(self, question: str, answer: str, *, trace: str | None = None) -> None:
         """Keep a turn; its vectors are made when something is recalled next."""
@@ -93,11 +91,20 @@ class VectorMemory:
     def catch_up(self) -> None:
         """Do nothing: what is missing is made when something is recalled."""
 
-    def _caught_up(self) -> TurnIndex:
-        turns = self.log.turns()
-        if self._index is None or self._began != self.log.began or len(self._index) > len(turns):
+    def _search(self, turns: Sequence[NumberedTurn], question: str, k: int) -> list[Found]:
+        with self._lock:  # one index for all threads
+            index = self._caught_up(turns)
+            if not len(index) or not question.strip():
+                return []
+            vector = self._embedder().embed([question], kind="query")[0]
+            return index.search(question, vector, k)
+
+    def _caught_up(self, turns: Sequence[NumberedTurn]) -> TurnIndex:
+        # A session may be deleted and begun anew under its name, perhaps with the same ids.
+        begins = (turns[0].id, turns[0].created_at) if turns else None
+        if self._index is None or self._begins != begins or len(self._index) > len(turns):
             self._index = TurnIndex(self._embedder().fingerprint.dimension)
-            self._began = self.log.began
+            self._begins = begins
         start = len(self._index)
         if start < len(turns):
             self._add(self._index, turns, start)

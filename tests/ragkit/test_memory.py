@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -450,3 +451,25 @@ def test_a_text_cut_to_tokens_is_a_beginning_of_it(text: str, most: int) -> None
 )
 def test_names(sentence: str, names: list[str]) -> None:
     assert [name.text for name in names_in(sentence)] == names
+
+
+def test_one_memory_in_many_threads(tmp_path: Path) -> None:
+    kb = KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder())
+    memory = kb.memory("alice", kinds=("window", "entities", "turns"))
+
+    def work(number: int) -> int:
+        memory.remember(f"Kettle {number} belongs to Bo Larsen.", f"Noted {number}.")
+        recall = memory.recall(f"Whose is kettle {number}?", max_tokens=4_000)
+        assert all(note.text for note in recall.notes)
+        return len(memory.log.turns())
+
+    with ThreadPoolExecutor(8) as pool:
+        lengths = list(pool.map(work, range(40)))
+    turns = memory.log.turns()
+    assert max(lengths) == len(turns) == 80
+    assert [turn.number for turn in turns] == list(range(1, 81))
+    assert all(
+        said.role == "user" and reply.content == f"Noted {said.content.split()[1]}."
+        for said, reply in zip(turns[::2], turns[1::2], strict=True)
+    )
+    kb.close()

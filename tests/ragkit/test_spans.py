@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ragkit.events import Span, carried, current_trace, isolated, recording, span, tree
+from ragkit.events import Span, carried, current_trace, isolated, recording, span, stages_done, tree
 
 
 def outline(spans: list[Span]) -> list[tuple[int, str]]:
@@ -133,3 +133,18 @@ def test_a_span_of_many_children_is_ordered_without_recursion() -> None:
         for _ in nest(50):
             pass
     assert [depth for depth, _ in tree(spans)] == list(range(50))
+
+
+def test_a_sink_that_fails_stops_neither_the_work_nor_the_others() -> None:
+    told: list[str] = []
+
+    def full(_: Span) -> None:
+        raise OSError("the disk is full")
+
+    with (
+        pytest.warns(RuntimeWarning, match="OSError: the disk is full"),
+        recording(full, lambda step: told.append(step.name)),
+        span("outer", "chain"),
+    ):
+        stages_done("retrieval", {"dense": 1.0})
+    assert told == ["dense", "outer"]
