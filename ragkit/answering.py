@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequenc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
+from ragkit.errors import UsageError
 from ragkit.events import current_trace, isolated, new_trace_id, span
 from ragkit.opened import Model, OpenedBase
 from ragkit.results import Answer, Hit, SearchResult, Sources, TextDelta, Usage
@@ -241,23 +242,32 @@ class AnsweringBase(OpenedBase):
         session: str = "default",
         *,
         model: Model | Sequence[Model] | None = None,
-        memory: Sequence[str] = ("window",),
+        memory: Sequence[str] | CombinedMemory = ("window",),
     ) -> Chat:
         """Open a conversation that is kept in the base under the name ``session``.
 
         Args:
             session: Its name; one that exists goes on.
             model: What answers; default: the base's.
-            memory: What is remembered of it; see :meth:`memory`.
+            memory: What is remembered of it: kinds, or what :meth:`memory` returned, which may
+                have a model that writes summaries and notes.
 
         Raises:
-            UsageError: the session has no name, or an unknown kind of memory.
+            UsageError: the session has no name, an unknown kind of memory, or the memory is of
+                another session.
             ReadOnlyError: the base may only be read, so that nothing can be kept in it.
         """
         self._store().require_writable("a conversation")
         from ragkit.chat import Chat
+        from ragkit.memory import CombinedMemory
 
-        return Chat(self, session, model=model, memory=self.memory(session, kinds=memory))
+        if not isinstance(memory, CombinedMemory):
+            memory = self.memory(session, kinds=memory)
+        elif memory.log.session != session:
+            raise UsageError(
+                f"a memory of session {memory.log.session!r} cannot be that of {session!r}"
+            )
+        return Chat(self, session, model=model, memory=memory)
 
     def memory(
         self,
@@ -283,7 +293,7 @@ class AnsweringBase(OpenedBase):
             self._store(),
             session,
             kinds=kinds,
-            embedder=self._embedder,
+            embedder=self._question_embedder,
             model=self._chat_model(model) if model is not None else None,
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +14,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+from ragkit.cli.history import history_file
 from ragkit.cli.output import note, plural
 from ragkit.cli.repl import COMMANDS, Shell
 from ragkit.errors import RagkitError
@@ -162,11 +162,7 @@ class _SafeHistory(FileHistory):
 
 def _open_history(directory: Path) -> History:
     """Open this user's history of questions, which nobody else may read."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name, as in containers
-        user = str(getattr(os, "getuid", lambda: "user")())
-    path = directory / f"shell-history.{re.sub(r'[^A-Za-z0-9_.-]', '_', user)}"
+    path = history_file(directory)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:

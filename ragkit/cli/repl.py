@@ -14,6 +14,7 @@ from rich.text import Text
 from ragkit.cli.answers import answer_document
 from ragkit.cli.common import clean_question, memory_kinds, parse_where
 from ragkit.cli.explain import print_trace
+from ragkit.cli.history import forget_questions
 from ragkit.cli.ls import print_documents
 from ragkit.cli.output import note, plural, printable, printable_path
 from ragkit.cli.render import print_answer, print_citation, print_text, stream_answer
@@ -377,8 +378,11 @@ class Shell:
 
     def clear(self, _argument: str) -> None:
         """Forget the conversation."""
-        turns = len(self.chat.history)
+        history = self.chat.history
+        turns = len(history)
         self.chat.clear()
+        asked = [turn["content"] for turn in history if turn["role"] == "user"]
+        forget_questions(self.kb.directory, asked)
         self.last = self.last_trace = None
         self.out.print(f"Forgot {plural(turns, 'turn')} of {self.chat.session!r}.")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ragkit.cli.common import Command, Common, common_options, complete_sessions, open_kb
+from ragkit.cli.history import forget_questions
 from ragkit.cli.output import note, plural, print_json, printable, printable_path
 from ragkit.errors import UsageError
 
@@ -58,6 +59,7 @@ def command(common: Common, name: str | None, target: Path | None, delete: bool)
             _write(target, document)
         if delete:
             kb.delete_session(name)
+            forget_questions(kb.directory, _asked(document))
     if common.as_json:
         print_json({**document, "deleted": delete})
     elif target is None and not delete:
@@ -89,6 +91,10 @@ def session_document(kb: KnowledgeBase, name: str) -> dict[str, Any] | None:
             for turn in turns
         ],
     }
+
+
+def _asked(document: dict[str, Any]) -> list[str]:
+    return [turn["content"] for turn in document["turns"] if turn["role"] == "user"]
 
 
 def _list(common: Common, sessions: list[SessionInfo]) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from prompt_toolkit.history import FileHistory
 
 import ragkit.embed
 from ragkit import KnowledgeBase
 from ragkit.cli import cli
+from ragkit.cli.history import history_file
 from ragkit.cli.repl import Shell
 from ragkit.cli.terminal import console
 from ragkit.testing import HashEmbedder
@@ -114,3 +116,20 @@ def test_a_memory_that_is_none_is_refused(base: str, arguments: list[str], messa
     done = CliRunner().invoke(cli, [*arguments, "--kb", base])
     assert done.exit_code == 2
     assert message in done.stderr
+
+
+def test_what_was_typed_in_the_shell_goes_with_its_conversation(base: str) -> None:
+    history = FileHistory(str(history_file(Path(base))))
+    for typed in ("How much does the\nkettle hold?  ", "Where is Bo?", "/session bob"):
+        history.store_string(typed)
+    before = history_file(Path(base)).read_bytes()
+    with KnowledgeBase(base, embedder=HashEmbedder()) as kb:
+        kb.chat("carol").memory.remember("How much does the\nkettle hold?", "Two litres.")
+    assert run("carol", "--kb", base, "--delete").exit_code == 0
+    assert list(history.load_history_strings()) == ["/session bob", "Where is Bo?"]
+    assert history_file(Path(base)).read_bytes() in before
+    with KnowledgeBase(base, embedder=HashEmbedder()) as kb:
+        shell = Shell(kb, console(StringIO()), session="bob", model="extractive")
+        shell.chat.memory.remember("Where is Bo?", "There.")
+        shell.handle("/clear")
+    assert list(history.load_history_strings()) == ["/session bob"]

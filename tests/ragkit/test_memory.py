@@ -391,6 +391,18 @@ class TestKnowledgeBase:
         assert chat.recalled is not None
         assert chat.recalled.notes[0].why == "it is said of the user"
 
+    def test_a_chat_takes_a_memory_that_has_a_model(self, kb: KnowledgeBase) -> None:
+        rows = '{"rows": [{"turn": 1, "subject": "kettle", "statement": "The kettle is red."}]}'
+        with ScriptedModel(rows, '{"rows": []}') as model:
+            memory = kb.memory("alice", kinds=("entities",), model=model)
+            chat = kb.chat("alice", memory=memory)
+            chat.memory.remember("It is red, my kettle.", "I see.")
+            chat.ask("How much does the kettle hold?")
+        assert chat.recalled is not None
+        assert [note.text for note in chat.recalled.notes] == ["The kettle is red."]
+        with pytest.raises(UsageError, match="'alice' cannot be that of 'bob'"):
+            kb.chat("bob", memory=memory)
+
     def test_what_was_recalled_is_in_the_trace(self, kb: KnowledgeBase) -> None:
         chat = kb.chat("alice", memory=("window", "turns"))
         chat.ask("How much does the kettle hold?")
