@@ -2,6 +2,7 @@
 
 RagkitError
 ├── UsageError                 an argument or setting is wrong                    exit code 2
+│   └── EmptyFolderError         a folder to ingest is empty, but was not before
 ├── KnowledgeBaseError         the knowledge base cannot be used                  exit code 3
 │   ├── NotFoundError            there is none at this place
 │   ├── LockedError              another process is writing to it
@@ -34,6 +35,10 @@ class UsageError(RagkitError, ValueError):
     """An argument or a setting is wrong."""
 
     exit_code = 2
+
+
+class EmptyFolderError(UsageError):
+    """A folder to ingest holds nothing now, but the base many documents of it."""
 
 
 class KnowledgeBaseError(RagkitError):

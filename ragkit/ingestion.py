@@ -21,12 +21,12 @@ from ingest.errors import (
     UnsupportedFormatError,
 )
 from ingest.folder import FoundFile, doubted, trusted_mtime_ns
-from ragkit.errors import EmbeddingError, UsageError
+from ragkit.errors import EmbeddingError, EmptyFolderError, UsageError
 from ragkit.estimate import expected_seconds, note_embedding_speed
 from ragkit.events import Listener, Progress
 from ragkit.store.paths import shown
 from ragkit.tally import SKIPPED, Tally
-from ragkit.targets import Survey, Target, survey
+from ragkit.targets import Survey, Target, survey, vanished
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +54,7 @@ class IngestOptions:
         limits: What one file may use; see :class:`ingest.isolate.LoadLimits`.
         ocr: Recognise the text of scanned PDF pages.
         retry_failed: Load files again that failed before, though they have not changed.
+        allow_empty: Remove all documents of a folder that is empty now, however many they are.
     """
 
     password: Password = None
@@ -61,6 +62,7 @@ class IngestOptions:
     limits: LoadLimits | None = None
     ocr: bool = False
     retry_failed: bool = False
+    allow_empty: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -86,6 +88,8 @@ def plan_only(
     for target in targets:
         look = _look(store, target, listener, options)
         tally.begin(look)
+        if store is not None and not options.allow_empty and (reason := vanished(store, target)):
+            tally.warn(str(target.path), f"an ingest would be refused: {reason}")
         for file in look.plan.change:
             known = look.known.get(file.relative_path)
             was_document = known is not None and known.document_id is not None
@@ -114,12 +118,17 @@ def ingest(
 
     Raises:
         LockedError: another process is writing.
+        EmptyFolderError: a folder is empty that many documents came from; nothing is done.
         EmbeddingError: the model failed; all passages are committed and found by words, and the
             next run embeds those that are left.
     """
     started = time.perf_counter()
     tally = Tally()
     with store.writing("ingest"):
+        if not options.allow_empty:
+            for target in targets:
+                if (reason := vanished(store, target)) is not None:
+                    raise EmptyFolderError(reason)
         for target in targets:
             look = _look(store, target, listener, options)
             tally.begin(look)

@@ -50,6 +50,7 @@ class KnowledgeBase(AnsweringBase):
         *,
         dry_run: bool = False,
         retry_failed: bool = False,
+        allow_empty: bool = False,
         password: Password = None,
         workers: int | None = None,
         limits: LoadLimits | None = None,
@@ -64,6 +65,8 @@ class KnowledgeBase(AnsweringBase):
             paths: A folder or file, or several.
             dry_run: Only say what would be done, and about how long it would take.
             retry_failed: Read files again that failed before, though they have not changed.
+            allow_empty: Remove the documents of a folder that is empty now, however many; more than
+                20 otherwise are refused, for a disk may just not be mounted.
             password: For encrypted files: one for all, or a function of the path.
             workers: Processes that load files; default: the processors at hand, up to 4.
             limits: Time, memory and size that one file may use.
@@ -72,6 +75,7 @@ class KnowledgeBase(AnsweringBase):
 
         Raises:
             UsageError: a path does not exist.
+            EmptyFolderError: a folder is empty that many documents came from.
             LockedError: another process is writing.
             ReadOnlyError: the base may only be read.
             FingerprintError: the base was built with another embedding model or chunker.
@@ -83,7 +87,7 @@ class KnowledgeBase(AnsweringBase):
         listen = listener or self._listener
         names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         targets = find_targets(names)
-        options = ingestion.IngestOptions(password, workers, limits, ocr, retry_failed)
+        options = ingestion.IngestOptions(password, workers, limits, ocr, retry_failed, allow_empty)
         if dry_run:
             return ingestion.plan_only(self._opened, targets, listen, options=options)
         from ragkit.fingerprint import bind_chunker, chunking_for

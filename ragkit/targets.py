@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ragkit.store.records import Root, StoredFile
 
 
+# An ingest empties a base of so many documents of a folder without asking.
+FEW_DOCUMENTS = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A folder, or a single file, that the user asked to ingest; ``path`` is absolute."""
@@ -72,6 +76,38 @@ def find_targets(paths: Sequence[str | os.PathLike[str]]) -> list[Target]:
         if target not in targets:
             targets.append(target)
     return targets
+
+
+def vanished(store: Store, target: Target) -> str | None:
+    """Say so if a folder that many documents came from is empty, as when its disk is not mounted.
+
+    The documents are those of the folder itself and of ingested folders inside it.
+    """
+    if target.kind != "folder":
+        return None
+    roots = [root for root in store.roots() if root.folder.is_relative_to(target.path)]
+    if not roots or _holds_something(target.path):
+        return None
+    lost = sum(file.document_id is not None for root in roots for file in store.files(root.id))
+    if lost <= FEW_DOCUMENTS:
+        return None
+    return (
+        f"{str(target.path)!r} is empty, but the knowledge base holds {lost:,} documents of it, all "
+        "of which would be removed. If a disk or share belongs there, mount it; if the files are "
+        "meant to be gone, say so with --allow-empty (in Python: allow_empty=True)"
+    )
+
+
+def _holds_something(folder: Path) -> bool:
+    """Whether there is any file, or anything that cannot be looked at; quick where there is."""
+    for place, folders, files in os.walk(folder):
+        # A link whose target is gone is nothing: what it leads to may not be mounted either.
+        if any(not name.startswith(".") and os.path.exists(f"{place}/{name}") for name in files):  # noqa: PTH110 - many
+            return True
+        folders[:] = [name for name in folders if not name.startswith(".")]
+    # What is behind links to folders, in hidden ones that rules let in, or out of reach.
+    listing = list_folder(folder)
+    return bool(listing.files or listing.unseen)
 
 
 def survey(store: Store | None, target: Target, *, retry_failed: bool = False) -> Survey:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.ignore import IGNORED_NAMES
-from ragkit.errors import EmbeddingError, LockedError
+from ragkit.errors import EmbeddingError, EmptyFolderError, LockedError
 from ragkit.events import Listener, Notice
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def watch(
     """Run now, and again after each change, until ``stop`` is set; yield the reports.
 
     After the first, a report is yielded only if it tells of a change. A run that fails because
-    another process is writing, or because a model cannot be reached, is made known and tried again.
+    another process is writing, because a model cannot be reached, or because a disk was unmounted
+    meanwhile, is made known and tried again.
 
     Args:
         targets: Folders and files to follow.
@@ -64,7 +65,9 @@ def watch(
         nonlocal retry_at, is_first
         try:
             report = run(is_first)
-        except (LockedError, EmbeddingError) as error:
+        except (LockedError, EmbeddingError, EmptyFolderError) as error:
+            if is_first and isinstance(error, EmptyFolderError):
+                raise  # later on, a disk that was unmounted may come back
             listener(Notice(f"{error}. Trying again in {_RETRY_SECONDS:.0f} seconds"))
             retry_at = time.monotonic() + _RETRY_SECONDS
             return None

@@ -49,6 +49,12 @@ _MEGABYTE = 1_000_000
     is_flag=True,
     help="Also read files again that failed before and have not changed since.",
 )
+@click.option(
+    "--allow-empty",
+    is_flag=True,
+    help="Also mirror a folder that is empty now and held more than 20 documents, removing them all."
+    " Without it that is refused: a disk may just not be mounted.",
+)
 @embedder_options
 @click.option(
     "--password",
@@ -96,6 +102,7 @@ def command(
     dry_run: bool,
     watched: bool,
     retry_failed: bool,
+    allow_empty: bool,
     embedder: str | None,
     embedder_base_url: str | None,
     password: str | None,
@@ -122,6 +129,7 @@ def command(
     with ProgressDisplay() as display, prompt_stop(lambda: _what_is_kept(common, display)):
         options: dict[str, Any] = {
             "retry_failed": retry_failed,
+            "allow_empty": allow_empty,
             "password": password or (_ask_password(display) if can_prompt() else None),
             "workers": workers,
             "limits": _limits(timeout, memory, max_file_size),

@@ -1,6 +1,7 @@
 """The base equals the folder, whatever happens to it."""
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -9,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from ingest.isolate import LoadRequest
-from ragkit import EmbeddingError, KnowledgeBase
+from ragkit import EmbeddingError, EmptyFolderError, KnowledgeBase, UsageError
+from ragkit.cli import cli
 from ragkit.testing import HashEmbedder
 
 AS_ROOT = sys.platform == "win32" or os.geteuid() == 0
@@ -287,3 +290,101 @@ def test_an_outage_of_the_model_keeps_what_is_done_and_says_what_is_left(
         embedder.allowance = 10
         report = kb.ingest(docs)
         assert (report.same, report.vectors, embedder.embedded) == (10, 10, 10)
+
+
+# -- a folder that is empty all of a sudden ---------------------------------------------------
+
+
+def emptied(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def filled(folder: Path, count: int) -> None:
+    for number in range(count):
+        write(folder / f"{number}.txt", f"Passage number {number}.")
+
+
+def test_an_empty_mount_point_does_not_empty_the_base(kb: KnowledgeBase, docs: Path) -> None:
+    filled(docs / "disk", 21)
+    other = write(docs.parent / "other" / "tea.txt", "Steep the tea.").parent
+    kb.ingest([docs / "disk", other])
+    emptied(docs / "disk")
+    write(docs / "disk" / ".DS_Store", "left by a system")
+    (docs / "disk" / "lost+found").mkdir()
+    before = paths(kb)
+    write(other / "milk.txt", "No milk.")
+    for named in ([docs / "disk"], [other, docs / "disk"], [docs]):  # itself, or a folder around it
+        with pytest.raises(EmptyFolderError, match=r"is empty, .* 21 documents .*--allow-empty"):
+            kb.ingest(named)
+        assert paths(kb) == before
+    assert issubclass(EmptyFolderError, UsageError)
+    plan = kb.ingest(docs / "disk", dry_run=True)
+    assert len(plan.removed) == 21
+    assert "an ingest would be refused" in plan.warnings[0].reason
+    assert paths(kb) == before
+    assert kb.ingest(docs / "disk", dry_run=True, allow_empty=True).warnings == ()
+    assert len(kb.ingest(docs / "disk", allow_empty=True).removed) == 21
+    assert paths(kb) == ["tea.txt"]
+
+
+def test_it_goes_on_when_the_disk_is_back(kb: KnowledgeBase, docs: Path) -> None:
+    filled(docs, 21)
+    kb.ingest(docs)
+    docs.rename(docs.with_name("elsewhere"))
+    docs.mkdir()
+    with pytest.raises(EmptyFolderError):
+        kb.ingest(docs)
+    docs.rmdir()
+    docs.with_name("elsewhere").rename(docs)
+    assert kb.ingest(docs).same == 21
+
+
+def test_small_and_partly_emptied_folders_are_mirrored_as_ever(
+    kb: KnowledgeBase, docs: Path
+) -> None:
+    filled(docs, 20)
+    kb.ingest(docs)
+    emptied(docs)
+    assert len(kb.ingest(docs).removed) == 20
+    filled(docs, 30)
+    kb.ingest(docs)
+    emptied(docs)
+    write(docs / "README", "There was more.")  # no format of ours, but somebody put it there
+    assert len(kb.ingest(docs).removed) == 30
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="making links needs a right on Windows")
+def test_a_folder_of_links_is_not_empty(kb: KnowledgeBase, docs: Path) -> None:
+    filled(docs.parent / "real", 25)
+    (docs / "link").symlink_to(docs.parent / "real", target_is_directory=True)
+    kb.ingest(docs)
+    assert kb.ingest(docs).same == 25
+    (docs.parent / "real").rename(docs.parent / "away")
+    with pytest.raises(EmptyFolderError):
+        kb.ingest(docs)
+
+
+def test_the_command_line_refuses_and_obeys(kb: KnowledgeBase, docs: Path) -> None:
+    filled(docs, 21)
+    kb.ingest(docs)
+    emptied(docs)
+    kb.close()
+
+    def run(*arguments: str) -> tuple[int, str]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(KnowledgeBase, "_load_embedder", lambda *_: HashEmbedder())
+            done = CliRunner().invoke(
+                cli, ["ingest", str(docs), "--kb", str(kb.directory), *arguments]
+            )
+        return done.exit_code, done.output
+
+    code, said = run()
+    assert code == 2
+    assert "--allow-empty" in said
+    code, said = run("--dry-run")
+    assert code == 0
+    assert "remove 21" in said
+    assert "an ingest would be refused" in said
+    code, said = run("--allow-empty")
+    assert code == 0

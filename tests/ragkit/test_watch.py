@@ -148,3 +148,33 @@ def test_from_the_shell(docs: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "--watch and --dry-run" in done.stderr
+
+
+def test_a_disk_that_is_unmounted_meanwhile_ends_nothing(docs: Path) -> None:
+    for number in range(21):
+        (docs / f"{number}.txt").write_text(f"Passage {number}.", encoding="utf-8")
+    away = docs.parent / "away"
+    away.mkdir()
+    stop, heard = threading.Event(), list[str]()
+
+    def listen(event: object) -> None:
+        if isinstance(event, Notice):
+            heard.append(event.message)
+            for path in away.iterdir():
+                path.rename(docs / path.name)
+            (docs / "new.txt").write_text("It is back.", encoding="utf-8")
+
+    base = KnowledgeBase(away.parent / "base", embedder=HashEmbedder())
+    with base:
+        reports = []
+        for report in base.watch(docs, stop=stop, listener=listen):
+            reports.append(report)
+            if len(reports) == 1:
+                for path in docs.glob("*.txt"):
+                    path.rename(away / path.name)
+            else:
+                stop.set()
+        assert len(reports[0].added) == 22
+        assert reports[-1].removed == ()
+        assert len(base.documents()) == 23
+    assert "is empty" in heard[0]
