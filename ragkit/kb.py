@@ -265,6 +265,13 @@ class KnowledgeBase(AnsweringBase):
         """List the latest traces, newest first."""
         return [read_trace(stored) for stored in self._store().traces(limit)]
 
+    def delete_traces(self, trace_ids: Sequence[str] | None = None) -> int:
+        """Delete traces by their whole ids, by default all; return how many there were.
+
+        Their text is overwritten in the database. Answers that are kept in conversations stay.
+        """
+        return self._store().delete_traces(trace_ids)
+
     def check(self) -> list[Check]:
         """Check the whole base: the database, the indexes against it, the disk, the model."""
         from ragkit.doctor import examine

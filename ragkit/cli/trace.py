@@ -49,15 +49,27 @@ _FORMS = (".jsonl", ".html")
     help="Write to FILE: every step as a line of JSON (.jsonl), or a page with timelines to look"
     " at in a browser (.html).",
 )
+@click.option(
+    "--delete",
+    is_flag=True,
+    help="Delete this trace, or without ID all of them; they are overwritten.",
+)
 @common_options
 def command(
-    common: Common, trace_id: str | None, limit: int, other_id: str | None, target: Path | None
+    common: Common,
+    trace_id: str | None,
+    limit: int,
+    other_id: str | None,
+    target: Path | None,
+    delete: bool,
 ) -> None:
     """Show what happened for a question: every step with times, ranks, scores and tokens.
 
     Without ID it lists the latest traces. `ragkit ask --json` gives the ID as "trace"; its first
-    digits are enough.
+    digits are enough. The latest thousand traces are kept.
     """
+    if delete and (other_id is not None or target is not None):
+        raise UsageError("--delete goes with neither --compare nor --export")
     if other_id is not None and trace_id is None:
         raise UsageError("--compare needs two traces: ragkit trace ID --compare ID")
     if target is not None and target.suffix.lower() not in _FORMS:
@@ -65,6 +77,14 @@ def command(
     with open_kb(common) as kb:
         traces = kb.traces(limit) if trace_id is None else [_find(kb, trace_id)]
         other = _find(kb, other_id) if other_id is not None else None
+        if delete:
+            deleted = kb.delete_traces(None if trace_id is None else [traces[0].id])
+    if delete:
+        if common.as_json:
+            print_json({"deleted": deleted})
+        else:
+            note(f"{plural(deleted, 'trace')} deleted")
+        return
     if target is not None:
         _export(common, traces if other is None else [*traces, other], target)
         return

@@ -73,9 +73,12 @@ class ConversationStore(ABC):
         with self._transaction() as connection:
             deleted = conversations.delete_session(connection, session)
         if deleted:
-            with self._reading() as connection:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._empty_log()
         return deleted
+
+    def _empty_log(self) -> None:
+        with self._reading() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # What memories keep of a session; see ragkit.memory
 
@@ -133,6 +136,14 @@ class ConversationStore(ABC):
         with self._transaction(durable=False) as connection:
             record = StoredTrace(trace_id, kind, started_at, seconds, body_json)
             conversations.put_trace(connection, record, sessions)
+
+    def delete_traces(self, trace_ids: Sequence[str] | None = None) -> int:
+        """Delete traces, by default all, as :meth:`delete_session` deletes; return how many."""
+        with self._transaction() as connection:
+            deleted = conversations.delete_traces(connection, trace_ids)
+        if deleted:
+            self._empty_log()
+        return deleted
 
     def trace(self, trace_id: str) -> StoredTrace | None:
         """Return a trace by its id."""

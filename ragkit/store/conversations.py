@@ -101,6 +101,17 @@ def put_trace(
     )
 
 
+def delete_traces(connection: sqlite3.Connection, trace_ids: Sequence[str] | None) -> int:
+    """Delete traces by their ids, or (``None``) all, overwriting them; return how many."""
+    connection.execute("PRAGMA secure_delete = ON")
+    if trace_ids is None:
+        return connection.execute("DELETE FROM traces").rowcount
+    return sum(
+        connection.execute("DELETE FROM traces WHERE id = ?", (trace_id,)).rowcount
+        for trace_id in trace_ids
+    )
+
+
 def trace(connection: sqlite3.Connection, trace_id: str) -> StoredTrace | None:
     """One trace by its id."""
     row = connection.execute(

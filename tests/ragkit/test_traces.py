@@ -221,10 +221,23 @@ class TestCommand:
         names = [json.loads(line)["name"] for line in lines.read_text("utf-8").splitlines()]
         assert names.count("ask") == 2
 
+    def test_delete(self, base: str) -> None:
+        first, second = self.ids(base)
+        assert json.loads(self.run(first[:12], "--delete", "--kb", base, "--json")) == {
+            "deleted": 1
+        }
+        rows = json.loads(self.run("--kb", base, "--json"))["traces"]
+        assert [row["id"] for row in rows] == [second]
+        self.run("--delete", "--kb", base)
+        assert self.run("--kb", base) == ""
+        with KnowledgeBase(base, embedder=HashEmbedder()) as kb:
+            assert kb.delete_traces() == 0
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
             (["--compare", "abcd"], "--compare needs two traces"),
+            (["--delete", "--export", "t.html"], "--delete goes with neither"),
             (["--export", "traces.pdf"], "must end in .jsonl or .html"),
             (["beefbeefbeef"], "there is no trace 'beefbeefbeef'"),
         ],
