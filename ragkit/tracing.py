@@ -206,5 +206,5 @@ def total_usage(spans: Sequence[Span]) -> dict[str, Any]:
         "calls": len(calls),
         "input_tokens": sum(item.attributes.get("input_tokens", 0) for item in calls),
         "output_tokens": sum(item.attributes.get("output_tokens", 0) for item in calls),
-        "cost": sum(known) if known and len(known) == len(costs) else None,
+        "cost": sum(known) if len(known) == len(costs) else None,
     }

@@ -88,6 +88,26 @@ def test_conversations_are_kept_shown_and_deleted(client: Any) -> None:
     assert client.delete("/sessions/alice").status_code == 404
 
 
+def test_a_conversation_may_have_any_name(client: Any) -> None:
+    ask(client, "How much does the kettle hold?", session="ملف/2")
+    assert len(client.get("/sessions/ملف/2").json()["turns"]) == 2
+    assert client.delete("/sessions/ملف/2").status_code == 204
+
+
+def test_a_stream_that_is_given_up_does_not_hold_its_conversation(
+    example: Any, kb: KnowledgeBase
+) -> None:
+    service = example.Service(kb)
+    question = example.Question(question="How much does the kettle hold?", session="carol")
+    given_up = service.events(question)
+    next(given_up)
+    del given_up
+    *_, answer = service.events(question)
+    assert "two litres" in answer.text
+    assert len(kb.turns("carol")) == 2
+    kb.close()
+
+
 def test_many_at_once_in_one_conversation(client: Any) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(

@@ -40,7 +40,7 @@ An error is `{"error": {"type", "message"}}`.
 | `doctor` | `ok`, `repaired` (sentences), `checks` (each `{"name", "status", "message", "remedy"}`) |
 | `rebuild` | `documents`, `chunks`, `vectors`, `seconds` |
 | `export`, `import` | `file` or `directory`, `documents`, `chunks`, `vectors`, `database_bytes`, `size_bytes` |
-| `session` | `sessions` (each `{"name", "turns", "created_at", "updated_at"}`, seconds since 1970); with NAME: `session`, `turns` (each `{"role", "content", "at", "trace", "citations"}`), `deleted` |
+| `session` | `sessions` (each `{"name", "turns", "created_at", "updated_at"}`); with NAME: `session`, `turns` (each `{"role", "content", "at", "trace", "citations"}`), `deleted` |
 | `trace` | `traces` (each `{"id", "kind", "started_at", "seconds", "question", "steps" (number), "usage": {"calls", "input_tokens", "output_tokens", "cost"}}`); with an ID: the same for it, `dropped` and `spans` (each `{"id", "trace", "parent", "name", "kind", "started_at", "seconds", "status", "error", "attributes", "inputs", "outputs"}`); with `--compare`: `steps` (each `{"step", "depth", "kind", "first", "second"}`); with `--export`: `file`, `traces` (number); with `--delete`: `deleted` (number) |
 | `eval` | `golden`, `settings`, `documents`, `passages`, `embedder`, `version`, `seconds`, `summary` (`retrieval`, `follow_ups`, `answers`, `refusals`, `reliability`, `latency_ms`), `problems`, `questions` (each with `scores`, `rank`, `answer`, `missed`); with `--compare`: `first`, `second`, `differences`, `changed`; with `--make`: `questions`, `notes`, `file`; with `--calibrate`: `calibration` and what it does |
 

@@ -97,14 +97,14 @@ def create_app(kb: KnowledgeBase) -> FastAPI:
     def sessions() -> dict[str, Any]:
         return {"sessions": [asdict(info) for info in kb.sessions()]}
 
-    @app.get("/sessions/{name}")
+    @app.get("/sessions/{name:path}")
     def turns(name: str) -> dict[str, Any]:
         found = [{"role": turn.role, "content": turn.content} for turn in kb.turns(name)]
         if not found:
             raise HTTPException(404, f"there is no conversation {name!r}")
         return {"session": name, "turns": found}
 
-    @app.delete("/sessions/{name}", status_code=204)
+    @app.delete("/sessions/{name:path}", status_code=204)
     def forget(name: str) -> None:
         if not kb.delete_session(name):
             raise HTTPException(404, f"there is no conversation {name!r}")

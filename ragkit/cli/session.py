@@ -84,7 +84,7 @@ def session_document(kb: KnowledgeBase, name: str) -> dict[str, Any] | None:
             {
                 "role": turn.role,
                 "content": turn.content,
-                "at": datetime.fromtimestamp(turn.created_at).astimezone().isoformat(),
+                "at": _moment(turn.created_at),
                 "trace": turn.trace,
                 "citations": json.loads(turn.citations_json),
             }
@@ -93,13 +93,26 @@ def session_document(kb: KnowledgeBase, name: str) -> dict[str, Any] | None:
     }
 
 
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="milliseconds")
+
+
 def _asked(document: dict[str, Any]) -> list[str]:
     return [turn["content"] for turn in document["turns"] if turn["role"] == "user"]
 
 
 def _list(common: Common, sessions: list[SessionInfo]) -> None:
     if common.as_json:
-        print_json({"sessions": sessions})
+        rows = [
+            {
+                "name": info.name,
+                "turns": info.turns,
+                "created_at": _moment(info.created_at),
+                "updated_at": _moment(info.updated_at),
+            }
+            for info in sessions
+        ]
+        print_json({"sessions": rows})
     elif sessions:
         for info in sessions:
             last = datetime.fromtimestamp(info.updated_at).astimezone()

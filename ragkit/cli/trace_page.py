@@ -60,7 +60,9 @@ def trace_page(traces: Sequence[Trace]) -> str:
 
 
 def _totals(usage: dict[str, Any]) -> str:
-    cost = "" if usage["cost"] is None else f"<td>cost {usage['cost']:.4f}</td>"
+    cost = (
+        "" if usage["cost"] is None or not usage["calls"] else f"<td>cost {usage['cost']:.4f}</td>"
+    )
     return (
         f"<td>{usage['calls']:,} model calls</td><td>{usage['input_tokens']:,} tokens read</td>"
         f"<td>{usage['output_tokens']:,} tokens written</td>{cost}"
