@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from ragkit.store import answers
+from ragkit.store.connections import Connections
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from ragkit.store.records import CachedAnswer, Spent
 
 
-class AnswerStore(ABC):
+class AnswerStore(Connections):
     """Cached answers, vectors of questions, spending: rows that any process may add."""
-
-    @abstractmethod
-    def _reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
-
-    @abstractmethod
-    def _snapshot(self) -> AbstractContextManager[sqlite3.Connection]: ...
-
-    @abstractmethod
-    def _transaction(
-        self, *, durable: bool = True
-    ) -> AbstractContextManager[sqlite3.Connection]: ...
 
     def answer_state(self) -> str:
         """Return a text that changes whenever the answer to a question might."""

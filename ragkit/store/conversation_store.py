@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 from ragkit.store import conversations, memories
+from ragkit.store.connections import Connections
 from ragkit.store.records import (
     MemoryFact,
     MemoryView,
@@ -19,23 +17,9 @@ from ragkit.store.records import (
     TurnVectors,
 )
 
-if TYPE_CHECKING:
-    import sqlite3
 
-
-class ConversationStore(ABC):
+class ConversationStore(Connections):
     """Sessions, memories and traces: small rows that any process may add at any time."""
-
-    @abstractmethod
-    def _reading(self) -> AbstractContextManager[sqlite3.Connection]: ...
-
-    @abstractmethod
-    def _snapshot(self) -> AbstractContextManager[sqlite3.Connection]: ...
-
-    @abstractmethod
-    def _transaction(
-        self, *, durable: bool = True
-    ) -> AbstractContextManager[sqlite3.Connection]: ...
 
     def add_turn(
         self,

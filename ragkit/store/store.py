@@ -19,21 +19,17 @@ from ragkit.store import (
 from ragkit.store.answer_store import AnswerStore
 from ragkit.store.conversation_store import ConversationStore
 from ragkit.store.dense import DenseView
+from ragkit.store.document_store import DocumentStore
 from ragkit.store.lexical import DamagedIndexError, LexicalView
 from ragkit.store.lock import SHORT_WAIT_SECONDS, WriterLock
 from ragkit.store.records import (
     Check,
     ChunkPlace,
-    Counts,
     FileState,
     PendingChunk,
     Root,
     RootKind,
     Scored,
-    StoredChunk,
-    StoredDocument,
-    StoredFailure,
-    StoredFile,
     ViewLag,
 )
 from ragkit.store.staging import Staging
@@ -46,13 +42,12 @@ if TYPE_CHECKING:
 
     from ingest.document import Chunk, Document
     from ragkit.store.transfer import Exported
-    from ragkit.store.where import Where
 
 _CREATION_SECONDS = 30.0
 _OWN_SETTINGS = ("base", "dimension", "vectors_of")
 
 
-class Store(AnswerStore, ConversationStore):
+class Store(DocumentStore, AnswerStore, ConversationStore):
     """Documents, chunks, vectors, sessions and traces in one directory, and two ways to search.
 
     A context manager; safe to use from several threads, and from several processes at a time, of
@@ -292,88 +287,6 @@ class Store(AnswerStore, ConversationStore):
         self._require_writing("rebuild_views")
         self._lexical.rebuild()
         self._dense.rebuild()
-
-    # Reading
-
-    def roots(self) -> list[Root]:
-        """Return all roots, oldest first."""
-        with self._reading() as connection:
-            return queries.roots(connection)
-
-    def files(self, root_id: int) -> list[StoredFile]:
-        """Return all files known in a root, documents and failures, by path."""
-        with self._reading() as connection:
-            return queries.files(connection, root_id)
-
-    def documents(self, where: Where | None = None) -> list[StoredDocument]:
-        """Return documents without their text, by display path."""
-        with self._snapshot() as connection:
-            return queries.documents(connection, where)
-
-    def failures(self) -> list[StoredFailure]:
-        """Return all files that could not be loaded, by display path."""
-        with self._reading() as connection:
-            return queries.failures(connection)
-
-    def unusual_paths(self) -> dict[tuple[int | None, str], str]:
-        """Return the display paths that are not the paths in the root, by root id and the latter.
-
-        These are of files of which several roots have one, or whose name is no Unicode.
-        """
-        with self._snapshot() as connection:
-            return queries.unusual_paths(connection)
-
-    def yield_by_format(self) -> dict[str, tuple[int, int]]:
-        """Return how many bytes of files gave how many chunks, by format."""
-        with self._reading() as connection:
-            return queries.yield_by_format(connection)
-
-    def document_ids(self, where: Where) -> list[int]:
-        """Return the ids of exactly the documents that ``where`` allows, ascending."""
-        with self._snapshot() as connection:
-            return queries.document_ids(connection, where)
-
-    def chunk_ids(self, where: Where, document_ids: Sequence[int]) -> list[int] | None:
-        """Return the chunks that ``where`` allows in documents it allows; ``None`` is all."""
-        with self._snapshot() as connection:
-            return queries.chunk_ids(connection, where, document_ids)
-
-    def document(self, document_id: int) -> Document:
-        """Return a whole document, equal to the one that was put.
-
-        Raises:
-            UsageError: there is none with this id.
-        """
-        with self._reading() as connection:
-            return queries.document(connection, document_id)
-
-    def document_by_path(self, path: str) -> tuple[StoredDocument, Document] | None:
-        """Return the document with this display path, or ``None``."""
-        with self._snapshot() as connection:
-            return queries.document_by_path(connection, path)
-
-    def chunks(self, chunk_ids: Sequence[int]) -> list[StoredChunk]:
-        """Return chunks in the order of the ids; those that are gone are left out."""
-        with self._reading() as connection:
-            return queries.chunks(connection, chunk_ids)
-
-    def chunks_of(self, document_id: int) -> list[StoredChunk]:
-        """Return all chunks of a document in order."""
-        with self._reading() as connection:
-            return queries.chunks_of(connection, document_id)
-
-    def counts(self) -> Counts:
-        """Return totals; costs the same however large the base is."""
-        with self._reading() as connection:
-            return queries.counts(connection)
-
-    def vectors_of(self, chunk_ids: Sequence[int]) -> NDArray[np.float32]:
-        """Return vectors in the order of the ids, shape (n, dimension); zeros where missing.
-
-        The dimension is 0 while the base has no vector at all.
-        """
-        with self._snapshot() as connection:
-            return vectors.of_chunks(connection, chunk_ids)
 
     # Searching
 
