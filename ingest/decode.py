@@ -77,6 +77,8 @@ _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _HIGH: Final = bytes(range(128, 256))
 _SPOT: Final = re.compile(rb"(?s:.?[\x80-\xff].?)")
 _FOREIGN_IN_WORD: Final = re.compile(r"(?<![^\x00-\x7f])([A-Za-z]?)([^\x00-\x7f])(?=([A-Za-z]?))")
+_CYRILLIC_IN_LATIN: Final = re.compile("[A-Za-z][\u0400-\u04ff]|[\u0400-\u04ff][A-Za-z]")
+_CYRILLIC_PAIR: Final = re.compile("[\u0400-\u04ff]{2}")
 _BETWEEN_WORDS: Final = re.compile(rb"[\x00-\x2f]")
 _WINDOW: Final = 1 << 16
 _LINE: Final = 1000
@@ -220,14 +222,22 @@ def _sensible(guesses: list[str], data: bytes) -> list[str]:
 
     A detector cannot know better from a few letters; how words are written can.
     """
-    if not guesses or guesses[0] not in _LIKE_WESTERN:
+    if not guesses:
         return guesses
     sample = _sample(data)
+    text = sample.decode(guesses[0], "replace")
+    if guesses[0] not in _LIKE_WESTERN and not _strews_cyrillic(text):
+        return guesses
     candidates = dict.fromkeys((guesses[0], *_WESTERN))
     odd = {name: _oddities(sample.decode(name, "replace")) for name in candidates}
     best = min(odd, key=lambda name: odd[name])
     foreign = len(_NOT_ASCII.findall(sample))
     return [best, *guesses] if odd[guesses[0]] - odd[best] > foreign / 2 else guesses
+
+
+def _strews_cyrillic(text: str) -> bool:
+    """Whether Cyrillic letters only stand singly in Latin words, as accents misread do."""
+    return bool(_CYRILLIC_IN_LATIN.search(text)) and not _CYRILLIC_PAIR.search(text)
 
 
 def _oddities(text: str) -> int:

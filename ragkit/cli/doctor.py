@@ -41,7 +41,8 @@ def command(common: Common, repair: bool) -> int:
                 repaired = kb.repair()
             checks = kb.check()
     except CorruptError as error:
-        checks = [Check("database", "fail", str(error), RESTORE)]
+        what_happened = str(error).partition("; ")[0]  # the rest is advice, as is the remedy
+        checks = [Check("database", "fail", what_happened, RESTORE)]
     failed = any(check.status == "fail" for check in checks)
     if common.as_json:
         print_json({"ok": not failed, "repaired": repaired, "checks": checks})
@@ -49,7 +50,7 @@ def command(common: Common, repair: bool) -> int:
     for sentence in repaired:
         note(f"Repaired: {printable(sentence)}.")
     if repair and not repaired:
-        note("Nothing to repair.")
+        note("Nothing could be repaired." if failed else "Nothing to repair.")
     from rich.text import Text
 
     from ragkit.cli.terminal import console

@@ -77,11 +77,12 @@ def print_plan(report: IngestReport) -> None:
         for path in paths:
             out.print(f"{name:7} {printable_path(path)}", style=style)
     _print_notes(report)
-    time = human_seconds(report.expected_seconds or 0.0)
+    seconds = report.expected_seconds or 0.0
+    time = f"about {human_seconds(seconds)}" if seconds >= 1 else "about a second"
     out.print(
         f"Would add {len(report.added):,}, change {len(report.changed):,}, move"
         f" {len(report.moved):,} and remove {len(report.removed):,};"
-        f" {report.same:,} unchanged. It would take about {time}. Nothing was done."
+        f" {report.same:,} unchanged. It would take {time}. Nothing was done."
     )
 
 

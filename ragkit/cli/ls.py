@@ -23,6 +23,8 @@ from ragkit.errors import UsageError
 if TYPE_CHECKING:
     from ragkit.store.records import StoredDocument, StoredFailure
 
+_NARROW = 72  # columns below which the table keeps room for the paths
+
 
 @click.command(
     "ls",
@@ -97,15 +99,18 @@ def print_documents(documents: Sequence[StoredDocument], stream: IO[str] | None 
 
     from ragkit.cli.terminal import console
 
+    out = console(stream)
+    is_narrow = out.width < _NARROW
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Path", style="path", overflow="fold")
-    table.add_column("Type")
+    if not is_narrow:
+        table.add_column("Type")
     for name in ("Pages", "Passages", "Size"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Date", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    out = console(stream)
+    if not is_narrow:
+        table.add_column("Date", no_wrap=True)
+    for path, kind, *numbers, date in rows:
+        table.add_row(path, *numbers) if is_narrow else table.add_row(path, kind, *numbers, date)
     out.print(table)
     out.print(plural(len(rows), "document"), style="faint")
 

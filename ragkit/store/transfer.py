@@ -114,6 +114,9 @@ def unpack_base(
     """
     target = directory / FILE_NAME
     with _system_errors(f"cannot import into {str(directory)!r}"):
+        with file.open("rb") as stream:
+            if not zipfile.is_zipfile(stream):  # before anything is made for it
+                raise _refused(file, "it is not a ZIP archive")
         directory.mkdir(parents=True, exist_ok=True)
         lock = WriterLock(directory)
         with lock.hold("importing a knowledge base", _LOCK_SECONDS):

@@ -79,6 +79,13 @@ def test_legacy_encodings_are_detected(text: str, encoding: str) -> None:
     assert decoded.how == "detected"
 
 
+def test_accents_in_latin_words_are_not_taken_for_cyrillic() -> None:
+    text = "Le café ouvre à sept heures."
+    assert decode(text.encode("cp1252")).text == text
+    for russian in ("Привет, как дела?", "Цена 5 руб. за USB-кабель", "VIP-зал"):
+        assert decode(russian.encode("cp1251")).text == russian
+
+
 @pytest.mark.parametrize("text", ["Straße", "El niño", "naïve", "5 µm", "“quoted”", "à la carte"])
 def test_a_few_accents_are_taken_for_western_european(text: str) -> None:
     text = f"{text} and some more words that are plain"

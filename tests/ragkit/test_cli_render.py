@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from ragkit.cli.ls import print_documents
 from ragkit.cli.output import human_seconds, human_size, plural, printable, printable_path
 from ragkit.cli.render import AnswerWriter, stream_answer
 from ragkit.cli.terminal import TerminalConsole, console
 from ragkit.results import Answer, Sources, TextDelta, Usage
+from ragkit.store.records import StoredDocument
 
 
 def screen(width: int = 40) -> TerminalConsole:
@@ -127,3 +129,39 @@ def test_numbers_for_people() -> None:
         "2 min 5 s",
         "1 h 1 min",
     ]
+
+
+@pytest.mark.parametrize("width", [64, 100])
+def test_a_list_of_documents_keeps_room_for_paths(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    path = "notes/2025-05-12-product-meeting.txt"
+    document = StoredDocument(
+        id=1,
+        root_id=1,
+        relative_path=path,
+        path=path,
+        format="text",
+        title=None,
+        pages=0,
+        chunks=6,
+        vectors=6,
+        characters=2100,
+        size=2100,
+        mtime_ns=0,
+        sha256="",
+        encoding="utf-8",
+        added_at=0.0,
+        metadata={},
+        warnings=(),
+    )
+    stream = Screen()
+    print_documents([document], stream)
+    assert path in stream.getvalue()
+    assert ("Date" in stream.getvalue()) is (width == 100)

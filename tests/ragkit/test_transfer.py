@@ -298,6 +298,9 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path: Path, exported: Path) ->
     for damaged in (b"", b"no archive", data[:middle], data[:-30], flipped):
         exported.write_bytes(damaged)
         refused(exported, tmp_path / "there")
+    exported.write_bytes(b"no archive")
+    refused(exported, tmp_path / "untouched")
+    assert not (tmp_path / "untouched").exists()
     exported.write_bytes(data)
 
     def page(entries: dict[str, bytes]) -> None:
