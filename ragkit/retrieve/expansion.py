@@ -113,7 +113,7 @@ def acronyms(question: str, store: Store) -> list[tuple[str, str]]:
             name = " ".join(words[start : start + size])
             short = "".join(word[0] for word in words[start : start + size]).upper()
             known = any(name.casefold() in other.casefold() for _, other in found)
-            if known or not short.isalpha() or not store.holds_term(short.casefold()):
+            if known or not short.isalpha() or not store.holds_stem(short.casefold()):
                 continue
             if any(_defines(text, short, name) for text in _passages(store, f"{short} {name}")):
                 found.append((short, name))

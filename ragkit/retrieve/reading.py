@@ -112,6 +112,7 @@ def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Voca
     Without a model no word is taken for a common one that the documents merely lack.
     """
     from ragkit.store import analysis
+    from ragkit.store.languages import common_words
 
     @lru_cache(maxsize=256)
     def is_word(word: str) -> bool:
@@ -122,7 +123,12 @@ def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Voca
         except EmbeddingError:
             return True
 
-    def terms(word: str) -> list[str]:
-        return [] if word in analysis.STOP_WORDS else analysis.question_terms(word)
+    present = store.languages()
 
-    return Vocabulary(terms, lru_cache(maxsize=256)(store.holds_term), store.terms, is_word)
+    def terms(word: str) -> list[tuple[str, ...]]:
+        if any(common_words((word,), language) for language in present):
+            return []
+        words = analysis.question_words(word, present)
+        return [tuple(map(analysis.stem_of, found.terms)) for found in words]
+
+    return Vocabulary(terms, lru_cache(maxsize=256)(store.holds_stem), store.terms, is_word)

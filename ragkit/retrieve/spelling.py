@@ -17,13 +17,14 @@ class Vocabulary:
     """What is known about words.
 
     Attributes:
-        terms: The index terms of a word, in order; none for words that are not looked up.
+        terms: What a text is looked up by: for each word what it may be stemmed to. None for words
+            that are not looked up.
         holds: Whether the documents hold a term.
         near: The terms of the documents that begin with two letters, with how often they occur.
         is_word: Whether a word is a common one, and so hardly a slip even if no document has it.
     """
 
-    terms: Callable[[str], list[str]]
+    terms: Callable[[str], list[tuple[str, ...]]]
     holds: Callable[[str], bool]
     near: Callable[[str], Iterable[tuple[str, int]]]
     is_word: Callable[[str], bool]
@@ -57,7 +58,7 @@ def _replacement(word: str, vocabulary: Vocabulary) -> str | None:
     if len(word) < _SHORTEST:
         return None
     terms = vocabulary.terms(word)
-    if len(terms) != 1 or vocabulary.holds(terms[0]) or vocabulary.is_word(word):
+    if len(terms) != 1 or any(map(vocabulary.holds, terms[0])) or vocabulary.is_word(word):
         return None
     return _apart(word, vocabulary) or _nearest(word, terms[0], vocabulary)
 
@@ -68,20 +69,20 @@ def _apart(word: str, vocabulary: Vocabulary) -> str | None:
         if all(
             vocabulary.is_word(half)
             and len(terms := vocabulary.terms(half)) == 1
-            and vocabulary.holds(terms[0])
+            and any(map(vocabulary.holds, terms[0]))
             for half in halves
         ):
             return " ".join(halves)
     return None
 
 
-def _nearest(word: str, term: str, vocabulary: Vocabulary) -> str | None:
+def _nearest(word: str, terms: tuple[str, ...], vocabulary: Vocabulary) -> str | None:
     limit = 1 if len(word) < _LONG else 2
     best: tuple[int, int, int, str] | None = None
     for other, count in vocabulary.near(word[:2]):
         if not other.isalpha() or len(other) < _SHORTEST:
             continue
-        distance = slips(term, other, limit)
+        distance = min(slips(term, other, limit) for term in terms)
         if distance <= limit:
             candidate = (distance, -len(other), -count, other)
             best = candidate if best is None else min(best, candidate)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-ANALYSIS_VERSION = "1"
-LANGUAGE = "english"
+from ragkit.store.languages import ENGLISH, STOP_WORDS, common_words, language_asked
+
+ANALYSIS_VERSION = "2"
+_TAG = "/"  # no letter or digit, so in no word
 _LONGEST_TERM = 80  # bytes; longer runs are base64 and the like
 # Scripts that put no space between words: each character becomes a term of its own.
 _UNSPACED = re.compile(
@@ -25,14 +30,6 @@ _DIGIT = re.compile(r"\d")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _JOINERS = re.compile(r"[-./:,+]")
 _JOINED_YEAR = re.compile(r"[a-z]{1,3}((?:19|20)\d\d)")  # FY2021
-_STOP_WORDS = """
-    a about also am an and any are as at be because been being both but by can could did do does
-    doing each for from had has have having he her here him his how i if in into is it its itself
-    just may me might more most must my no not of on only or other our own s same shall she should
-    so some such t than that the their them then there these they this those to too up us very was
-    we were what when where which while who whom whose why will with would you your
-"""
-STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
 def normalise(text: str) -> str:
@@ -65,47 +62,118 @@ def codes(text: str) -> list[str]:
     return found
 
 
-def question_terms(text: str) -> list[str]:
-    """List a question's terms in order, without words that say little, unless it has no others.
+def terms(text: str, language: str) -> list[str]:
+    """List the terms of normalised text in a language, in order.
 
-    Documents keep all of their words: "The Who" and "to be or not to be" can be found.
+    All but English ones end in the language, so that what one language's stemmer makes of a word
+    never meets what another's makes of a different one.
     """
-    terms = word_analyzer().analyze(text)
+    stems: list[str] = word_analyzer(language).analyze(text)
+    return stems if language == ENGLISH else [term_of(stem, language) for stem in stems]
+
+
+def term_of(stem: str, language: str) -> str:
+    """Return the term of a stem in a language."""
+    return stem if language == ENGLISH else f"{stem}{_TAG}{language}"
+
+
+def stem_of(term: str) -> str:
+    """Return a term without its language."""
+    return term.partition(_TAG)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word to look up: any of its terms will do.
+
+    Attributes:
+        terms: What the languages of the documents make of it, each once.
+        common_in: The language, not English, that it says little in, if that is the question's.
+            It is then worth what it is there: between documents in English it would look rare.
+    """
+
+    terms: tuple[str, ...]
+    common_in: str | None = None
+
+
+def question_words(text: str, languages: Sequence[str] = (ENGLISH,)) -> list[Word]:
+    """List a question's words in order, without those that say little, unless it has no others.
+
+    Documents keep all of their words: "The Who" and "to be or not to be" can be found. Of a
+    question in another language that documents are in, words that say little are kept, since
+    they tell its documents from others.
+
+    Args:
+        text: The question, normalised.
+        languages: Those of the documents, English first.
+
+    Returns:
+        Words that are the same in the language of the question are taken together.
+    """
     plain = plain_analyzer().analyze(text)
-    telling = [term for term, word in zip(terms, plain, strict=True) if word not in STOP_WORDS]
-    years = [match[1] for word in plain if (match := _JOINED_YEAR.fullmatch(word))]
-    return [*telling, *years] or terms
+    words = lower_analyzer().analyze(text)
+    asked = language_asked(words, languages)
+    little = STOP_WORDS if asked == ENGLISH else common_words(words, asked)
+    compared = plain if asked == ENGLISH else words
+    kept = asked in languages[1:]
+    main = languages.index(asked) if kept else 0
+    by_language = [terms(text, language) for language in languages]
+    everything: dict[str, dict[str, None]] = {}
+    telling: dict[str, dict[str, None]] = {}
+    common: dict[str, None] = {}
+    for word, *forms in zip(compared, *by_language, strict=True):
+        everything.setdefault(forms[main], {}).update(dict.fromkeys(forms))
+        if word not in little:
+            telling.setdefault(forms[main], {}).update(dict.fromkeys(forms))
+        elif kept:
+            common[forms[main]] = None
+    for word in plain:
+        if match := _JOINED_YEAR.fullmatch(word):
+            forms = [term for language in languages for term in terms(match[1], language)]
+            telling.setdefault(forms[main], {}).update(dict.fromkeys(forms))
+    found = [Word(tuple(forms)) for forms in (telling or everything).values()]
+    if telling:
+        found += [Word((term,), asked) for term in common if term not in telling]
+    return found
 
 
+@functools.cache
+def lower_analyzer() -> Any:
+    """Words in lower case."""
+    return _words().build()
+
+
+@functools.cache
 def plain_analyzer() -> Any:
-    """Words in lower case, without accents; the terms of :func:`word_analyzer` before stemming."""
+    """Words in lower case, without accents."""
     import tantivy
 
-    return (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-        .filter(tantivy.Filter.remove_long(_LONGEST_TERM))
-        .filter(tantivy.Filter.lowercase())
-        .filter(tantivy.Filter.ascii_fold())
-        .build()
-    )
+    return _words().filter(tantivy.Filter.ascii_fold()).build()
 
 
-def word_analyzer(language: str = LANGUAGE) -> Any:
+@functools.cache
+def word_analyzer(language: str = ENGLISH) -> Any:
     """Words in lower case, without accents, stemmed for ``language``."""
     import tantivy
 
+    fold, stem = tantivy.Filter.ascii_fold(), tantivy.Filter.stemmer(language)
+    # Endings of other languages have accents; in English they are an ornament.
+    first, second = (fold, stem) if language == ENGLISH else (stem, fold)
+    return _words().filter(first).filter(second).build()
+
+
+def _words() -> Any:
+    import tantivy
+
     return (
         tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
         .filter(tantivy.Filter.remove_long(_LONGEST_TERM))
         .filter(tantivy.Filter.lowercase())
-        .filter(tantivy.Filter.ascii_fold())
-        .filter(tantivy.Filter.stemmer(language))
-        .build()
     )
 
 
-def code_analyzer() -> Any:
-    """Terms between spaces, as :func:`codes` gives them."""
+def space_analyzer() -> Any:
+    """Terms between spaces, as the index is given :func:`terms` and :func:`codes`."""
     import tantivy
 
     return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()

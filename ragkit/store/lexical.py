@@ -14,11 +14,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ragkit.errors import KnowledgeBaseError
-from ragkit.store import changes, ranking
+from ragkit.store import analysis, changes, ranking
+from ragkit.store.languages import ENGLISH
 from ragkit.store.lexical_index import (
     Opened,
     apply,
     everything,
+    languages_of,
     new_index,
     open_folder,
     open_writer,
@@ -93,7 +95,7 @@ class LexicalView:
             ) from error
 
     def terms(self, prefix: str) -> list[tuple[str, int]]:
-        """List the terms that begin so, of texts, headings and names, and how often they occur."""
+        """List the stems that begin so, of texts, headings and names, and how often they occur."""
         opened = self._open()
         if opened is None:
             return []
@@ -102,19 +104,29 @@ class LexicalView:
             counts: dict[str, int] = {}
             for field in FINDING_FIELDS:
                 for term, count in searcher.terms_with_prefix(field, prefix):
-                    counts[term] = counts.get(term, 0) + count
+                    stem = analysis.stem_of(term)
+                    counts[stem] = counts.get(stem, 0) + count
             return list(counts.items())
         return []
 
-    def holds(self, term: str) -> bool:
-        """Whether a term occurs in any text, heading or name."""
+    def holds(self, stem: str) -> bool:
+        """Whether a stem occurs in any text, heading or name, in any language."""
         opened = self._open()
         if opened is None:
             return False
         with contextlib.suppress(ValueError, OSError), panics_as_errors():
             searcher = opened.index.searcher()
-            return any(searcher.doc_freq(field, term) for field in FINDING_FIELDS)
+            terms = [analysis.term_of(stem, language) for language in languages_of(searcher)]
+            return any(searcher.doc_freq(field, term) for term in terms for field in FINDING_FIELDS)
         return False
+
+    def languages(self) -> tuple[str, ...]:
+        """Return the languages of the chunks, English always among them and first."""
+        opened = self._open()
+        if opened is not None:
+            with contextlib.suppress(ValueError, OSError), panics_as_errors():
+                return languages_of(opened.index.searcher())
+        return (ENGLISH,)
 
     def behind(self) -> int:
         """How many changed chunks the index does not show as they are now."""

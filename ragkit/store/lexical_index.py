@@ -1,12 +1,14 @@
 """The tantivy index behind the lexical view: its fields, its files, and how changes get into it.
 
 A chunk's fields are its text (``body``), that with the chunks before and after it (``context``),
-headings, title and file name (``name``), and codes.
+headings, title and file name (``name``), and codes. Texts are stemmed before they get here, each in
+the language of its document, which is noted with the chunk.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -19,18 +21,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ragkit.store import analysis, changes
+from ragkit.store import analysis, changes, languages
 from ragkit.store.paths import from_stored, shown
 
 if TYPE_CHECKING:
     from ragkit.store.changes import Range
 
 TEXT_FIELDS = ("body", "context", "heading", "name")
-FORMAT = f"2-{analysis.ANALYSIS_VERSION}-{analysis.LANGUAGE}"
+FORMAT = f"3-{analysis.ANALYSIS_VERSION}"
 _MANIFEST = "files.json"
 _READING_LOCK = ".tantivy-meta.lock"
 _CHANGING = {"meta.json", ".managed.json", _MANIFEST}
 _WRITER_BYTES = 50_000_000
+_SAMPLE = 2_000  # characters
 _WORD_BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|[_\W]+")
 
 
@@ -66,9 +69,10 @@ def _schema() -> Any:
     builder.add_unsigned_field("chunk", indexed=True, fast=True)
     builder.add_unsigned_field("document", indexed=True)
     for field in TEXT_FIELDS:
-        builder.add_text_field(field, tokenizer_name="words", index_option="freq")
-    builder.add_text_field("codes", tokenizer_name="codes", index_option="freq")
+        builder.add_text_field(field, tokenizer_name="terms", index_option="freq")
+    builder.add_text_field("codes", tokenizer_name="terms", index_option="freq")
     builder.add_text_field("state", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("language", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("kind", tokenizer_name="raw", index_option="basic")
     return builder.build()
 
@@ -89,8 +93,7 @@ def open_writer(index: Any) -> Any:
 
 
 def _prepared(index: Any) -> Any:
-    index.register_tokenizer("words", analysis.word_analyzer())
-    index.register_tokenizer("codes", analysis.code_analyzer())
+    index.register_tokenizer("terms", analysis.space_analyzer())
     index.config_reader("manual")
     return index
 
@@ -203,7 +206,7 @@ def _entries(connection: sqlite3.Connection, span: Range) -> Iterator[Any]:
 
     rows = connection.execute(
         "SELECT chunks.id, documents.id, chunks.text, chunks.prefix, chunks.heading, title,"
-        " relative_path, before.text, after.text"
+        " relative_path, before.text, after.text, documents.characters"
         " FROM chunks JOIN documents ON documents.id = chunks.document_id"
         " LEFT JOIN chunks AS before ON before.id = chunks.id - 1 AND chunks.id > first_chunk"
         " LEFT JOIN chunks AS after ON after.id = chunks.id + 1"
@@ -211,23 +214,53 @@ def _entries(connection: sqlite3.Connection, span: Range) -> Iterator[Any]:
         " WHERE chunks.id BETWEEN ? AND ?",
         span,
     )
-    for chunk_id, document_id, text, prefix, heading, title, path, before, after in rows:
+    # A chunk's text is wanted three times: for itself and around its neighbours.
+    normalise = functools.lru_cache(maxsize=8)(analysis.normalise)
+    terms = functools.lru_cache(maxsize=8)(_spaced_terms)
+    language_of = functools.lru_cache(maxsize=1)(functools.partial(_language_of, connection))
+    for row in rows:
+        chunk_id, document_id, text, prefix, heading, title, path, before, after, characters = row
+        language = language_of(document_id, characters)
         entry = tantivy.Document()
         entry.add_unsigned("chunk", chunk_id)
         entry.add_unsigned("document", document_id)
-        body = analysis.normalise(text)
-        entry.add_text("body", body)
-        around = (analysis.normalise(before or ""), body, analysis.normalise(after or ""))
+        entry.add_text("language", language)
+        body = normalise(text)
+        entry.add_text("body", terms(body, language))
+        around = [terms(normalise(part or ""), language) for part in (before, text, after)]
         entry.add_text("context", "\n".join(around))
         # The prefix repeats the headings, and adds the header row of a table that goes on.
         lines = dict.fromkeys([*json.loads(heading), *prefix.splitlines()])
         headings = analysis.normalise("\n".join(lines))
-        entry.add_text("heading", headings)
-        entry.add_text("name", analysis.normalise(f"{title or ''}\n{_name_words(path)}"))
+        entry.add_text("heading", _spaced_terms(headings, language))
+        name = analysis.normalise(f"{title or ''}\n{_name_words(path)}")
+        entry.add_text("name", _spaced_terms(name, language))
         found = analysis.codes(f"{body}\n{headings}")
         if found:
             entry.add_text("codes", " ".join(found))
         yield entry
+
+
+def _spaced_terms(text: str, language: str) -> str:
+    return " ".join(analysis.terms(text, language))
+
+
+def _language_of(connection: sqlite3.Connection, document_id: int, characters: int) -> str:
+    """Tell a document's language by its beginning, middle and end."""
+    starts = (1, max(1, (characters - _SAMPLE) // 2), max(1, characters - _SAMPLE))
+    samples = connection.execute(
+        "SELECT substr(text, ?, ?), substr(text, ?, ?), substr(text, ?, ?)"
+        " FROM contents WHERE document_id = ?",
+        (*(number for start in starts for number in (start, _SAMPLE)), document_id),
+    ).fetchone()
+    whole = samples[0] if characters <= _SAMPLE else "\n".join(samples)
+    return languages.language_of(analysis.normalise(whole))
+
+
+def languages_of(searcher: Any) -> tuple[str, ...]:
+    """Return the languages of an index's chunks, English always among them and first."""
+    found = {language for language, _count in searcher.terms_with_prefix("language", "")}
+    return (languages.ENGLISH, *sorted(found - {languages.ENGLISH}))
 
 
 def _name_words(stored_path: str) -> str:

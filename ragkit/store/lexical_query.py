@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ragkit.store import analysis
-from ragkit.store.lexical_index import TEXT_FIELDS
+from ragkit.store.analysis import Word
+from ragkit.store.lexical_index import TEXT_FIELDS, languages_of
 from ragkit.store.paths import storable
 
 # Fitted by bench/fusion.py. ``context`` weighs what the chunks around it say, and only adds to
@@ -18,6 +19,7 @@ CODE_WEIGHT = 0.6
 MAX_TERMS = 64
 _MAX_CANDIDATES = 4096  # words whose rarity is looked up
 _SATURATION = 2.2  # tantivy's k1 + 1: what a word's score tends to, in units of its rarity
+_Wanted = tuple[str, Word, float]  # field, word, weight
 
 
 def build_query(index: Any, searcher: Any, parts: Sequence[tuple[str, float]]) -> Any:
@@ -33,14 +35,15 @@ def build_query(index: Any, searcher: Any, parts: Sequence[tuple[str, float]]) -
     """
     import tantivy
 
-    finding: list[tuple[str, str, float]] = []
-    around: list[tuple[str, str, float]] = []
+    languages = languages_of(searcher)
+    finding: list[_Wanted] = []
+    around: list[_Wanted] = []
     for text, weight in parts:
         normal = analysis.normalise(storable(text))
-        words = list(dict.fromkeys(analysis.question_terms(normal)))[:_MAX_CANDIDATES]
+        words = analysis.question_words(normal, languages)[:_MAX_CANDIDATES]
         found, rarity = _rarest(searcher, FINDING_FIELDS, words)
-        code_words = list(dict.fromkeys(analysis.codes(normal)))[:_MAX_CANDIDATES]
-        codes, code_rarity = _rarest(searcher, ("codes",), code_words)
+        code_words = [Word((code,)) for code in dict.fromkeys(analysis.codes(normal))]
+        codes, code_rarity = _rarest(searcher, ("codes",), code_words[:_MAX_CANDIDATES])
         ceiling = _SATURATION * max(rarity, code_rarity)
         if ceiling <= 0:
             continue
@@ -52,48 +55,82 @@ def build_query(index: Any, searcher: Any, parts: Sequence[tuple[str, float]]) -
         around += [("context", word, unit * FIELD_WEIGHTS["context"]) for word in found]
     if not finding:
         return None
-    query = _any_of(index, finding)
+    query = _any_of(index, searcher, finding)
     if not around:
         return query
     return tantivy.Query.boolean_query(
-        [(tantivy.Occur.Must, query), (tantivy.Occur.Should, _any_of(index, around))]
-    )
-
-
-def _any_of(index: Any, terms: Sequence[tuple[str, str, float]]) -> Any:
-    import tantivy
-
-    return tantivy.Query.boolean_query(
         [
-            (
-                tantivy.Occur.Should,
-                tantivy.Query.boost_query(
-                    tantivy.Query.term_query(index.schema, field, term, "freq"), weight
-                ),
-            )
-            for field, term, weight in terms
+            (tantivy.Occur.Must, query),
+            (tantivy.Occur.Should, _any_of(index, searcher, around)),
         ]
     )
 
 
-def _rarest(searcher: Any, fields: Sequence[str], words: list[str]) -> tuple[list[str], float]:
+def _any_of(index: Any, searcher: Any, wanted: Sequence[_Wanted]) -> Any:
+    import tantivy
+
+    return tantivy.Query.boolean_query(
+        [
+            (tantivy.Occur.Should, _one_word(index, searcher, field, word, weight))
+            for field, word, weight in wanted
+        ]
+    )
+
+
+def _one_word(index: Any, searcher: Any, field: str, word: Word, weight: float) -> Any:
+    """Look for a word by its terms in all languages, as rare as they are together.
+
+    A chunk is in one language, and so never matched by two.
+    """
+    import tantivy
+
+    def query(term: str, weight: float) -> Any:
+        found = tantivy.Query.term_query(index.schema, field, term, "freq")
+        return tantivy.Query.boost_query(found, weight)
+
+    if len(word.terms) == 1 and word.common_in is None:
+        return query(word.terms[0], weight)
+    frequencies = {term: searcher.doc_freq(field, term) for term in word.terms}
+    together = _rarity(sum(frequencies.values()), _passages(searcher, word.common_in))
+    return tantivy.Query.boolean_query(
+        [
+            (tantivy.Occur.Should, query(term, weight * together / alone))
+            for term, frequency in frequencies.items()
+            if frequency and (alone := _rarity(frequency, searcher.num_docs))
+        ]
+    )
+
+
+def _passages(searcher: Any, language: str | None) -> int:
+    return int(searcher.doc_freq("language", language) if language else searcher.num_docs)
+
+
+def _rarity(frequency: int, total: int) -> float:
+    # ln(1 + (N - n + 0.5) / (n + 0.5)), Robertson & Zaragoza 2009
+    return math.log(max(total + 1, frequency + 0.5) / (frequency + 0.5))
+
+
+def _rarest(
+    searcher: Any, fields: Sequence[str], words: Sequence[Word]
+) -> tuple[list[Word], float]:
     """Those words that occur (of too many, the ones in the fewest chunks), and how rare all are.
 
     The latter is the sum of the inverse document frequencies, as BM25 counts them, of the words
     that occur and of those that do not: a question that is mostly about other things finds
     nothing that scores well.
     """
-    total = searcher.num_docs
     seen = []
     for place, word in enumerate(words):
-        frequencies = [searcher.doc_freq(field, word) for field in fields]
-        seen.append((frequencies[0] or max(frequencies), place, word))
-    seen.sort()
+        frequencies = [
+            sum(searcher.doc_freq(field, term) for term in word.terms) for field in fields
+        ]
+        frequency = frequencies[0] or max(frequencies)
+        if frequency or word.common_in is None:
+            seen.append((frequency, place, word))
+    seen.sort(key=lambda entry: entry[:2])
     missing = sum(not frequency for frequency, _, _ in seen)
     kept = seen[missing : missing + MAX_TERMS]
     counted = seen[max(missing - MAX_TERMS, 0) : missing] + kept
-    # ln(1 + (N - n + 0.5) / (n + 0.5)), Robertson & Zaragoza 2009
-    rarity = sum(
-        math.log(max(total + 1, frequency + 0.5) / (frequency + 0.5)) for frequency, _, _ in counted
-    )
+    totals = {word.common_in: _passages(searcher, word.common_in) for word in words}
+    rarity = sum(_rarity(frequency, totals[word.common_in]) for frequency, _, word in counted)
     return [word for _, _, word in sorted(kept, key=lambda entry: entry[1])], rarity

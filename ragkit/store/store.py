@@ -324,8 +324,8 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
 
         Any text is a valid query; several are given with their weights. Scores are from 0 to 1,
         as shares of what the question's words could reach. Limits as in :meth:`search_dense`. An
-        index that is behind the truth catches up first, if nobody
-        else is writing; :meth:`view_lag` says what is missing otherwise.
+        index that is behind the truth catches up first, if nobody else is writing;
+        :meth:`view_lag` says what is missing otherwise.
         """
         self._check_fork()
         self._catch_up()
@@ -339,14 +339,19 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
             return self._lexical.search(parts, k, **limits)
 
     def terms(self, prefix: str) -> list[tuple[str, int]]:
-        """Return the index terms that begin with ``prefix``, and how often they occur."""
+        """Return the stems of words that begin with ``prefix``, and how often they occur."""
         self._check_fork()
         return self._lexical.terms(prefix)
 
-    def holds_term(self, term: str) -> bool:
-        """Return whether any chunk's text, headings or name hold an index term."""
+    def holds_stem(self, stem: str) -> bool:
+        """Return whether any chunk's text, headings or name hold a stem, in any language."""
         self._check_fork()
-        return self._lexical.holds(term)
+        return self._lexical.holds(stem)
+
+    def languages(self) -> tuple[str, ...]:
+        """Return the languages whose stems the word index holds, English first."""
+        self._check_fork()
+        return self._lexical.languages()
 
     def places(self, chunk_ids: Sequence[int]) -> dict[int, ChunkPlace]:
         """Return where chunks stand; those that are gone are left out."""

@@ -18,7 +18,7 @@ TERMS = {"warranty": 9, "battery": 4, "netflix": 7, "best": 3, "buy": 2, "advert
 
 def vocabulary(*common: str) -> Vocabulary:
     return Vocabulary(
-        terms=lambda word: [] if word in {"what", "with"} else [word.removesuffix("ing")],
+        terms=lambda word: [] if word in {"what", "with"} else [(word.removesuffix("ing"),)],
         holds=TERMS.__contains__,
         near=lambda prefix: [(t, n) for t, n in TERMS.items() if t.startswith(prefix)],
         is_word={"best", "buy", *common}.__contains__,
