@@ -8,8 +8,7 @@ from ragkit.cli.app import EXIT_UNUSABLE
 from ragkit.cli.common import Command, Common, common_options, open_kb
 from ragkit.cli.output import note, print_json, printable
 from ragkit.errors import CorruptError
-from ragkit.store.check import RESTORE
-from ragkit.store.records import Check
+from ragkit.store.check import damage
 
 _STYLES = {"ok": "good", "warn": "warn", "fail": "bad"}
 
@@ -41,8 +40,7 @@ def command(common: Common, repair: bool) -> int:
                 repaired = kb.repair()
             checks = kb.check()
     except CorruptError as error:
-        what_happened = str(error).partition("; ")[0]  # the rest is advice, as is the remedy
-        checks = [Check("database", "fail", what_happened, RESTORE)]
+        checks = [damage("database", error)]
     failed = any(check.status == "fail" for check in checks)
     if common.as_json:
         print_json({"ok": not failed, "repaired": repaired, "checks": checks})

@@ -51,8 +51,14 @@ def examine(directory: Path, database: Database) -> list[Check]:
         try:
             found += part()
         except CorruptError as error:
-            found.append(Check(name, "fail", str(error), RESTORE))
+            found.append(damage(name, error))
     return found
+
+
+def damage(name: str, error: CorruptError) -> Check:
+    """Return the check that found the database damaged."""
+    what_happened = str(error).partition("; ")[0]  # the rest is advice, as is the remedy
+    return Check(name, "fail", what_happened, RESTORE)
 
 
 def _integrity(database: Database) -> Iterator[Check]:

@@ -34,7 +34,7 @@ def repair(store: Store, database: Database) -> list[str]:
     if problems != ["ok"]:
         raise CorruptError(
             f"{str(store.directory)!r} cannot be repaired, the database is damaged "
-            f"({problems[0]}): {check.RESTORE}"
+            f"({problems[0]}); {check.RESTORE}"
         )
     done = _clear_leftovers(store.directory)
     with database.transaction() as connection:
