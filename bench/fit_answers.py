@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +26,18 @@ from sklearn.preprocessing import StandardScaler
 
 from ragkit import KnowledgeBase
 from ragkit.answer import abstain, ranking
+from ragkit.answer.calibration import BUILT_IN
 from ragkit.answer.candidates import candidates_of
 from ragkit.answer.extractive import extract
+from ragkit.answer.found import find
+from ragkit.answer.grouped import best_verdict, extract_parts, rank_groups
 from ragkit.answer.signals import signals_of
 from ragkit.answering import ANSWER_HITS
 from ragkit.evals.answers import answer_scores
 from ragkit.evals.golden import GoldenQuestion, read_golden
+
+if TYPE_CHECKING:
+    from ragkit.results import SearchResult
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FITTING = REPOSITORY / "bench" / "fitting"
@@ -45,26 +52,44 @@ Matrix = NDArray[np.float64]
 
 @dataclass(slots=True)
 class Asked:
-    """A question with its candidates' signals, which of them answer, and its own signals."""
+    """A question with its candidates' signals, which of them answer, and its own signals.
+
+    ``contained`` is whether the text of the answer holds the gold one, 0 to 1, ``said`` whether it
+    is said or refused, and ``sentences`` how many it has.
+    """
 
     question: GoldenQuestion
     candidates: Matrix
     right: NDArray[np.bool_]
     signals: dict[str, float]
     contained: float
+    said: bool
+    sentences: int
 
 
 def ask(kb: KnowledgeBase, question: GoldenQuestion) -> Asked | None:
     """Search, cut and rank as the answerer does."""
     history = [dict(turn) for turn in question.history]
     where = {"path": question.scope} if question.scope else None
-    hits = kb.search(question.question, k=ANSWER_HITS, where=where, history=history)
-    candidates = candidates_of(hits, kb._document_of)
-    ranked = ranking.rank(
-        question.question, hits, candidates, embedder=kb._embedder, history=history
-    )
+
+    def retrieve(
+        text: str, k: int = ANSWER_HITS, history: Sequence[Mapping[str, str]] = history
+    ) -> SearchResult:
+        return kb.retrieve(text, k=k, where=where, history=history)
+
+    found = find(question.question, "single", retrieve, history)
+    candidates = candidates_of(found.hits, kb._document_of)
+    parts = rank_groups(found.parts, found, candidates, embedder=kb._embedder, calibration=BUILT_IN)
+    if parts:
+        ranked, hits = parts[0].ranking, [found.hits[i] for i in parts[0].group.hits]
+    else:
+        hits = list(found.hits)
+        ranked = ranking.rank(
+            question.question, hits, candidates, embedder=kb._embedder, history=history
+        )
     if not ranked.scored:
         return None
+    taken = extract_parts(parts[0], parts[1:]) if parts else extract(ranked)
 
     def holds(text: str) -> float:
         return answer_scores(text, question.answer or "")["contains the answer"]
@@ -75,7 +100,9 @@ def ask(kb: KnowledgeBase, question: GoldenQuestion) -> Asked | None:
         np.array([[entry.signals.get(name, 0.0) for name in NAMES] for entry in ranked.scored]),
         np.array([answered and holds(e.candidate.shown) == 1.0 for e in ranked.scored]),
         signals_of(hits, ranked),
-        holds(extract(ranked).text) if answered else 0.0,
+        holds(taken.text) if answered else 0.0,
+        (best_verdict(parts) if parts else abstain.judge(hits, ranked)).answerable,
+        len(taken.citations),
     )
 
 
@@ -179,7 +206,8 @@ def report(data: dict[str, list[Asked]], strength: float) -> None:
     """Print scores with the weights in use, in cross-validation by set, and the weights."""
     used = np.array([ranking.WEIGHTS[name] for name in NAMES])
     print(
-        "set            questions  best 1/2/3 now      held out            answers now  AUROC: now  held out"
+        "set            questions  best 1/2/3 now      held out            "
+        "answers now: right  and said  sentences  AUROC: now  held out"
     )
     for name, asked in data.items():
         others = [group for other, group in data.items() if other != name]
@@ -188,7 +216,8 @@ def report(data: dict[str, list[Asked]], strength: float) -> None:
             "/".join(f"{hits_at(asked, weights, k):.3f}" for k in (1, 2, 3))
             for weights in (used, held_out)
         ]
-        answered = [a.contained for a in asked if a.question.answerable and a.question.answer]
+        known = [a for a in asked if a.question.answerable and a.question.answer]
+        answers = np.mean([(a.contained, a.contained * a.said, a.sentences) for a in known], axis=0)
         separation = [
             roc_auc_score(_kinds(asked), log_odds)
             for log_odds in (
@@ -197,7 +226,8 @@ def report(data: dict[str, list[Asked]], strength: float) -> None:
             )
         ]
         print(
-            f"{name:15}{len(asked):8}   {scores[0]}   {scores[1]}   {np.mean(answered):8.3f}"
+            f"{name:15}{len(asked):8}   {scores[0]}   {scores[1]}   "
+            f"{answers[0]:18.3f} {answers[1]:9.3f} {answers[2]:10.2f}"
             f"      {separation[0]:.3f}       {separation[1]:.3f}"
         )
     every = [a for group in data.values() for a in group]

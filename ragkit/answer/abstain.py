@@ -7,33 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragkit.answer.calibration import BUILT_IN, Calibration
-from ragkit.answer.signals import names_of, signals_of
+from ragkit.answer.signals import signals_of
 
 if TYPE_CHECKING:
     from ragkit.answer.ranking import Ranking
     from ragkit.results import Hit, RefusalCode
 
 # A logistic model of "the documents hold the answer", fitted by bench/fit_answers.py.
-BIAS = -4.54
+BIAS = -3.34
 WEIGHTS: Mapping[str, float] = {
-    "best similarity": 1.91,
-    "highest similarity": 1.58,
-    "near": 0.61,
-    "anywhere": 0.53,
-    "absent": 0.25,
-    "name absent": -1.62,
-    "names far": -0.85,
-    "rarest far": -0.17,
-    "fit": 0.46,
-    "unit absent": -2.33,
-    "first passage": 1.37,
-    "passage lead": 0.96,
-    "agreement": 0.07,
-    "best score": 1.27,
-    "lead": 0.49,
-    "length": 1.58,
+    "alike": 3.25,
+    "named": 1.83,
+    "name absent": -1.52,
+    "unit absent": -2.53,
+    "first passage": 2.73,
+    "length": 1.69,
 }
-THRESHOLD = 0.32
+THRESHOLD = 0.36
 _HOPELESS = 0.3  # of the threshold
 _COVERAGE_ALONE = 0.4
 
@@ -91,11 +81,10 @@ def default_threshold() -> float:
 
 
 def _reason(signals: Mapping[str, float], ranking: Ranking) -> str:
-    similarity = signals["highest similarity"]
+    similarity = max(entry.similarity for entry in ranking.scored)
     if signals["name absent"]:
-        named = sorted(names_of(ranking.question))
         return (
             "the passages found do not name all that the question does "
-            f"({', '.join(named)}; best match {similarity:.2f})"
+            f"({', '.join(sorted(ranking.named))}; best match {similarity:.2f})"
         )
     return f"nothing in the documents is close to the question (best match {similarity:.2f})"

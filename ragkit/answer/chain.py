@@ -13,7 +13,7 @@ from ragkit.answer.cascade import Cascade
 from ragkit.answer.draft import EXTRACTIVE, Draft, StreamEvent
 from ragkit.answer.extractive import Extract, extract
 from ragkit.answer.found import Found, Retrieve, find
-from ragkit.answer.grouped import best_verdict, extract_each, rank_groups
+from ragkit.answer.grouped import best_verdict, extract_each, extract_parts, rank_groups
 from ragkit.answer.language import language_name
 from ragkit.answer.ranking import rank
 from ragkit.answer.settings import AnswerSettings
@@ -95,7 +95,7 @@ def answer_stream(
             step.set(outputs={"carried": resolve(question, history).carried})
     if searched is None:
         with span("retrieve", "retrieval", mode=mode) as step:
-            found = find(question, mode, retrieve)
+            found = find(question, mode, retrieve, history)
             step.set(passages=len(found.hits), groups=len(found.groups))
     else:
         found = Found(tuple(searched.hits), (), tuple(searched.degraded))
@@ -103,9 +103,17 @@ def answer_stream(
     draft.degraded += found.degraded
     with span("decide", "guard") as step:
         candidates = candidates_of(found.hits, document_of)
-        ranking = rank(question, found.hits, candidates, embedder=embedder, history=history)
-        ranked = rank_groups(found, candidates, embedder=embedder, calibration=calibration)
-        verdict = best_verdict(ranked) if ranked else judge(found.hits, ranking, calibration)
+        parts = rank_groups(
+            found.parts, found, candidates, embedder=embedder, calibration=calibration
+        )
+        ranked = rank_groups(
+            found.groups, found, candidates, embedder=embedder, calibration=calibration
+        )
+        if parts:
+            ranking, verdict = parts[0].ranking, best_verdict(parts)
+        else:
+            ranking = rank(question, found.hits, candidates, embedder=embedder, history=history)
+            verdict = best_verdict(ranked) if ranked else judge(found.hits, ranking, calibration)
         draft.verdict = verdict
         step.set(confidence=round(verdict.confidence, 4), answerable=verdict.answerable)
     draft.degraded += ranking.degraded
@@ -143,7 +151,10 @@ def answer_stream(
     if not verdict.answerable:
         yield from draft.refuse(verdict.reason, verdict.code, streamed=streamed)
         return
-    taken = extract_each(ranked, named=mode == "compare") if ranked else extract(ranking)
+    if parts:
+        taken = extract_parts(parts[0], parts[1:])
+    else:
+        taken = extract_each(ranked, named=mode == "compare") if ranked else extract(ranking)
     draft.degraded += _language_note(question, taken)
     if not streamed:
         yield TextDelta(taken.text)

@@ -29,43 +29,65 @@ _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
     r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
+# Where a question begins, or a further one within it.
+_BEGIN = r"(?:^|[,:;?.]\s*|\b(?:and|or|und|oder|et|ou)\s+)"
 _ASKS: dict[Kind, re.Pattern[str]] = {
     "number": re.compile(
         r"\bhow (?:many|much|long|often|large|big|tall|high|deep|wide|heavy|fast|far|old|loud|"
         r"hot|cold|soon|quickly)\b|\b(?:what|which)\b.{0,40}\b(?:number|amount|price|cost|fee|"
         r"percentage|percent|rate|share|weight|size|length|width|height|capacity|temperature|"
         r"pressure|voltage|total|revenue|profit|income|salary|budget|limit|maximum|minimum|"
-        r"average|population|age|speed|power|range|value|ratio)\b",
+        r"average|population|age|speed|power|range|value|ratio)\b|\bcombien\b|\bwie ?viele?\b|"
+        r"\bwie (?:hoch|lange?|groß|schwer|oft|weit|breit|tief|schnell|alt|teuer)\b|\bcuánt[oa]s?\b",
         re.IGNORECASE,
     ),
     "date": re.compile(
-        r"\bwhen\b|\b(?:what|which) (?:date|day|month|year|time)\b|"
-        r"\b(?:what|which)\b.{0,30}\bdeadline\b",
+        # Not the "when" of "does it work when it rains".
+        rf"{_BEGIN}(?:since |until |by |from )?when\b|\bwhen (?:do|does|did|is|are|was|were|will|"
+        r"would|can|could|must|should|has|have|had|may|shall)\b|"
+        r"\b(?:what|which) (?:date|day|month|year|time)\b|\b(?:what|which)\b.{0,30}\bdeadline\b|"
+        rf"\bwann\b|{_BEGIN}quand\b|\bcuándo\b",
         re.IGNORECASE,
     ),
     "person": re.compile(
-        r"\bwho(?:m|se)?\b|\b(?:what|which) (?:person|company|team|author)\b", re.IGNORECASE
+        r"\bwho(?:m|se)?\b|\b(?:what|which) (?:person|company|team|author)\b|\bwe[rmn]\b|"
+        r"\bquién(?:es)?\b",
+        re.IGNORECASE,
     ),
     "place": re.compile(
-        r"\bwhere\b|\b(?:what|which) (?:city|country|place|town|address|location)\b", re.IGNORECASE
+        r"\bwhere\b|\b(?:what|which) (?:city|country|place|town|address|location)\b|\bwo\b|"
+        rf"{_BEGIN}où\b|\bdónde\b",
+        re.IGNORECASE,
     ),
     "steps": re.compile(
         r"\bhow (?:do|can|should|would|to|does one)\b|\bsteps?\b|\bprocedure\b|\binstructions?\b",
         re.IGNORECASE,
     ),
-    "reason": re.compile(r"\bwhy\b|\bwhat (?:is|was|are) the (?:reason|cause)\b", re.IGNORECASE),
+    "reason": re.compile(
+        r"\bwhy\b|\bwhat (?:is|was|are) the (?:reason|cause)\b|\bwarum\b|\bwieso\b|\bweshalb\b|"
+        r"\bpourquoi\b|\bpor qué\b",
+        re.IGNORECASE,
+    ),
 }
 _NUMBER = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|"
+    r"thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|"
     r"fifty|sixty|ninety|hundred|thousand|million|billion|half|once|twice|daily|weekly|monthly|"
-    r"yearly|annually|no limit|unlimited|free|none)\b",
+    r"yearly|annually|no limit|unlimited|free|none|"
+    r"zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|zwanzig|dreißig|hundert|tausend|"
+    r"deux|trois|quatre|cinq|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|vingt|trente|cent|"
+    r"mille|dos|tres|cuatro|cinco|siete|ocho|nueve|diez|veinte|cien)\b",
     re.IGNORECASE,
 )
 _DATE = re.compile(
     rf"\b{_MONTH}\b\.?(?:\s+\d|\s*$)|\d\s+{_MONTH}\b|\b(?:1[5-9]|20)\d\d\b|"
     r"\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\b\d{1,2}(?::\d\d)?\s?[ap]\.?m\b|\b\d{1,2}:\d\d\b|"
     r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|\b(?:today|tomorrow|yesterday|spring|"
-    r"summer|autumn|winter|quarter|daily|weekly|monthly|before|after|within|until)\b",
+    r"summer|autumn|winter|quarter|daily|weekly|monthly|before|after|within|until|innerhalb|"
+    r"spätestens|vorher|nachher|täglich|wöchentlich|monatlich|heute|morgens?|abends|uhr|avant|après|"
+    r"lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|(?:mon|diens|donners|frei|sams|sonn)tags?|"
+    r"mittwochs?|janvier|février|avril|juin|juillet|août|septembre|octobre|novembre|décembre|"
+    r"januar|februar|märz|mai|juni|juli|oktober|dezember)\b",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"(?<=\S\s)[A-Z][\w'’-]+|^[A-Z][\w'’-]+\s+[A-Z][\w'’-]+")
@@ -81,7 +103,8 @@ _STEP = re.compile(
 )
 _REASON = re.compile(
     r"\b(?:because|since|so that|due to|therefore|in order to|reason|caused?|to (?:avoid|prevent|"
-    r"keep|ensure|protect|allow|make)|as (?:it|they|the)|otherwise|means that)\b",
+    r"keep|ensure|protect|allow|make)|as (?:it|they|the)|otherwise|means that|weil|damit|wegen|"
+    r"aufgrund|parce qu|afin|à cause|porque)\b",
     re.IGNORECASE,
 )
 _SHOWS: dict[Kind, re.Pattern[str]] = {
@@ -129,7 +152,8 @@ _SHOWS_UNIT: dict[Kind, re.Pattern[str]] = {
     ),
     "duration": re.compile(
         r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fourteen|an?|"
-        r"half))[\s-]*(?:and a half\s*)?(?:seconds?|s|min(?:utes?)?|h(?:ours?)?|(?:working )?days?|"
+        r"half|eine[nmr]?|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|zwölf|une?|deux|trois|"
+        r"quatre|cinq|huit|neuf|dix|douze))[\s-]*(?:and a half\s*)?(?:seconds?|s|min(?:utes?)?|h(?:ours?)?|(?:working )?days?|"
         r"weeks?|months?|years?|quarters?|cycles|sekunden?|minuten?|stunden?|tagen?|wochen?|"
         r"monaten?|jahren?|jours?|semaines?|mois|ans|années?|heures?)\b|\d\s?(?:年|日|時間|か月|分)|"
         r"\b(?:no limit|unlimited|forever)\b",
@@ -139,7 +163,8 @@ _SHOWS_UNIT: dict[Kind, re.Pattern[str]] = {
         r"\d\s?(?:kg|g|mg|t|tons?|tonnes?|lbs?|pounds?|grams?|kilos?)\b", re.IGNORECASE
     ),
     "temperature": re.compile(r"\d\s?(?:°|degrees?\b|grad\b|degrés?\b)|\d\s?[CF]\b|\bK\b"),
-    "phone": re.compile(r"\+?\(?\d[\d\s()/.-]{6,}\d"),
+    # Not a date such as 2025-05-12.
+    "phone": re.compile(r"(?:\+\d|\(0|\b0)[\d\s()/.-]{5,}\d|\b\d{3}[\s.-]\d{3}[\s.-]\d{4}\b"),
     "money": re.compile(
         r"[€$£¥]\s?\d|\d\s?(?:[€$£¥円]|万円|(?:EUR|USD|GBP|CHF|euros?|dollars?|pounds?|yen)\b)|"
         r"\b(?:EUR|USD|GBP|CHF)\s?\d|\b(?:free(?: of charge)?|no (?:extra )?c(?:ost|harge)|gratis|"
@@ -153,6 +178,16 @@ _ASKS_FIGURE = re.compile(
     r"pressure|headcount|total|speed|range|capacity|accuracy|minimum|maximum)\b",
     re.IGNORECASE,
 )
+_ASKS_WHETHER = re.compile(
+    rf"{_BEGIN}(?:is|are|was|were|do|does|did|can|could|may|must|will|would|should|has|have)\b",
+    re.IGNORECASE,
+)
+_COUNTED = re.compile(
+    r"\b(?:how many|number of|combien d(?:e |['’])|wie ?viele|cuánt[oa]s)\s*(?P<noun>[\w-]+)"
+    r"(?:\s+(?P<next>[\w-]+))?",
+    re.IGNORECASE,
+)
+_BETWEEN = 2
 # Kinds that a question may have beside the unit of a number: "when … and what does it cost".
 _BESIDE: frozenset[Kind] = frozenset(("date", "person", "place", "reason"))
 _UNFIT = 0.3
@@ -173,6 +208,8 @@ def fits(kind: Kind, sentence: str) -> float:
     pattern = _SHOWS_UNIT.get(kind) or _SHOWS.get(kind)
     if pattern is None:
         return 0.5
+    if kind == "date" and _SHOWS_UNIT["duration"].search(sentence):
+        return 1.0  # "four weeks before"
     return 1.0 if pattern.search(sentence) else 0.0
 
 
@@ -180,7 +217,9 @@ def question_kinds(question: str) -> tuple[Kind, ...]:
     """Guess all that an answer may be asked to hold; a number's unit where the question tells."""
     kind = question_kind(question)
     units = [unit for unit, pattern in _ASKS_UNIT.items() if pattern.search(question)]
-    if kind in ("steps", "reason", "person"):
+    if kind in ("steps", "reason", "person") or (
+        kind == "other" and _ASKS_WHETHER.search(question)
+    ):
         units = [unit for unit in units if unit != "money"]
     if not units:
         figure = kind == "other" and _ASKS_FIGURE.search(question)
@@ -191,6 +230,27 @@ def question_kinds(question: str) -> tuple[Kind, ...]:
 def asks_unit(kinds: Sequence[Kind]) -> bool:
     """Whether the question tells what its number is of, such as money or days."""
     return any(kind in _SHOWS_UNIT for kind in kinds)
+
+
+def counted(question: str) -> frozenset[str]:
+    """Return the terms of what a question asks the number of: ``station`` in "how many stations"."""
+    match = _COUNTED.search(question)
+    if match is None:
+        return frozenset()
+    # "how many faulty packs": either word may stand behind the number.
+    return words.terms(match["noun"]) | words.terms(match["next"] or "")
+
+
+def counts(things: AbstractSet[str], sentence: str) -> bool:
+    """Whether a number stands just before one of these things in a sentence."""
+    if not things:
+        return False
+    tokens = words.words(sentence)
+    return any(
+        _NUMBER.match(token) is not None
+        and any(words.stem(after) in things for after in tokens[i + 1 : i + 2 + _BETWEEN])
+        for i, token in enumerate(tokens)
+    )
 
 
 def fit(

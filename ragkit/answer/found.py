@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragkit.answer import words
+from ragkit.answer.parts import parts_of
 from ragkit.results import Hit, SearchResult
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _MOST_DOCUMENTS = 12
 _HITS_EACH = 6
 _COMPARED = 4
 _HITS_COMPARED = 8
+_HITS_OF_PART = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +33,44 @@ class Group:
         label: The thing that is compared, or the document's path.
         question: What to look for in them.
         hits: Indices of the passages.
+        history: What was asked before, for a question that refers back to it.
     """
 
     label: str
     question: str
     hits: tuple[int, ...]
+    history: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Passages, best first; ``groups`` is empty where they are read all at once."""
+    """Passages, best first.
+
+    Attributes:
+        hits: The passages.
+        groups: Those that are read apart, each with a question of its own; empty where all are
+            read at once.
+        degraded: What went less than well.
+        parts: For a question that asks several things: those found for it as a whole, then those
+            for each thing.
+    """
 
     hits: tuple[Hit, ...]
     groups: tuple[Group, ...] = ()
     degraded: tuple[str, ...] = ()
+    parts: tuple[Group, ...] = ()
 
 
-def find(question: str, mode: AnswerMode, retrieve: Retrieve) -> Found:
-    """Find the passages for a question in the way that ``mode`` needs."""
+def find(
+    question: str,
+    mode: AnswerMode,
+    retrieve: Retrieve,
+    history: Sequence[Mapping[str, str]] = (),
+) -> Found:
+    """Find the passages for a question in the way that ``mode`` needs.
+
+    ``retrieve`` knows of the ``history`` unless it is given another.
+    """
     if mode == "map-reduce":
         return _by_document(question, retrieve(question, k=_MANY_HITS), _MOST_DOCUMENTS)
     if mode == "compare":
@@ -57,7 +79,38 @@ def find(question: str, mode: AnswerMode, retrieve: Retrieve) -> Found:
             return _by_subject(question, subjects, retrieve)
         return _by_document(question, retrieve(question, k=_MANY_HITS), _COMPARED)
     result = retrieve(question)
-    return Found(result.hits, (), result.degraded)
+    parts = parts_of(question)
+    if not parts or not result.hits:
+        return Found(result.hits, (), result.degraded)
+    return _by_part(question, parts, result, retrieve, history)
+
+
+def _by_part(
+    question: str,
+    parts: Sequence[str],
+    whole: SearchResult,
+    retrieve: Retrieve,
+    history: Sequence[Mapping[str, str]],
+) -> Found:
+    """Find passages for each thing that is asked, and add the best of them to those of the whole."""
+    hits = list(whole.hits)
+    index = {(hit.path, hit.start, hit.end): i for i, hit in enumerate(hits)}
+    groups = [Group(question, question, tuple(range(len(hits))), tuple(history))]
+    degraded = list(whole.degraded)
+    for number, part in enumerate(parts):
+        # The first part names what the others refer back to: "and what does it cost".
+        before = [*history, {"role": "user", "content": parts[0]}] if number else list(history)
+        result = retrieve(part, k=_HITS_OF_PART, history=before)
+        degraded += result.degraded
+        places: list[int] = []
+        for hit in result.hits:
+            place = (hit.path, hit.start, hit.end)
+            if place not in index:
+                index[place] = len(hits)
+                hits.append(hit)
+            places.append(index[place])
+        groups.append(Group(part, part, tuple(places), tuple(before)))
+    return Found(tuple(hits), (), tuple(dict.fromkeys(degraded)), tuple(groups))
 
 
 def _by_document(question: str, result: SearchResult, most: int) -> Found:

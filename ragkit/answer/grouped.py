@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ragkit.answer.abstain import judge
-from ragkit.answer.extractive import Extract, choose, cite
+from ragkit.answer.extractive import MAX_SENTENCES, Extract, choose, cite, put_together
 from ragkit.answer.ranking import rank
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ragkit.embed.protocol import Embedder
     from ragkit.results import Citation
 
+Place = tuple[str, int, int]
+
+# Scores that differ by less are no different.
+_EQUAL = 0.1
 NOTHING = "the documents say nothing about it"
 
 
@@ -32,6 +36,7 @@ class Ranked:
 
 
 def rank_groups(
+    groups: Sequence[Group],
     found: Found,
     candidates: Sequence[Candidate],
     *,
@@ -40,9 +45,15 @@ def rank_groups(
 ) -> list[Ranked]:
     """Rank the sentences of each group by how well they answer what that group is asked."""
     ranked: list[Ranked] = []
-    for group in found.groups:
+    for group in groups:
         hits = [found.hits[index] for index in group.hits]
-        ranking = rank(group.question, hits, _own(group, candidates), embedder=embedder)
+        ranking = rank(
+            group.question,
+            hits,
+            _own(group, candidates),
+            embedder=embedder,
+            history=group.history,
+        )
         ranked.append(Ranked(group, ranking, judge(hits, ranking, calibration)))
     return ranked
 
@@ -78,6 +89,25 @@ def extract_each(ranked: Sequence[Ranked], *, named: bool) -> Extract:
     return Extract("\n".join(lines), tuple(citations))
 
 
+def extract_parts(whole: Ranked, parts: Sequence[Ranked]) -> Extract:
+    """Take the best sentence for each thing asked, filled up with what answers the whole question."""
+    scores = {_place(entry.candidate): entry.score for entry in whole.ranking.scored}
+    best = [_best_of(each, scores) for each in parts if each.verdict.answerable]
+    once = {_place(c): c for c in [*best, *choose(whole.ranking)]}
+    return put_together(list(once.values())[:MAX_SENTENCES])
+
+
+def _best_of(part: Ranked, whole: Mapping[Place, float]) -> Candidate:
+    """The sentence that answers a part best; of those that are as good, what answers the whole."""
+    scored = part.ranking.scored
+    equal = [e.candidate for e in scored if scored[0].score - e.score <= _EQUAL]
+    return max(equal, key=lambda candidate: whole.get(_place(candidate), 0.0))
+
+
+def _place(candidate: Candidate) -> Place:
+    return candidate.path, candidate.start, candidate.end
+
+
 def _own(group: Group, candidates: Sequence[Candidate]) -> list[Candidate]:
     """The candidates of a group, as they would be had its passages been all there are."""
     place = {index: position for position, index in enumerate(group.hits)}
@@ -91,8 +121,4 @@ def _own(group: Group, candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _same(citation: Citation, candidate: Candidate) -> bool:
-    return (citation.path, citation.start, citation.end) == (
-        candidate.path,
-        candidate.start,
-        candidate.end,
-    )
+    return (citation.path, citation.start, citation.end) == _place(candidate)

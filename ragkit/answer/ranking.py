@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from ragkit.answer import cues, words
 from ragkit.answer.candidates import row_subject
+from ragkit.answer.naming import names_of
 from ragkit.errors import EmbeddingError
-from ragkit.retrieve.history import resolve
+from ragkit.retrieve.history import refers_back, resolve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,15 +30,16 @@ _CARRIED_WEIGHT = 0.5
 # bench/fit_answers.py, scaled so that the similarity weighs 1, and rounded.
 WEIGHTS: Mapping[str, float] = {
     "similarity": 1.00,
-    "coverage": 0.82,
-    "context": 0.22,
-    "previous": 0.31,
+    "coverage": 0.83,
+    "context": 0.20,
+    "previous": 0.30,
     "place": 0.18,
-    "fit": 0.51,
-    "passage": 0.89,
-    "subject": 0.68,
+    "fit": 0.54,
+    "passage": 0.86,
+    "subject": 0.69,
+    "counted": 0.29,
     "fragment": -0.27,
-    "row": -0.13,
+    "row": -0.12,
 }
 
 
@@ -70,8 +72,8 @@ class Scored:
 class Ranking:
     """Candidates, best first, and what was found out on the way.
 
-    ``question`` is what was asked, ``wanted`` its terms with their weight by rarity, ``kinds`` what
-    it asks for; ``coverage`` is the share of its words that occur anywhere in the candidates;
+    ``question`` is what was asked, ``wanted`` its terms with their weight by rarity, ``named`` those
+    of them that are names, ``kinds`` what it asks for; ``coverage`` is the share of its words that occur anywhere in the candidates;
     ``degraded`` says what could not be done.
     """
 
@@ -81,6 +83,7 @@ class Ranking:
     kinds: tuple[cues.Kind, ...]
     coverage: float
     degraded: tuple[str, ...] = ()
+    named: frozenset[str] = frozenset()
 
 
 def rank(
@@ -101,9 +104,10 @@ def rank(
             says so.
         history: Earlier turns, for a question that refers back to them.
     """
-    kinds = cues.question_kinds(question)
+    kinds = _kinds(question, history)
     resolved = resolve(question, history)
     asked, numbers = words.terms(question), words.numbers(question)
+    things = cues.counted(question)
     carried = words.terms(resolved.carried) - asked
     texts = [words.terms(candidate.text) for candidate in candidates]
     pool = [
@@ -114,6 +118,7 @@ def rank(
     wanted = own | {
         term: _CARRIED_WEIGHT * weight for term, weight in words.weights(pool, carried).items()
     }
+    named = names_of(question, [hit.text for hit in hits])
     places = [words.terms(f"{hit.path} {hit.heading}") for hit in hits]
     passages = _passage_scores(hits)
     signals: list[dict[str, float]] = []
@@ -131,6 +136,7 @@ def rank(
                 "fit": cues.fit(kinds, candidate.text, terms=asked, numbers=numbers),
                 "passage": passages[candidate.hit],
                 "subject": _subject(candidate, asked),
+                "counted": float(cues.counts(things, candidate.text)),
                 "fragment": float(candidate.kind == "fragment"),
                 "row": float(candidate.kind == "row"),
             }
@@ -171,7 +177,15 @@ def rank(
     ]
     scored.sort(key=lambda entry: (-entry.score, entry.candidate.hit, entry.candidate.start))
     everything = set[str]().union(*pool) if pool else set()
-    return Ranking(tuple(scored), question, own, kinds, words.covered(wanted, everything), degraded)
+    return Ranking(
+        scored=tuple(scored),
+        question=question,
+        wanted=own,
+        kinds=kinds,
+        coverage=words.covered(wanted, everything),
+        degraded=degraded,
+        named=named,
+    )
 
 
 def question_vector(
@@ -189,6 +203,15 @@ def embedded_text(candidate: Candidate) -> str:
     """What stands for a candidate when meanings are compared: it and what it is about."""
     text = candidate.text[:_EMBEDDED_CHARACTERS]
     return f"{candidate.context}: {text}" if candidate.context else text
+
+
+def _kinds(question: str, history: Sequence[Mapping[str, str]]) -> tuple[cues.Kind, ...]:
+    """What a question asks for; "and in 2023?" asks for the same as the question before it."""
+    kinds = cues.question_kinds(question)
+    earlier = [turn.get("content", "") for turn in history if turn.get("role") == "user"]
+    if kinds == ("other",) and earlier and refers_back(question):
+        return cues.question_kinds(earlier[-1])
+    return kinds
 
 
 def _weigh(signals: Mapping[str, float]) -> float:

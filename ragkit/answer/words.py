@@ -15,6 +15,13 @@ _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
 )
 
+# A measure written together, "5GHz", is two words, as "5 GHz" is.
+_MEASURE = re.compile(
+    r"(?<![\w.,-])(\d+(?:[.,]\d+)?)([kmgt]?(?:hz|wh?|v|b|bit)|[kmcµ]?[mgl]|kmh?|min|h|ah|mah|kn|nm|bar|"
+    r"[kmh]?pa)\b",
+    re.IGNORECASE,
+)
+
 # Words that say how a thing is asked or said rather than what it is about.
 _FUNCTION_WORDS = frozenset(
     re.findall(
@@ -82,7 +89,7 @@ def stem(word: str) -> str:
 def terms(text: str) -> frozenset[str]:
     """The stems of the words that carry meaning; parts of compounds count as well."""
     found: set[str] = set()
-    for word in words(text):
+    for word in words(_MEASURE.sub(r"\1 \2", text)):
         if word in _FUNCTION_WORDS:
             continue
         if _UNSPACED.search(word):

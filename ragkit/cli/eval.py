@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ragkit.retrieve.search import Mode
 
 _MISSES = 10
+_QUIET_SECONDS = 30.0
 
 
 @click.command(
@@ -88,6 +89,15 @@ _MISSES = 10
 @click.option(
     "--first", metavar="N", type=click.IntRange(1), help="Ask only the first N questions."
 )
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    help="How long a language model may take over one question. Then the question is answered"
+    " without it, which is reported.",
+)
 @model_options
 @embedder_options
 @common_options
@@ -103,6 +113,7 @@ def command(
     limit: int,
     mode: Mode,
     first: int | None,
+    timeout: float,
     model: str,
     base_url: str | None,
     embedder: str | None,
@@ -113,7 +124,8 @@ def command(
     QUERIES is a golden set: one JSON object a line with "question" and, as far as known, "id",
     "history", "answerable", "answer", "scope" (the document it is about) and "relevant" (the places
     that answer it: "path", "page", "start", "end", "grade"). Each question that missed something is
-    shown with the reason. Exit code 1: the set names what the knowledge base does not hold.
+    shown with the reason. Exit code 1: the set names what the knowledge base does not hold, or a
+    language model failed to answer some questions.
     """
     _check(queries, compare, make=make, calibrate=calibrate, uncalibrate=uncalibrate)
     if uncalibrate:
@@ -137,6 +149,7 @@ def command(
         embedder_base_url=embedder_base_url,
         k=limit,
         answers=not search_only,
+        timeout=timeout,
     )
     if compare is not None:
         return _compare(common, questions, settings, compare, queries, report)
@@ -177,22 +190,35 @@ def _check(
 
 
 def _evaluate(questions: tuple[GoldenQuestion, ...], settings: Settings) -> Evaluation:
+    from ragkit.answer.draft import EXTRACTIVE
     from ragkit.evals.evaluate import evaluate
 
+    if settings.answers and settings.model != EXTRACTIVE:
+        note(
+            f"{settings.model} is asked {plural(len(questions), 'question')}, at most "
+            f"{settings.timeout:g} seconds each. --first N asks fewer."
+        )
     with _counter() as on_question:
         return evaluate(questions, settings, on_question=on_question)
 
 
 @contextmanager
 def _counter() -> Iterator[OnQuestion]:
-    """Count the questions on a terminal's stderr, and clear the line afterwards."""
+    """Count the questions on stderr: on a terminal in place, else with a line now and then."""
     import sys
+    import time
 
     watched = is_terminal(sys.stderr)
+    said = time.monotonic()
 
     def on_question(done: int, total: int, name: str) -> None:
+        nonlocal said
         if watched:
-            click.echo(f"\r\x1b[K{done:,} of {total:,}: {printable(name)[:40]}", nl=False, err=True)
+            shown = f"\r\x1b[K{done:,} of {total:,} done: {printable(name)[:40]}"
+            click.echo(shown, nl=False, err=True)
+        elif time.monotonic() - said >= _QUIET_SECONDS:
+            said = time.monotonic()
+            note(f"{done:,} of {total:,} done.")
 
     try:
         yield on_question

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ragkit.answer.draft import EXTRACTIVE
 from ragkit.errors import RagkitError, UsageError
 from ragkit.evals.answers import answer_scores
 from ragkit.evals.golden import Checked, GoldenQuestion, match_paths
 from ragkit.evals.measures import first_rank, place_scores, ranking_scores, unit_of
 from ragkit.evals.reasons import Found, why_missed
+from ragkit.llm.deadline import no_longer_than
 
 if TYPE_CHECKING:
     from ingest.document import Document
@@ -28,7 +30,8 @@ REWRITE = "gold rewrite (upper bound)"
 _SHOWN_HITS = 5
 _SHOWN_TEXT = 300
 
-# Told after each question: how many are done, how many there are, and the question's id.
+# Told before each question how many are done, how many there are, and its id; at the end once more,
+# with no id.
 OnQuestion = Callable[[int, int, str], None]
 
 
@@ -91,7 +94,7 @@ def evaluate(
     Args:
         questions: A golden set, as :func:`ragkit.evals.golden.read_golden` gives it.
         settings: The base, and how to search and ask it.
-        on_question: Told of each question that is done.
+        on_question: Told how far it is.
 
     Raises:
         UsageError: there are no questions, the base is empty, or holds none of the documents named.
@@ -105,16 +108,17 @@ def evaluate(
         checked = match_paths(questions, [d.path for d in kb.documents()], base=status.directory)
         asker = _Asker(kb, settings)
         runs: list[_Run] = []
-        for number, question in enumerate(checked.questions, start=1):
+        tell = on_question or _silent
+        for number, question in enumerate(checked.questions):
+            tell(number, len(checked.questions), question.id)
             runs.append(asker.run(question))
-            if on_question is not None:
-                on_question(number, len(checked.questions), question.id)
+        tell(len(checked.questions), len(checked.questions), "")
         outcomes = _scored(runs, asker)
         embedder = str(status.embedder)
     return Evaluation(
         settings=settings,
         outcomes=tuple(outcomes),
-        problems=_problems(checked, asker),
+        problems=(*_problems(checked, asker), *_fallen_back(runs, settings)),
         documents=status.documents,
         passages=status.chunks,
         embedder=embedder,
@@ -163,13 +167,14 @@ class _Asker:
         if self._settings.answers:
             begun = time.perf_counter()
             try:
-                answer = self._kb.ask(
-                    question.question,
-                    where=_where(scope),
-                    history=history,
-                    cache=False,
-                    route=False,
-                )
+                with no_longer_than(self._settings.timeout):
+                    answer = self._kb.ask(
+                        question.question,
+                        where=_where(scope),
+                        history=history,
+                        cache=False,
+                        route=False,
+                    )
             except RagkitError as error:
                 failure = f"{type(error).__name__}: {error}"
             ask_ms = (time.perf_counter() - begun) * 1000
@@ -185,7 +190,7 @@ class _Asker:
             question=run.question,
             hits=hits,
             answer=run.answer,
-            failure=run.failure,
+            failure=run.failure or _fallback(run, self._settings),
             missing=tuple(run.missing),
             documents=self.documents,
         )
@@ -232,6 +237,27 @@ def _where(scope: str | None) -> dict[str, str] | None:
 
 def _problems(checked: Checked, asker: _Asker) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*checked.problems, *asker.problems]))
+
+
+def _silent(_done: int, _total: int, _name: str) -> None:
+    pass
+
+
+def _fallback(run: _Run, settings: Settings) -> str:
+    """Why a language model's answer is none of its own; empty where it is."""
+    answer = run.answer
+    if answer is None or settings.model == EXTRACTIVE or answer.model != EXTRACTIVE:
+        return ""
+    return "; ".join(answer.degraded)
+
+
+def _fallen_back(runs: Sequence[_Run], settings: Settings) -> Iterator[str]:
+    why = [reason for run in runs if (reason := _fallback(run, settings))]
+    if why:
+        yield (
+            f"{len(why):,} of {len(runs):,} questions were answered without {settings.model}, "
+            f"so the figures are not its own; the first: {why[0]}"
+        )
 
 
 def _scored(runs: Sequence[_Run], asker: _Asker) -> list[Outcome]:

@@ -29,6 +29,8 @@ class Settings:
         k: How many passages are asked for.
         answers: Whether questions are answered as well as searched for.
         history: Whether earlier turns are given.
+        timeout: Seconds that language models may take over one question; then its answer is
+            extractive, and counted as such.
     """
 
     kb: str
@@ -40,6 +42,7 @@ class Settings:
     k: int = 50
     answers: bool = True
     history: bool = True
+    timeout: float = 120.0
 
     def document(self) -> dict[str, Any]:
         """The settings as a mapping, for reports."""
@@ -114,6 +117,11 @@ def _value(name: str, value: str) -> object:
         if not value.isdigit() or not 1 <= int(value) <= 1000:
             raise UsageError(f"k must be a number from 1 to 1000, not {value!r}")
         return int(value)
+    if name == "timeout":
+        seconds = float(value) if value.replace(".", "", 1).isdigit() else 0.0
+        if seconds <= 0:
+            raise UsageError(f"timeout must be a number of seconds above 0, not {value!r}")
+        return seconds
     if name in ("answers", "history"):
         if value.lower() in _TRUE + _FALSE:
             return value.lower() in _TRUE

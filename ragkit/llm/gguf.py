@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import json
+import os
 import secrets
 import threading
 from pathlib import Path
@@ -142,6 +143,7 @@ class GgufModel:
         parameters.ui = False
         parameters.offline = True
         parameters.verbosity = -1
+        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = _threads()
         # Keeps a reasoning model's thoughts out of its reply.
         parameters.reasoning_format = (
             xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_DEEPSEEK
@@ -163,6 +165,19 @@ class GgufModel:
             context_window=_context_window(address, key),
             use_proxy=False,
         )
+
+
+def _threads() -> int:
+    """One thread fewer than there are processors, at least one.
+
+    llama.cpp's threads wait for each other by spinning: where another program takes the processor
+    of one of them, all burn time, and replies take twenty times as long.
+    """
+    try:
+        processors = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        processors = os.cpu_count() or 1
+    return max(1, processors - 1)
 
 
 def _context_window(address: str, key: str) -> int:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from ragkit.errors import UsageError
 
 _WORD = re.compile(r"\w+")
+_CODE = re.compile(r"\b(?=[\w-]*\d)[A-Z][A-Za-z]*-?\d[\w-]*\b")
 _CARRIED_WORDS = 40
+_CARRIED_CODES = 3
 _SHOWN_TURNS = 6
 _SHOWN_CHARACTERS = 1_000
 _LONGEST_REWRITE = 400
@@ -77,7 +79,16 @@ def resolve(question: str, history: Sequence[Mapping[str, str]]) -> Resolved:
     carried = " ".join(_WORD.findall(earlier[-1])[:_CARRIED_WORDS]) if earlier else ""
     if not carried:
         return Resolved(((question, 1.0),))
+    carried = " ".join([carried, *_codes(history[-1], carried)])
     return Resolved(((question, 0.5), (f"{carried} {question}", 0.5)), carried)
+
+
+def _codes(turn: Mapping[str, str], known: str) -> list[str]:
+    """The codes that an answer named, such as ``HC-31``: "that part" is likely one of them."""
+    if turn.get("role") != "assistant":
+        return []
+    found = dict.fromkeys(_CODE.findall(turn.get("content", "")))
+    return [code for code in found if code not in known][:_CARRIED_CODES]
 
 
 def refers_back(question: str) -> bool:

@@ -10,7 +10,7 @@ from answer_samples import Library
 
 from ragkit import KnowledgeBase
 from ragkit.answer.calibration import BUILT_IN, Calibration, load_calibration, save_calibration
-from ragkit.answer.signals import names_of
+from ragkit.answer.naming import names_of
 from ragkit.embed import load_embedder
 from ragkit.errors import UsageError
 from ragkit.store import Store
@@ -109,3 +109,9 @@ def test_a_name_that_no_document_has_lowers_the_confidence(embedder: Embedder) -
     assert known.confidence is not None
     assert unknown.confidence is not None
     assert unknown.confidence < known.confidence - 0.1
+
+
+def test_what_the_passages_always_write_with_a_capital_is_a_name() -> None:
+    passages = ["Mount the Heron on a mast. A Heron needs sun.", "Torque of the clamps: 4 Nm."]
+    assert names_of("torque of the heron clamps", passages) == {"heron"}
+    assert names_of("torque of the heron clamps", [*passages, "a heron is a bird"]) == frozenset()

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
+from fake_server import FakeServer, Handler
 
 from ragkit import KnowledgeBase
 from ragkit.cli.app import cli
 from ragkit.evals.answers import answer_scores, refusal_scores
+from ragkit.evals.evaluate import evaluate
 from ragkit.evals.golden import Place, read_golden
 from ragkit.evals.make import draft_golden
 from ragkit.evals.measures import place_scores, ranking_scores
 from ragkit.evals.places import ndcg
+from ragkit.evals.settings import Settings
 from ragkit.results import Hit
 from ragkit.testing import ScriptedModel
 
@@ -260,6 +264,43 @@ def test_a_calibration_is_fitted_kept_and_taken_back(
     document("--uncalibrate", "--kb", directory)
     with KnowledgeBase(directory) as kb:
         assert kb.ask("When does the gate open?").confidence == before
+
+
+def test_a_model_that_takes_too_long_is_reported(base: Path, golden: Path) -> None:
+    over = threading.Event()
+
+    def hang(handler: Handler) -> None:
+        handler.begin()
+        over.wait(20)
+
+    server = FakeServer()
+    server.scripts = [hang]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        arguments = ["eval", str(golden), "--kb", str(base), "--first", "2", "--timeout", "1"]
+        arguments += ["--model", "openai:slow", "--base-url", server.url, "--json"]
+        result = CliRunner().invoke(cli, arguments)
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
+    assert result.exit_code == 1, result.output
+    assert "at most 1 seconds each" in result.stderr
+    document = json.loads(result.stdout)
+    (problem,) = [text for text in document["problems"] if "were answered without" in text]
+    assert problem.startswith("2 of 2 questions")
+    assert "did not finish" in problem
+
+
+def test_progress_is_told_before_each_question(base: Path, golden: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    evaluate(
+        read_golden(golden)[:2],
+        Settings(kb=str(base), answers=False),
+        on_question=lambda *how_far: told.append(how_far),
+    )
+    assert told == [(0, 2, "gate"), (1, 2, "boiler"), (2, 2, "")]
 
 
 def test_calibrating_needs_both_kinds(base: Path, golden: Path) -> None:

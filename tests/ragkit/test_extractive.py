@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,10 +11,19 @@ from answer_samples import Library
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragkit import KnowledgeBase
 from ragkit.answer import words
 from ragkit.answer.candidates import candidates_of, readable
-from ragkit.answer.cues import fit, fits, question_kind, question_kinds
+from ragkit.answer.cues import (
+    counted,
+    counts,
+    fit,
+    fits,
+    question_kind,
+    question_kinds,
+)
 from ragkit.answer.extractive import MAX_CHARACTERS, MAX_SENTENCES
+from ragkit.answer.parts import parts_of
 from ragkit.embed import load_embedder
 from ragkit.results import Hit
 
@@ -256,3 +266,90 @@ def test_what_the_question_holds_is_no_answer(question: str, sentence: str, valu
     kinds = question_kinds(question)
     found = fit(kinds, sentence, terms=words.terms(question), numbers=words.numbers(question))
     assert found == value
+
+
+# -- what a sentence beside the best must bring --------------------------------------------------
+
+
+def test_a_sentence_that_only_shares_the_thing_is_not_said(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "terms.md").write_text(
+        "# Warranty\n\n| Product | Private use | Business use |\n|---|---|---|\n"
+        "| Kestrel K-20 | 36 months | 24 months |\n| Plover P-5 | 12 months | 12 months |\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "docs" / "firmware.md").write_text(
+        "# Firmware\n\n| Product | Release | Date |\n|---|---|---|\n"
+        "| Kestrel K-20 | 4.2.1 | 6 May 2025 |\n| Plover P-5 | 1.3 | 2 June 2025 |\n",
+        encoding="utf-8",
+    )
+    with KnowledgeBase(tmp_path / "kb") as kb:
+        kb.ingest(tmp_path / "docs")
+        answer = kb.ask("How long is the Kestrel K-20 under warranty?")
+    assert "36 months" in answer.text
+    assert "4.2.1" not in answer.text
+    assert {citation.path for citation in answer.citations} == {"terms.md"}
+
+
+def test_each_thing_that_is_asked_is_answered(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "meeting.md").write_text(
+        "# Meeting\n\nThe launch of the Kestrel K-30 is planned for March 2026.\n", encoding="utf-8"
+    )
+    (tmp_path / "docs" / "prices.md").write_text(
+        "# Prices\n\nThe Kestrel K-30 will cost 410 euros.\n\nThe Plover costs 95 euros.\n",
+        encoding="utf-8",
+    )
+    with KnowledgeBase(tmp_path / "kb") as kb:
+        kb.ingest(tmp_path / "docs")
+        answer = kb.ask("When is the launch of the Kestrel K-30 and what will it cost?")
+    assert "March 2026" in answer.text
+    assert "410 euros" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("When will it be ready and what does it cost?", 2),
+        ("My pack died. Is it covered, and what is the price of a new one?", 2),
+        ("Wann kommt er, und wie viel kostet er?", 2),
+        ("Who wrote it? And when was it published?", 2),
+        ("What are the opening hours and days?", 0),
+        ("What is the difference between research and development?", 0),
+        ("warranty and returns", 0),
+        ("", 0),
+    ],
+)
+def test_parts_of_a_question(question: str, parts: int) -> None:
+    assert len(parts_of(question)) == parts
+
+
+@given(st.text(max_size=120))
+def test_parts_are_of_the_question(question: str) -> None:
+    for part in parts_of(question):
+        assert all(word in question for word in part.split())
+
+
+def test_what_is_counted_stands_behind_its_number() -> None:
+    things = counted("Combien de stations le domaine a-t-il fait poser ?")
+    assert counts(things, "Depuis 2023, quatorze stations mesurent la température.")
+    assert not counts(things, "Les stations ont été posées en deux jours.")
+    assert counts(
+        counted("How many faulty packs were swapped?"), "We swapped all 412 faulty packs."
+    )
+    assert not counts(counted("How long is it?"), "It is 3 m long.")
+
+
+def test_a_follow_up_asks_for_what_was_asked_before(embedder: Embedder) -> None:
+    history = [
+        {"role": "user", "content": "How long is the warranty?"},
+        {"role": "assistant", "content": "24 months."},
+    ]
+    answer = LIBRARY.ask("and for batteries?", embedder=embedder, history=history)
+    assert not answer.refused
+    assert "12 months" in answer.text
+
+
+def test_measures_written_together_are_two_words() -> None:
+    assert words.terms("wifi 5GHz") & words.terms("the 5 GHz band") >= {"ghz"}
+    assert "gb-200" in words.terms("the GB-200")
