@@ -14,6 +14,7 @@ from ragkit.store.languages import ENGLISH, STOP_WORDS, common_words, language_a
 ANALYSIS_VERSION = "2"
 _TAG = "/"  # no letter or digit, so in no word
 _LONGEST_TERM = 80  # bytes; longer runs are base64 and the like
+_REMEMBERED = 40  # characters: single words are looked at again and again
 # Scripts that put no space between words: each character becomes a term of its own.
 _UNSPACED = re.compile(
     "(["
@@ -110,6 +111,17 @@ def question_words(text: str, languages: Sequence[str] = (ENGLISH,)) -> list[Wor
     Returns:
         Words that are the same in the language of the question are taken together.
     """
+    if len(text) > _REMEMBERED:
+        return list(_question_words(text, languages))
+    return list(_remembered_words(text, tuple(languages)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _remembered_words(text: str, languages: tuple[str, ...]) -> tuple[Word, ...]:
+    return _question_words(text, languages)
+
+
+def _question_words(text: str, languages: Sequence[str]) -> tuple[Word, ...]:
     plain = plain_analyzer().analyze(text)
     words = lower_analyzer().analyze(text)
     asked = language_asked(words, languages)
@@ -134,7 +146,7 @@ def question_words(text: str, languages: Sequence[str] = (ENGLISH,)) -> list[Wor
     found = [Word(tuple(forms)) for forms in (telling or everything).values()]
     if telling:
         found += [Word((term,), asked) for term in common if term not in telling]
-    return found
+    return tuple(found)
 
 
 @functools.cache
