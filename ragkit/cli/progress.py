@@ -73,7 +73,7 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Take the bars away while something is asked."""
+        """Take the bars away while something is asked or printed; what is there then stays."""
         if self._bars is None:
             yield
             return
@@ -81,7 +81,9 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         try:
             yield
         finally:
-            self._bars.start()
+            with self._lock:  # bars that start again would be drawn over what stands there now
+                self._bars, self._tasks = _make_bars(), {}
+                self._bars.start()
 
     def _show_notice(self, notice: Notice) -> None:
         if self._bars is None:

@@ -11,8 +11,10 @@ from rich.cells import cell_len
 
 from ragkit.cli.ls import print_documents
 from ragkit.cli.output import human_seconds, human_size, plural, printable, printable_path
+from ragkit.cli.progress import ProgressDisplay
 from ragkit.cli.render import AnswerWriter, stream_answer
 from ragkit.cli.terminal import TerminalConsole, console
+from ragkit.events import Progress
 from ragkit.results import Answer, Sources, TextDelta, Usage
 from ragkit.store.records import StoredDocument
 
@@ -21,6 +23,28 @@ def screen(width: int = 40) -> TerminalConsole:
     out = console(io.StringIO())
     out.width = width
     return out
+
+
+class Screen(io.StringIO):
+    """A terminal that remembers what was sent to it."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def lines(self) -> list[str]:
+        """Return what is to be seen."""
+        lines, row = [""], 0
+        for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\n|\r|[^\x1b\n\r]+", self.getvalue()):
+            if part == "\n":
+                row += 1
+                lines += [""] * (row >= len(lines))
+            elif part.endswith("A") and part[0] == "\x1b":
+                row = max(0, row - int(part[2:-1] or 1))
+            elif part == "\x1b[2K":
+                lines[row] = ""
+            elif part[0] not in "\x1b\r":
+                lines[row] += part
+        return lines
 
 
 def shown(out: TerminalConsole) -> str:
@@ -135,10 +159,6 @@ def test_numbers_for_people() -> None:
 def test_a_list_of_documents_keeps_room_for_paths(
     width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Screen(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("NO_COLOR", "1")
     path = "notes/2025-05-12-product-meeting.txt"
@@ -165,3 +185,16 @@ def test_a_list_of_documents_keeps_room_for_paths(
     print_documents([document], stream)
     assert path in stream.getvalue()
     assert ("Date" in stream.getvalue()) is (width == 100)
+
+
+def test_what_is_printed_between_bars_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    screen = Screen()
+    monkeypatch.setattr("sys.stderr", screen)
+    with ProgressDisplay() as display:
+        for number in range(3):
+            for stage in ("scan", "load", "embed"):
+                display(Progress(stage, 1, 1, "files"))  # type: ignore[arg-type]
+            with display.paused():
+                screen.write(f"report {number}\n")
+    assert [line for line in screen.lines() if line] == ["report 0", "report 1", "report 2"]
