@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ragkit.llm.protocol import Reply as LlmReply
 
 _THINK, _END_THINK = "<think>", "</think>"
+# What is taken for a loop: so many characters, so often in a row.
+_SHORTEST_LOOP, _LONGEST_LOOP = 24, 400
+_TIMES = 4
 _DECORATION = " \t\r\n*_`\"'#>"
 
 
@@ -53,16 +56,21 @@ class Reply:
         Raises:
             ModelError: nothing was said.
         """
-        opening = _Opening()
+        opening, loop = _Opening(), _Loop()
         while True:
             try:
-                said = opening.feed(next(texts))
+                piece = next(texts)
+                said = opening.feed(piece)
             except StopIteration as finished:
                 finish: FinishReason = finished.value.finish_reason
                 break
             shown = self._cited.feed(said) if said else ""
             if shown:
                 yield shown
+            if loop.feed(piece):
+                finish = "other"
+                self.notes.append(f"{self._model.name} began to repeat itself and was stopped")
+                break
         rest = opening.rest()
         if rest.strip(_DECORATION).startswith(NO_ANSWER):
             self.refused = True
@@ -95,6 +103,30 @@ class Reply:
             self.text = " ".join(self.text.replace(NO_ANSWER, " ").split(" ")).strip(_DECORATION)
             self.refused = not self._cited.citations
             self.notes.append(f"{name} also said that the sources do not hold the answer")
+
+
+class _Loop:
+    """Notices when a reply says the same over and over, as small models do until their limit."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._looked = 0
+
+    def feed(self, text: str) -> bool:
+        """Take the next piece; tell whether what was said last was said some times in a row."""
+        self._text = (self._text + text)[-_TIMES * _LONGEST_LOOP :]
+        self._looked += len(text)
+        if self._looked < _SHORTEST_LOOP:
+            return False
+        self._looked = 0
+        said = self._text
+        return (
+            any(
+                said.endswith(said[-length:] * _TIMES)
+                for length in range(_SHORTEST_LOOP, min(_LONGEST_LOOP, len(said) // _TIMES) + 1)
+            )
+            and not said[-_SHORTEST_LOOP:].isspace()
+        )
 
 
 class _Opening:

@@ -311,3 +311,14 @@ def test_a_real_model_answers_with_checked_citations() -> None:
     assert answer.model.startswith("gguf:")
     assert answer.usage.output_tokens > 0
     assert answer.refused or answer.text
+
+
+def test_a_model_that_repeats_itself_is_stopped() -> None:
+    line = "The warranty of the Volto X lasts 24 months.\n"
+    endless = ScriptedModel(f"So: {line * 200}")
+    answer = LIBRARY.ask(QUESTION, model=endless)
+    assert answer.text.count("24 months") < 8
+    assert any("repeat itself" in note for note in answer.degraded)
+    thrice = ScriptedModel(line * 3)
+    answer = LIBRARY.ask(QUESTION, model=thrice)
+    assert not any("repeat itself" in note for note in answer.degraded)
