@@ -35,10 +35,12 @@ def parse_where(where: WhereMapping | None) -> Where | None:
         The filter, or ``None`` when there is nothing to filter on.
 
     Raises:
-        UsageError: an empty key or a malformed value; a filter is never dropped.
+        UsageError: no mapping, an empty key or a malformed value; a filter is never dropped.
     """
     from ragkit.store.where import Where
 
+    if where is not None and not isinstance(where, Mapping):
+        raise UsageError(f"where must be a mapping such as {{'path': '*.pdf'}}, not {where!r}")
     if not where:
         return None
     unnamed = [key for key in where if not isinstance(key, str) or not key.strip()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, SupportsIndex, get_args
 
 from ragkit.errors import ModelError, RerankError, UsageError
 from ragkit.results import Hit, Ranks, SearchResult
@@ -203,8 +203,8 @@ def check_question(question: object) -> None:
 
 def _check(question: object, k: int, mode: str) -> None:
     check_question(question)
-    if k < 1:
-        raise UsageError(f"k must be at least 1, not {k!r}")
+    if not isinstance(k, SupportsIndex) or k < 1:
+        raise UsageError(f"k must be a whole number of at least 1, not {k!r}")
     if mode not in get_args(Mode):
         raise UsageError(f"mode must be one of {', '.join(get_args(Mode))}, not {mode!r}")
 

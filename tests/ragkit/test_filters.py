@@ -61,13 +61,16 @@ def test_several_dates_must_all_hold() -> None:
         {"path": ""},
         {"path": []},
         {"path": 7},
+        "path=*.pdf",
+        "",
+        ["path=*.pdf"],
         {"date": "yesterday"},
         {"date": "2024-02-30"},
         {"date": ">=2024-13"},
         {"date": "=>2024"},
     ],
 )
-def test_what_cannot_be_read_is_an_error(where: dict[str, object]) -> None:
+def test_what_cannot_be_read_is_an_error(where: object) -> None:
     with pytest.raises(UsageError):
         parse_where(where)  # type: ignore[arg-type]
 

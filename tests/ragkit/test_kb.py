@@ -417,6 +417,12 @@ def test_what_is_no_question(kb: KnowledgeBase, question: Any) -> None:
         kb.search(question)
 
 
+@pytest.mark.parametrize("k", [0, -1, "5", 2.5, None])
+def test_what_is_no_number_of_hits(kb: KnowledgeBase, k: Any) -> None:
+    with pytest.raises(UsageError, match="k must be"):
+        kb.search("warranty", k=k)
+
+
 def test_another_embedding_model_is_refused_until_rebuilt(tmp_path: Path, docs: Path) -> None:
     with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder(dimension=64)) as kb:
         kb.ingest(docs)
