@@ -107,6 +107,11 @@ _REASON = re.compile(
     r"aufgrund|parce qu|afin|à cause|porque)\b",
     re.IGNORECASE,
 )
+_MEASURED = re.compile(
+    r"\bhow (?:long|often|large|big|tall|high|deep|wide|heavy|fast|far|old|loud|soon|quickly|hot|cold|"
+    r"warm|late|early|thick|strong)\b",
+    re.IGNORECASE,
+)
 _SHOWS: dict[Kind, re.Pattern[str]] = {
     "number": _NUMBER,
     "date": _DATE,
@@ -230,6 +235,11 @@ def question_kinds(question: str) -> tuple[Kind, ...]:
 def asks_unit(kinds: Sequence[Kind]) -> bool:
     """Whether the question tells what its number is of, such as money or days."""
     return any(kind in _SHOWS_UNIT for kind in kinds)
+
+
+def without_measure(question: str) -> str:
+    """Return a question without the word that says what it measures: "how long" is no topic."""
+    return _MEASURED.sub("how", question)
 
 
 def counted(question: str) -> frozenset[str]:

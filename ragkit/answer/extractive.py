@@ -79,6 +79,8 @@ def choose(ranking: Ranking) -> list[Candidate]:
         rest.remove(entry)
         if best.score - entry.score > _allowed(entry, picked):
             continue
+        if entry.candidate.kind == "fragment" and entry.fit < best.fit:
+            continue  # a title adds nothing to an answer of the kind that was asked for
         if length + len(entry.candidate.shown) > MAX_CHARACTERS or _overlap(entry, picked) > _SAME:
             continue
         picked.append(entry)

@@ -106,7 +106,7 @@ def rank(
     """
     kinds = _kinds(question, history)
     resolved = resolve(question, history)
-    asked, numbers = words.terms(question), words.numbers(question)
+    asked, numbers = words.terms(cues.without_measure(question)), words.numbers(question)
     things = cues.counted(question)
     carried = words.terms(resolved.carried) - asked
     texts = [words.terms(candidate.text) for candidate in candidates]

@@ -353,3 +353,17 @@ def test_a_follow_up_asks_for_what_was_asked_before(embedder: Embedder) -> None:
 def test_measures_written_together_are_two_words() -> None:
     assert words.terms("wifi 5GHz") & words.terms("the 5 GHz band") >= {"ghz"}
     assert "gb-200" in words.terms("the GB-200")
+
+
+def test_what_a_question_measures_is_not_what_it_is_about(tmp_path: Path) -> None:
+    (tmp_path / "faq.md").write_text(
+        "# Cloud\n\n## How long are readings kept?\n\nOn the free plan for 13 months.\n\n"
+        "# Warranty terms\n\nThe warranty ends 24 months after the day of purchase.\n\n"
+        "The warranty does not cover misuse. Warranty claims are handled by post.\n",
+        encoding="utf-8",
+    )
+    with KnowledgeBase(tmp_path / "kb") as kb:
+        kb.ingest(tmp_path / "faq.md")
+        answer = kb.ask("How long is the warranty?")
+    assert answer.citations[0].quote == "The warranty ends 24 months after the day of purchase."
+    assert "free plan" not in answer.text
