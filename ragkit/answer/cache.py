@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ragkit
 from ragkit.answer import cues, polarity, words
 from ragkit.answer.contradiction import turned
 from ragkit.results import Answer, Citation, Hit, Ranks, Usage
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
     from ragkit.store import Store
 
-# Part of every key: to be raised whenever answers come out otherwise.
-_VERSION = 2
+# Part of every key, with ragkit's own version: to be raised when answers come out otherwise within
+# one of those.
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,5 +208,5 @@ def _bare(text: str) -> str:
 
 
 def _digest(document: Mapping[str, Any]) -> bytes:
-    text = json.dumps([_VERSION, document], sort_keys=True, ensure_ascii=False)
+    text = json.dumps([ragkit.__version__, _VERSION, document], sort_keys=True, ensure_ascii=False)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).digest()

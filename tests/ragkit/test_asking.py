@@ -186,6 +186,15 @@ def test_nothing_that_matters_is_left_out_of_the_key(
     assert not kb.ask(QUESTION).cached
 
 
+def test_another_version_of_ragkit_answers_anew(
+    kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kb.ask(QUESTION)
+    assert kb.ask(QUESTION).cached
+    monkeypatch.setattr(ragkit, "__version__", "99.0")
+    assert not kb.ask(QUESTION).cached
+
+
 def test_the_cache_can_be_avoided_and_emptied(kb: KnowledgeBase) -> None:
     kb.ask(QUESTION)
     assert not kb.ask(QUESTION, cache=False).cached
