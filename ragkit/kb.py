@@ -236,14 +236,12 @@ class KnowledgeBase(AnsweringBase):
         Returns:
             Its absolute path, or ``None`` if there is no such document.
         """
-        from ragkit.store.where import Where
-
         store = self._store()
-        for document in store.documents(Where(paths=(path,))):
-            if document.path == path:
-                folders = {root.id: root.folder for root in store.roots()}
-                return folders[document.root_id] / document.relative_path
-        return None
+        document = store.stored_document(path)
+        if document is None:
+            return None
+        folders = {root.id: root.folder for root in store.roots()}
+        return folders[document.root_id] / document.relative_path
 
     def sessions(self) -> list[SessionInfo]:
         """List the conversations that are kept in the base."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ragkit.errors import EmbeddingError, NotFoundError
 from ragkit.events import Listener, Notice, OpenSpan, Sink, SpanKind, ignore, new_trace_id
-from ragkit.retrieve.filters import parse_where
 from ragkit.tracing import TraceLevel, Tracing, traced
 
 if TYPE_CHECKING:
@@ -180,9 +179,10 @@ class OpenedBase:
             return self._opened
 
     def _document_of(self, path: str) -> Document | None:
-        documents = self._store().documents(parse_where({"path": path}))
-        small = [d for d in documents if d.path == path and d.characters <= _READ_CHARACTERS]
-        return self._store().document(small[0].id) if small else None
+        found = self._store().stored_document(path)
+        if found is None or found.characters > _READ_CHARACTERS:
+            return None
+        return self._store().document(found.id)
 
     def _embedder(self, listener: Listener | None = None) -> Embedder:
         from ragkit.fingerprint import bind_embedder

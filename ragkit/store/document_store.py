@@ -80,6 +80,11 @@ class DocumentStore(Connections):
         with self._reading() as connection:
             return queries.document(connection, document_id)
 
+    def stored_document(self, path: str) -> StoredDocument | None:
+        """Return what is known of the document with this display path, without its text."""
+        with self._reading() as connection:
+            return queries.stored_document(connection, path)
+
     def document_by_path(self, path: str) -> tuple[StoredDocument, Document] | None:
         """Return the document with this display path, or ``None``."""
         with self._snapshot() as connection:

@@ -246,8 +246,14 @@ def document_by_path(
     connection: sqlite3.Connection, path: str
 ) -> tuple[StoredDocument, Document] | None:
     """The document with this display path."""
+    found = stored_document(connection, path)
+    return None if found is None else (found, document(connection, found.id))
+
+
+def stored_document(connection: sqlite3.Connection, path: str) -> StoredDocument | None:
+    """What is known of the document with this display path, without its text."""
     row = connection.execute(_DOCUMENT + " WHERE path = ?", (path,)).fetchone()
-    return None if row is None else (_document(row), document(connection, row[0]))
+    return None if row is None else _document(row)
 
 
 def chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> list[StoredChunk]:
