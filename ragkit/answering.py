@@ -68,8 +68,8 @@ class AnsweringBase(OpenedBase):
                 :func:`ragkit.retrieve.filters.parse_where`.
             history: Earlier turns, oldest first: ``[{"role": "user", "content": "…"}, …]``.
             mode: ``"hybrid"``, ``"dense"`` (meaning only) or ``"lexical"`` (words only).
-            **options: Stages beyond the defaults: ``rerank``, ``expand``, ``context_tokens``,
-                ``model``, ``explain``; see :class:`ragkit.retrieve.stages.StageOptions`.
+            **options: Stages beyond the defaults: ``rerank``, ``expand``, ``diversity``, ``by``,
+                ``context_tokens``, ``model``, ``explain``; see :class:`ragkit.retrieve.stages.StageOptions`.
 
         Raises:
             UsageError: an empty question, a bad filter, mode, ``k``, entry of ``history`` or other

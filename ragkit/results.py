@@ -86,9 +86,12 @@ class Considered:
         lexical_score: BM25 as a share of what the question's words could reach, 0 to 1.
         fused_score: The two merged, 0 to 1.
         boost: What hints in the question (page, year) added.
-        repetition: What was taken off because passages of the same page come before.
+        repetition: What was taken off because passages of the same page, or one with the same
+            text, come before.
         rerank_score: The reranker's score, 0 to 1.
         outcome: Whether it is a hit, and why not, in words.
+        likeness: Where diversity was asked for, the greatest cosine similarity to a passage before
+            it, 0 to 1.
     """
 
     path: str
@@ -105,6 +108,7 @@ class Considered:
     repetition: float
     rerank_score: float | None
     outcome: str
+    likeness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -21,6 +21,7 @@ from ragkit.cli.output import print_json
 if TYPE_CHECKING:
     from ragkit.retrieve.expansion import Expansion
     from ragkit.retrieve.search import Mode
+    from ragkit.retrieve.stages import Unit
 
 
 @click.command(
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         "ragkit search --mode lexical E-1042 --json",
         'ragkit search "what is the quick ratio" --explain',
         "ragkit search warranty --where 'heading=Terms*' --where author=Smith",
+        'ragkit search "which reports mention fraud" --by document -k 20',
     ),
 )
 @click.argument("question", metavar="QUESTION", nargs=-1, required=True)
@@ -71,6 +73,21 @@ if TYPE_CHECKING:
     " are compared.",
 )
 @click.option(
+    "--by",
+    type=click.Choice(["passage", "page", "document"]),
+    default="passage",
+    show_default=True,
+    help="Rank pages or whole documents, each by its best passage, which is shown.",
+)
+@click.option(
+    "--diversity",
+    metavar="0..1",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="How much each passage should differ in meaning from those before it.",
+)
+@click.option(
     "--context-tokens",
     metavar="N",
     type=click.IntRange(1),
@@ -87,6 +104,8 @@ def command(
     explain: bool,
     rerank: str | None,
     expand: tuple[Expansion, ...],
+    by: str,
+    diversity: float,
     context_tokens: int | None,
     embedder: str | None,
     embedder_base_url: str | None,
@@ -108,6 +127,8 @@ def command(
             explain=explain,
             rerank=rerank,
             expand=expand,
+            by=None if by == "passage" else cast("Unit", by),
+            diversity=diversity,
             context_tokens=context_tokens,
         )
         if common.as_json:

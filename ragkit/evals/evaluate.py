@@ -204,6 +204,9 @@ class _Asker:
             where=_where(scope),
             history=history,
             mode=self._settings.mode,
+            rerank=self._settings.rerank,
+            expand=self._settings.expand,
+            diversity=self._settings.diversity,
         )
         for sentence in result.degraded:
             if sentence not in self.problems:

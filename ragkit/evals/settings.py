@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from ragkit.errors import UsageError
+from ragkit.retrieve.expansion import EXPANSIONS, Expansion
 from ragkit.retrieve.search import Mode
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ class Settings:
         embedder: The embedding model; ``None`` for the base's own.
         embedder_base_url: Where it is served.
         k: How many passages are asked for.
+        rerank: The reranker, as for ``kb.search``.
+        expand: What else is searched for, such as ``"acronyms"``; several are joined by ``+``.
+        diversity: How much passages should differ, from 0 to 1.
         answers: Whether questions are answered as well as searched for.
         history: Whether earlier turns are given.
         timeout: Seconds that language models may take over one question; then its answer is
@@ -40,6 +44,9 @@ class Settings:
     embedder: str | None = None
     embedder_base_url: str | None = None
     k: int = 50
+    rerank: str | None = None
+    expand: tuple[Expansion, ...] = ()
+    diversity: float = 0.0
     answers: bool = True
     history: bool = True
     timeout: float = 120.0
@@ -105,6 +112,8 @@ def differences(one: Settings, other: Settings) -> tuple[str, str]:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return "+".join(value) or "none"
     return "default" if value is None else str(value)
 
 
@@ -122,11 +131,23 @@ def _value(name: str, value: str) -> object:
         if seconds <= 0:
             raise UsageError(f"timeout must be a number of seconds above 0, not {value!r}")
         return seconds
+    if name == "diversity":
+        share = float(value) if value.replace(".", "", 1).isdigit() else -1.0
+        if not 0 <= share <= 1:
+            raise UsageError(f"diversity must be from 0 to 1, not {value!r}")
+        return share
+    if name == "expand":
+        kinds = [] if value == "none" else value.split("+")
+        unknown = [kind for kind in kinds if kind not in EXPANSIONS]
+        if unknown:
+            known = ", ".join(("none", *EXPANSIONS))
+            raise UsageError(f"expand must be among {known}, not {unknown[0]!r}")
+        return tuple(kinds)
     if name in ("answers", "history"):
         if value.lower() in _TRUE + _FALSE:
             return value.lower() in _TRUE
         raise UsageError(f"{name} must be yes or no, not {value!r}")
-    if name in ("kb", "model", "base_url", "embedder", "embedder_base_url"):
+    if name in ("kb", "rerank", "model", "base_url", "embedder", "embedder_base_url"):
         return value
     known = ", ".join(field.name for field in fields(Settings))
     raise UsageError(f"there is no setting {name!r}; one of {known}")

@@ -1,8 +1,9 @@
-"""The last step of a ranking: hints of the question, and no page after page of the same page."""
+"""The last step of a ranking: hints of the question, no page after page, no text twice."""
 
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,24 +12,47 @@ from ragkit.retrieve.hints import Hints, names_year
 
 if TYPE_CHECKING:
     from ragkit.retrieve.fusion import Fused
+    from ragkit.retrieve.stages import Unit
     from ragkit.store.records import ChunkPlace
 
 # What each passage costs that is already listed from the same page (of a short document without
 # pages: from the same document). Measured in bench/README.md.
 SAME_PAGE = 0.05
 SHORT_DOCUMENT = 8  # chunks, about as much as a page
+# What a passage costs whose text is listed already, and where the copy is in another document.
+SAME_TEXT = 0.1
+COPIED_TEXT = 0.3
+_SHARE_OF_WORDS = 0.95
+_DIGIT = re.compile(r"\d")
 PAGE_BOOST = 0.1
 YEAR_BOOST = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Arranged:
-    """A passage with its final score, and by how much hints and repetition changed it."""
+    """A passage with its final score, and by how much hints and repetition changed it.
+
+    ``same_as`` is the chunk, listed before, that says the same; ``likeness`` the greatest cosine
+    similarity to one listed before, where diversity was asked for.
+    """
 
     fused: Fused
     score: float
     boost: float
     repetition: float
+    same_as: int | None = None
+    likeness: float | None = None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """What a passage was already lowered for, and its text once it was looked at."""
+
+    counted: int = 0  # passages of its page
+    compared: int = 0  # listed passages that its text was compared with
+    malus: float = 0.0  # for its text
+    same_as: int | None = None
+    text: _Said | None = None
 
 
 def arrange(
@@ -37,8 +61,10 @@ def arrange(
     """Order passages by their scores, with boosts for hints and a malus for repeating a page.
 
     The first of a page keeps its score, the second loses :data:`SAME_PAGE`, the third twice that.
-    This is maximal marginal relevance (Carbonell & Goldstein 1998) with the page as the measure of
-    likeness. Scores stay from 0 to 1 and descend.
+    (This is maximal marginal relevance with the page as the measure of likeness; for that with
+    vectors see :mod:`ragkit.retrieve.diversity`.) A passage that says what a listed one says loses
+    :data:`SAME_TEXT`, or :data:`COPIED_TEXT` if that one is in another document: a second copy of
+    a manual should not take the place of something else. Scores stay from 0 to 1 and descend.
 
     Args:
         ranking: Passages with their scores, best first.
@@ -46,30 +72,82 @@ def arrange(
         hints: Where the question says to look.
         limit: How many to return at most.
     """
-    waiting: list[tuple[float, int, int]] = []
+    queue: list[tuple[float, int]] = []
     boosts: list[float] = []
     for order, passage in enumerate(ranking):
         place = places.get(passage.chunk_id)
         boosts.append(0.0 if place is None else _boost(place, hints))
         if place is not None:
-            waiting.append((-min(passage.score + boosts[order], 1.0), order, 0))
-    heapq.heapify(waiting)
-    listed: dict[tuple[int, int | None], int] = {}
+            queue.append((-min(passage.score + boosts[order], 1.0), order))
+    heapq.heapify(queue)
+    waiting = [_Waiting() for _ in ranking]
+    units: dict[tuple[int, int | None], int] = {}
+    said: list[_Said] = []
     arranged: list[Arranged] = []
-    while waiting and len(arranged) < limit:
-        negative, order, counted = heapq.heappop(waiting)
-        passage = ranking[order]
-        unit = _unit(places[passage.chunk_id])
-        times = listed.get(unit, 0) if unit is not None else 0
-        if times > counted:
-            # Others of its page were listed since its score was last looked at.
-            score = max(0.0, -negative - SAME_PAGE * (times - counted))
-            heapq.heappush(waiting, (-score, order, times))
+    while queue and len(arranged) < limit:
+        negative, order = heapq.heappop(queue)
+        passage, state = ranking[order], waiting[order]
+        place = places[passage.chunk_id]
+        unit = _unit(place)
+        times = units.get(unit, 0) if unit is not None else 0
+        # What was listed since its score was last looked at.
+        malus = SAME_PAGE * (times - state.counted)
+        state.counted = times
+        text = state.text = state.text or _Said.of(passage.chunk_id, place)
+        malus += _compare(text, said, state)
+        if malus:
+            heapq.heappush(queue, (-max(0.0, -negative - malus), order))
             continue
         if unit is not None:
-            listed[unit] = times + 1
-        arranged.append(Arranged(passage, -negative, boosts[order], SAME_PAGE * counted))
+            units[unit] = times + 1
+        said.append(text)
+        repetition = SAME_PAGE * state.counted + state.malus
+        arranged.append(Arranged(passage, -negative, boosts[order], repetition, state.same_as))
     return arranged
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The words of a passage."""
+
+    chunk_id: int
+    document_id: int
+    words: frozenset[str]
+
+    @classmethod
+    def of(cls, chunk_id: int, place: ChunkPlace) -> _Said:
+        return cls(chunk_id, place.document_id, frozenset(place.text.casefold().split()))
+
+    def says_no_more_than(self, other: _Said) -> bool:
+        """Whether nearly all of its words, and all its figures, stand in the other one."""
+        most = (1 - _SHARE_OF_WORDS) * len(self.words)
+        if not self.words or len(self.words) - len(other.words) > most:
+            return False
+        own = self.words - other.words
+        return len(own) <= most and not any(map(_DIGIT.search, own))
+
+
+def _compare(text: _Said, said: Sequence[_Said], state: _Waiting) -> float:
+    """Compare a passage with those listed since; return by how much more it is lowered."""
+    before = state.malus
+    for other in said[state.compared :]:
+        malus = SAME_TEXT if other.document_id == text.document_id else COPIED_TEXT
+        if malus > state.malus and text.says_no_more_than(other):
+            state.malus, state.same_as = malus, other.chunk_id
+    state.compared = len(said)
+    return state.malus - before
+
+
+def best_of_each(
+    ranking: Sequence[Arranged], places: Mapping[int, ChunkPlace], by: Unit
+) -> list[Arranged]:
+    """Keep the first passage of each page, or of each document; without pages a document is one."""
+    kept: dict[tuple[int, int | None], Arranged] = {}
+    for passage in ranking:
+        place = places.get(passage.fused.chunk_id)
+        if place is not None:
+            kept.setdefault((place.document_id, place.page if by == "page" else None), passage)
+    return list(kept.values())
 
 
 def _unit(place: ChunkPlace) -> tuple[int, int | None] | None:

@@ -10,6 +10,7 @@ from ragkit.results import Considered
 if TYPE_CHECKING:
     from ragkit.retrieve.arrange import Arranged
     from ragkit.store import Store
+    from ragkit.store.records import StoredChunk
 
 
 def considered(
@@ -33,7 +34,10 @@ def considered(
     """
     by_id = {passage.fused.chunk_id: passage for passage in ranking}
     described: list[Considered] = []
-    for number, chunk in enumerate(store.chunks(list(by_id)), start=1):
+    chunks = store.chunks(list(by_id))
+    copied = [passage.same_as for passage in ranking if passage.same_as is not None]
+    named = {chunk.id: _named(chunk) for chunk in store.chunks(copied)}
+    for number, chunk in enumerate(chunks, start=1):
         passage = by_id[chunk.id]
         described.append(
             Considered(
@@ -50,18 +54,28 @@ def considered(
                 boost=round(passage.boost, 6),
                 repetition=round(passage.repetition, 6),
                 rerank_score=_rounded((reranked or {}).get(chunk.id)),
-                outcome=_outcome(passage, number, k),
+                outcome=_outcome(passage, number, k, named.get(passage.same_as or 0)),
+                likeness=_rounded(passage.likeness),
             )
         )
     return tuple(described)
 
 
-def _outcome(passage: Arranged, number: int, k: int) -> str:
+def _named(chunk: StoredChunk) -> str:
+    page = "" if chunk.page is None else f", page {chunk.page}"
+    return f"{chunk.path}{page} [{chunk.start}:{chunk.end}]"
+
+
+def _outcome(passage: Arranged, number: int, k: int, same_as: str | None) -> str:
     reasons = []
     if passage.boost:
         reasons.append("raised: the question names its page or year")
-    if passage.repetition:
+    if same_as is not None:
+        reasons.append(f"lowered: same text as {same_as}")
+    elif passage.repetition:
         reasons.append("lowered: others of its page come before")
+    if passage.likeness:
+        reasons.append(f"likeness to one before: {passage.likeness:.2f}")
     if passage.fused.dense_rank is None:
         reasons.append("found by words only")
     if passage.fused.lexical_rank is None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, SupportsIndex, get_args
 
 from ragkit.errors import ModelError, RerankError, UsageError
 from ragkit.results import Hit, Ranks, SearchResult
+from ragkit.retrieve.arrange import best_of_each
 from ragkit.retrieve.candidates import CANDIDATES, Mode, find, rank
+from ragkit.retrieve.diversity import POOL, diversify
 from ragkit.retrieve.expansion import expand
 from ragkit.retrieve.explain import considered
 from ragkit.retrieve.history import check_history
@@ -32,6 +34,7 @@ NOTHING_ALLOWED = "no document is allowed by the filter, so nothing was searched
 _EXPANSION_WEIGHT = 0.4
 _SPARE = 10  # passages beyond those asked for: some may vanish while they are read
 _EXPLAINED = 30
+_MOST = 20_000  # passages that are looked at for enough different documents
 
 
 def search(
@@ -50,7 +53,7 @@ def search(
     Scores are from 0 to 1, higher is better. By words: the share of what the question's words
     could reach. By meaning: the cosine similarity, 0 where it is negative. In hybrid mode: a
     weighted mean of the two, raised where the question names the page or the year, lowered for a
-    page that is listed already. Reranked: what the reranker gives.
+    page or a text that is listed already. Reranked: what the reranker gives.
 
     Args:
         store: Where to look.
@@ -94,26 +97,36 @@ def search(
         notes += done
         degraded += failed
     clock.lap("read question")
-    wanted = max(k, RERANKED) if stages.rerank else k
-    found = find(
-        store,
-        reading,
-        embedder=embedder,
-        mode=mode,
-        count=max(CANDIDATES, 2 * wanted),
-        documents=documents,
-        chunks=chunks,
-        lap=clock.lap,
-    )
+    wanted = max(k, RERANKED if stages.rerank else 0, POOL if stages.diversity else 0)
+    count = max(CANDIDATES, 2 * wanted)
+    limit = max(wanted, _EXPLAINED if stages.explain else 0) + _SPARE
+    while True:
+        found = find(
+            store,
+            reading,
+            embedder=embedder,
+            mode=mode,
+            count=count,
+            documents=documents,
+            chunks=chunks,
+            lap=clock.lap,
+        )
+        ranking = rank(
+            store,
+            reading,
+            found,
+            mode=mode,
+            limit=2 * count if stages.by else limit,
+            filtered_to_chunks=chunks is not None,
+        )
+        if stages.by is None:
+            break
+        units = best_of_each(ranking, store.places([p.fused.chunk_id for p in ranking]), stages.by)
+        if len(units) >= k or count >= _MOST or max(len(found.dense), len(found.lexical)) < count:
+            ranking = units[:limit]
+            break
+        count *= 4
     degraded += found.degraded
-    ranking = rank(
-        store,
-        reading,
-        found,
-        mode=mode,
-        limit=max(wanted, _EXPLAINED if stages.explain else 0) + _SPARE,
-        filtered_to_chunks=chunks is not None,
-    )
     clock.lap("rank")
     reranked: dict[int, float] = {}
     if stages.rerank:
@@ -122,6 +135,9 @@ def search(
         except (RerankError, ModelError) as error:
             degraded.append(f"not reranked: {error}")
         clock.lap("rerank")
+    if stages.diversity:
+        ranking = diversify(store, ranking, diversity=stages.diversity, limit=limit)
+        clock.lap("diversify")
     hits = _hits(store, ranking, k, reranked)
     if stages.context_tokens is not None:
         from ragkit.retrieve.context import widen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from ragkit.errors import UsageError
 from ragkit.retrieve.expansion import EXPANSIONS, Expansion
@@ -12,6 +12,7 @@ from ragkit.retrieve.expansion import EXPANSIONS, Expansion
 if TYPE_CHECKING:
     from ragkit.llm.protocol import ChatModel
 
+Unit = Literal["page", "document"]
 Ask = Callable[[str], str]
 """Puts one prompt to a language model and returns its reply; raises ``ModelError``."""
 
@@ -25,6 +26,10 @@ class StageOptions(TypedDict, total=False):
             :func:`ragkit.retrieve.rerank.load_reranker`.
         expand: Search for more than was asked: ``"acronyms"``, ``"comparison"``, ``"hyde"``; see
             :func:`ragkit.retrieve.expansion.expand`.
+        diversity: From 0 to 1: how much a passage should differ from those before it, in meaning;
+            see :func:`ragkit.retrieve.diversity.diversify`.
+        by: Rank ``"page"`` or ``"document"`` instead of passages: ``k`` of them, each by its best
+            passage, with that one's score. What has no pages counts as one page.
         context_tokens: Widen hits by what stands around them, up to so many tokens in all, as the
             embedding model counts them.
         model: A language model that rewrites questions which refer back, and that ``"llm"`` and
@@ -34,6 +39,8 @@ class StageOptions(TypedDict, total=False):
 
     rerank: str | None
     expand: Sequence[Expansion]
+    diversity: float
+    by: Unit | None
     context_tokens: int | None
     model: str | ChatModel | None
     explain: bool
@@ -45,6 +52,8 @@ class Stages:
 
     rerank: str | None = None
     expand: tuple[Expansion, ...] = ()
+    diversity: float = 0.0
+    by: Unit | None = None
     context_tokens: int | None = None
     ask: Ask | None = None
     explain: bool = False
@@ -54,6 +63,10 @@ class Stages:
         for kind in self.expand:
             if kind not in EXPANSIONS:
                 raise UsageError(f"expand must be among {', '.join(EXPANSIONS)}, not {kind!r}")
+        if not 0 <= self.diversity <= 1:
+            raise UsageError(f"diversity must be from 0 to 1, not {self.diversity!r}")
+        if self.by is not None and self.by not in get_args(Unit):
+            raise UsageError(f"by must be one of {', '.join(get_args(Unit))}, not {self.by!r}")
         if self.context_tokens is not None and self.context_tokens < 1:
             raise UsageError(f"context_tokens must be at least 1, not {self.context_tokens!r}")
         if self.rerank is not None and not self.rerank.strip():
@@ -69,16 +82,21 @@ def make_stages(options: Mapping[str, Any], ask: Ask | None) -> Stages:
     Raises:
         UsageError: an unknown option or a bad value.
     """
-    known = ("rerank", "expand", "context_tokens", "explain")
+    known = ("rerank", "expand", "diversity", "by", "context_tokens", "explain")
     unknown = [name for name in options if name not in known]
     if unknown:
         raise UsageError(f"search takes no {unknown[0]!r}; it takes {', '.join(known)} and model")
     expand: Sequence[Expansion] = options.get("expand") or ()
     if isinstance(expand, str):
         raise UsageError(f"expand must be a list of kinds, such as [{expand!r}], not a text")
+    diversity = options.get("diversity") or 0.0
+    if not isinstance(diversity, int | float):
+        raise UsageError(f"diversity must be a number from 0 to 1, not {diversity!r}")
     return Stages(
         rerank=options.get("rerank"),
         expand=tuple(expand),
+        diversity=diversity,
+        by=options.get("by"),
         context_tokens=options.get("context_tokens"),
         ask=ask,
         explain=bool(options.get("explain", False)),

@@ -269,7 +269,7 @@ def chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> list[Sto
 def places(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> dict[int, ChunkPlace]:
     """Where chunks stand; those that are gone are left out."""
     rows = connection.execute(
-        "SELECT chunks.id, document_id, path, title, documents.chunks, page"
+        "SELECT chunks.id, document_id, path, title, documents.chunks, page, text"
         " FROM chunks JOIN documents ON documents.id = document_id"
         " WHERE chunks.id IN (SELECT value FROM json_each(?))",
         (json.dumps([int(number) for number in chunk_ids]),),

@@ -135,13 +135,14 @@ class PendingChunk:
 
 @dataclass(frozen=True, slots=True)
 class ChunkPlace:
-    """Where a chunk stands: its document (and how many chunks that has) and its page, if any."""
+    """Where a chunk stands: its document (and how many chunks that has), its page if any, its text."""
 
     document_id: int
     path: str
     title: str | None
     document_chunks: int
     page: int | None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

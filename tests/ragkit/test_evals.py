@@ -190,6 +190,8 @@ def test_a_base_does_not_differ_from_itself(base: Path, golden: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
+        ("diversity=2", "from 0 to 1"),
+        ("expand=synonymous", "none, acronyms"),
         ("mode=fast", "mode must be one of"),
         ("speed=9", "there is no setting 'speed'"),
         ("k=0", "k must be a number"),
