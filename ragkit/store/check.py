@@ -199,7 +199,7 @@ def _dense(folder: Path, database: Database) -> Iterator[Check]:
                 _REPAIR,
             )
         return
-    if dense_file.checksum(dense_file.file_of(folder, note)) != note.crc32:
+    if dense_file.damaged(folder, note):
         yield Check("dense view", "fail", "the FAISS file is damaged", _REPAIR)
         return
     if past is None:

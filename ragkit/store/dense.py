@@ -1,12 +1,13 @@
 """The dense view: FAISS over the vectors of the truth, exact while that is fast enough.
 
-On disk is one FAISS file with a JSON note beside it, named by the base and by the number of the
+On disk is a FAISS file with a JSON note beside it, named by the base and by the number of the
 last change it holds. It is never changed in place: a newer one replaces it. What came after it is
 read from the truth into a tail that is searched exactly; what went is masked out. So a small
 change to a large base costs little, and no search misses or repeats anything.
 
 Up to :data:`FLAT_LIMIT` vectors all are compared (a scalar quantizer that keeps the stored
-float16 values as they are: exact, and half the size). Above, an inverted file looks at the
+float16 values as they are: exact, and half the size), where they are many after a first pass that
+leaves out only what cannot be found (:mod:`ragkit.store.quantized`). Above, an inverted file looks at the
 nearest of its lists only, as many as were measured to find what the exact search finds; with a
 filter that leaves less than half of the vectors it looks at all lists, and is exact.
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ragkit.errors import UsageError
-from ragkit.store import changes, dense_file, queries, ranking, vectors
+from ragkit.store import changes, dense_file, quantized, queries, ranking, vectors
 from ragkit.store.records import Scored
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class _Snapshot:
     dimension: int
     file: dense_file.Loaded | None
     gone: tuple[Range, ...]  # ids that are no longer to be found in the file
-    mask: NDArray[np.uint8] | None  # one bit per id of the file that is left; None: all
+    mask: NDArray[np.bool_] | None  # whether each id, from 0, is left in the file; None: all
     tail_ids: NDArray[np.int64]
     tail: NDArray[np.float32]
 
@@ -255,8 +256,7 @@ def _extend(
     gone = tuple(changes.merge([*snapshot.gone, *ranges]))
     mask = snapshot.mask
     if snapshot.file is not None and gone != snapshot.gone:
-        last_id = snapshot.file.note.last_chunk
-        mask = np.packbits(~_covered(gone, last_id), bitorder="little")
+        mask = ~_covered(gone, snapshot.file.note.last_chunk)
     return _Snapshot(
         sequence=sequence,
         dimension=snapshot.dimension,
@@ -293,18 +293,11 @@ def _search_tail(
     snapshot: _Snapshot, query: NDArray[np.float32], k: int, allowed: Sequence[Range] | None
 ) -> list[Scored]:
     """Search what came after the file, with all that ties with the last of ``k``."""
-    import numpy as np
-
     ids, rows = snapshot.tail_ids, snapshot.tail
     if allowed is not None:
         inside = _inside(ids, allowed)
         ids, rows = ids[inside], rows[inside]
-    scores = rows @ query
-    if len(scores) > k:
-        last = np.partition(scores, -k)[-k]
-        near = scores >= last - 10.0**-_DIGITS  # what rounds to the same is a tie
-        ids, scores = ids[near], scores[near]
-    return _scored(ids, scores)
+    return _best(ids, rows @ query, k)
 
 
 def _search_file(
@@ -317,15 +310,21 @@ def _search_file(
     if snapshot.file is None:
         return []
     index, note = snapshot.file.index, snapshot.file.note
-    bits = snapshot.mask
+    mask = snapshot.mask
     if allowed is not None:
-        picked = np.packbits(_covered(allowed, note.last_chunk), bitorder="little")
-        bits = picked if bits is None else bits & picked
-        if not bits.any():
+        picked = _covered(allowed, note.last_chunk)
+        mask = picked if mask is None else mask & picked
+        if not mask.any():
             return []
+    first_pass, ids_of = snapshot.file.first_pass, snapshot.file.ids
+    if first_pass is not None and ids_of is not None:
+        with dense_file.one_thread():
+            found = quantized.nearest(first_pass, query, k, None if mask is None else mask[ids_of])
+        if found is not None:
+            return _best(ids_of[found[0]], found[1], k)
     options: dict[str, Any] = {}
-    if bits is not None:
-        options["sel"] = faiss.IDSelectorBitmap(bits)
+    if mask is not None:
+        options["sel"] = faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
     parameters: Any = None
     if note.kind == "ivf":
         probes = note.probes
@@ -343,6 +342,17 @@ def _search_file(
         return _scored(ids[0][there], scores[0][there])
 
     return ranking.best(nearest, k, note.count)
+
+
+def _best(ids: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> list[Scored]:
+    """The ``k`` best, in no order, with all that ties with the last of them."""
+    import numpy as np
+
+    if len(scores) > k:
+        last = np.partition(scores, -k)[-k]
+        near = scores >= last - 10.0**-_DIGITS  # what rounds to the same is a tie
+        ids, scores = ids[near], scores[near]
+    return _scored(ids, scores)
 
 
 def _scored(ids: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Scored]:

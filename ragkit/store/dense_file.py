@@ -1,4 +1,8 @@
-"""The file of the dense view: built from the truth, written whole, loaded by memory-mapping."""
+"""The files of the dense view: built from the truth, written whole, loaded by memory-mapping.
+
+One holds the vectors as they are stored. Many of them have a second one for a first pass, see
+:mod:`ragkit.store.quantized`. The note beside them is written last, and makes them count.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,12 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ragkit.errors import KnowledgeBaseError
+from ragkit.store import quantized
 from ragkit.store.database import sync_folder
 
 if TYPE_CHECKING:
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 
     Batches = Callable[[], Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]]
 
-_FORMAT = 1
+_FORMAT = 2
 _CHECKED_BYTES = 64 * 2**20  # larger files are checked by ``ragkit doctor``, not at each start
 _RECALL_AT = 10
 _RECALL_WANTED = 0.98
@@ -42,6 +47,9 @@ class Note:
         lists: Number of lists, and ``probes`` how many of them a search looks at.
         trained_on: Number of vectors there were when the lists were laid out.
         recall: Share of the exact ten nearest that were found; see :func:`_measure`.
+        rounded: Size and CRC-32 of the file of rounded vectors, if there is one.
+        rounding: How they were rounded: scale, error and length; see
+            :class:`ragkit.store.quantized.Rounding`.
     """
 
     format: int
@@ -57,14 +65,21 @@ class Note:
     probes: int = 0
     trained_on: int = 0
     recall: float = 1.0
+    rounded: tuple[int, int] | None = None
+    rounding: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A FAISS index in memory (mapped), and its note."""
+    """A FAISS index in memory (mapped), its note, and what a first pass needs, if there is one.
+
+    ``ids`` are the chunks' ids in the order of the first pass: ascending.
+    """
 
     note: Note
     index: Any
+    first_pass: quantized.FirstPass | None = None
+    ids: NDArray[np.int64] | None = None
 
 
 def library() -> Any:
@@ -95,8 +110,19 @@ def file_of(folder: Path, note: Note) -> Path:
     return folder / f"{_stem(note.base, note.sequence)}.faiss"
 
 
+def _rounded_of(folder: Path, note: Note) -> Path:
+    return folder / f"{_stem(note.base, note.sequence)}.rounded.faiss"
+
+
+def damaged(folder: Path, note: Note) -> bool:
+    """Whether the files of a note are not what they were, by their content."""
+    if checksum(file_of(folder, note)) != note.crc32:
+        return True
+    return note.rounded is not None and checksum(_rounded_of(folder, note)) != note.rounded[1]
+
+
 def newest(folder: Path, base: str) -> Note | None:
-    """The newest note of this base whose file has the size it should have."""
+    """The newest note of this base whose files have the sizes they should have."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         for path in sorted(folder.glob(f"{base}-*.json"), reverse=True):
             note = _read_note(path, base)
@@ -114,17 +140,39 @@ def load(folder: Path, base: str) -> Loaded | None:
             return None
         path = file_of(folder, note)
         try:
-            if note.size <= _CHECKED_BYTES and checksum(path) != note.crc32:
+            size = note.size + (note.rounded[0] if note.rounded else 0)
+            if size <= _CHECKED_BYTES and damaged(folder, note):
                 return None
             index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+            loaded = Loaded(note, index, *_load_rounded(folder, note, index))
         except FileNotFoundError:
             continue
         except (OSError, RuntimeError):  # FAISS reports all failures as RuntimeError
             if path.exists():
                 return None
             continue
-        return Loaded(note, index) if index.ntotal == note.count else None
+        return loaded if index.ntotal == note.count else None
     return None
+
+
+def _load_rounded(
+    folder: Path, note: Note, index: Any
+) -> tuple[quantized.FirstPass | None, NDArray[np.int64] | None]:
+    faiss = library()
+    if note.rounding is None:
+        return None, None
+    rounded = faiss.read_index(str(_rounded_of(folder, note)), faiss.IO_FLAG_MMAP_IFC)
+    rounding = quantized.Rounding(*note.rounding)
+    first_pass = quantized.FirstPass(rounded, rounding, _stored_rows(index))
+    return first_pass, faiss.vector_to_array(index.id_map)
+
+
+def _stored_rows(index: Any) -> NDArray[np.float16]:
+    """View the float16 values of a flat index, which must outlive the view."""
+    faiss = library()
+    inner = faiss.downcast_index(index.index)
+    codes = faiss.rev_swig_ptr(inner.codes.data(), inner.codes.size())
+    return codes.view("<f2").reshape(-1, index.d)  # type: ignore[no-any-return]
 
 
 def write(folder: Path, **what: Any) -> Note:
@@ -172,6 +220,7 @@ def _write(
         folder.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     extra: dict[str, Any] = {}
+    rounded: tuple[Any, quantized.Rounding] | None = None
     if count <= flat_limit:
         kind = faiss.ScalarQuantizer.QT_fp16
         index: Any = faiss.IndexIDMap(
@@ -179,6 +228,7 @@ def _write(
         )
         for ids, rows in batches():
             index.add_with_ids(rows, ids)
+        rounded = quantized.build(_stored_rows(index)) if index.ntotal else None
     else:
         index, trained_on = _trained(folder, dimension, count, batches, before)
         for ids, rows in batches():
@@ -192,10 +242,10 @@ def _write(
             "recall": recall,
         }
     stem = _stem(base, sequence)
-    path = folder / f"{stem}.faiss"
-    temporary = folder / f"{stem}.faiss.new"
-    faiss.write_index(index, str(temporary))
-    _sync_file(temporary)
+    if rounded is not None:
+        extra["rounding"] = astuple(rounded[1])
+        extra["rounded"] = _write_index(rounded[0], folder / f"{stem}.rounded.faiss")
+    size, crc32 = _write_index(index, folder / f"{stem}.faiss")
     note = Note(
         format=_FORMAT,
         base=base,
@@ -203,11 +253,10 @@ def _write(
         dimension=dimension,
         count=int(index.ntotal),
         last_chunk=last_chunk,
-        size=temporary.stat().st_size,
-        crc32=checksum(temporary),
+        size=size,
+        crc32=crc32,
         **extra,
     )
-    temporary.replace(path)
     temporary_note = folder / f"{stem}.json.new"
     temporary_note.write_text(json.dumps(asdict(note), indent=1), encoding="utf-8")
     _sync_file(temporary_note)
@@ -217,12 +266,23 @@ def _write(
     return note
 
 
+def _write_index(index: Any, path: Path) -> tuple[int, int]:
+    """Write a FAISS file, and return its size and CRC-32."""
+    temporary = path.with_name(path.name + ".new")
+    library().write_index(index, str(temporary))
+    _sync_file(temporary)
+    written = temporary.stat().st_size, checksum(temporary)
+    temporary.replace(path)
+    return written
+
+
 def remove_others(folder: Path, *, keep: Note | None) -> None:
     """Remove all files but those of ``keep``; what somebody has open stays until the next time."""
     kept = _stem(keep.base, keep.sequence) if keep else None
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for path in sorted(folder.iterdir(), reverse=True):  # a note goes before its file
-            if path.name not in (f"{kept}.faiss", f"{kept}.json"):
+        # A note goes before its files.
+        for path in sorted(folder.iterdir(), key=lambda path: path.suffix != ".json"):
+            if path.name not in (f"{kept}.faiss", f"{kept}.rounded.faiss", f"{kept}.json"):
                 with contextlib.suppress(OSError):
                     path.unlink()
 
@@ -247,10 +307,16 @@ def _sync_file(path: Path) -> None:
 
 def _read_note(path: Path, base: str) -> Note | None:
     try:
-        note = Note(**json.loads(path.read_text(encoding="utf-8")))
-        usable = note.format == _FORMAT and note.base == base
-        return note if usable and file_of(path.parent, note).stat().st_size == note.size else None
-    except (OSError, ValueError, TypeError):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        for key in ("rounded", "rounding"):
+            values[key] = values[key] and tuple(values[key])
+        note = Note(**values)
+        folder = path.parent
+        whole = file_of(folder, note).stat().st_size == note.size and (
+            note.rounded is None or _rounded_of(folder, note).stat().st_size == note.rounded[0]
+        )
+        return note if whole and note.format == _FORMAT and note.base == base else None
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
