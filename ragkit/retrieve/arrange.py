@@ -161,4 +161,4 @@ def _boost(place: ChunkPlace, hints: Hints) -> float:
     boost = PAGE_BOOST if place.page is not None and place.page in hints.pages else 0.0
     if hints.years and names_year(hints.years, place.path, place.title or ""):
         boost += YEAR_BOOST
-    return boost
+    return boost + hints.documents.get(place.document_id, 0.0)

@@ -24,6 +24,7 @@ Mode = Literal["hybrid", "dense", "lexical"]
 CANDIDATES = 120  # passages each search is asked for at least; more changed nothing measurable
 _ARRANGED = 100  # passages that are arranged at least, to find enough different pages
 _HINTED_DOCUMENTS = 3  # in whose pages a page number in the question is looked up
+_NAMED = 30  # passages of the documents that the question names
 
 
 @dataclass(slots=True)
@@ -70,6 +71,10 @@ def find(
         EmbeddingError: in dense mode, the model failed; hybrid goes on by words and says so.
     """
     found = Candidates()
+    named: list[int] | None = None
+    if reading.hints.documents and chunks is None:
+        allowed = None if documents is None else set(documents)
+        named = [number for number in reading.hints.documents if not allowed or number in allowed]
     if mode != "lexical":
         try:
             found.vector = _question_vector(embedder(), reading)
@@ -81,6 +86,8 @@ def find(
     if found.vector is not None:
         length = math.hypot(*found.vector.tolist())
         nearest = store.search_dense(found.vector, count, document_ids=documents, chunk_ids=chunks)
+        if named:
+            nearest = [*nearest, *store.search_dense(found.vector, _NAMED, document_ids=named)]
         found.dense = {scored.chunk_id: scored.score * length for scored in nearest}
         found.degraded += _missing_vectors(store)
         lap("dense")
@@ -88,6 +95,9 @@ def find(
         matching = store.search_lexical(
             reading.parts, count, document_ids=documents, chunk_ids=chunks
         )
+        if named:
+            also = store.search_lexical(reading.parts, _NAMED, document_ids=named)
+            matching = [*matching, *also]
         found.lexical = {scored.chunk_id: scored.score for scored in matching}
         lag = store.view_lag().lexical
         if lag:

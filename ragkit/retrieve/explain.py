@@ -69,7 +69,7 @@ def _named(chunk: StoredChunk) -> str:
 def _outcome(passage: Arranged, number: int, k: int, same_as: str | None) -> str:
     reasons = []
     if passage.boost:
-        reasons.append("raised: the question names its page or year")
+        reasons.append("raised: the question names its page, year or document")
     if same_as is not None:
         reasons.append(f"lowered: same text as {same_as}")
     elif passage.repetition:

@@ -1,9 +1,13 @@
-"""What a question says about where to look: page numbers and years. Boosts, never filters."""
+"""What a question says about where to look: page numbers and years. Boosts, never filters.
+
+For documents that it names see :mod:`ragkit.retrieve.naming`.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 _UNITS = (
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
@@ -29,10 +33,14 @@ _YEAR = re.compile(r"(?<![\d.,-])(?:fy\s?|fiscal\s)?((?:19|20)\d\d)(?![\d,%]|\.\
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """Where the question says to look: 1-based pages, and years."""
+    """Where the question says to look: 1-based pages, years, and documents.
+
+    ``documents`` maps the ids of those that it names to what their passages gain.
+    """
 
     pages: frozenset[int] = frozenset()
     years: frozenset[str] = frozenset()
+    documents: Mapping[int, float] = field(default_factory=dict)
 
 
 def find_hints(question: str) -> Hints:

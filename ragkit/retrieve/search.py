@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, SupportsIndex, get_args
 
 from ragkit.errors import ModelError, RerankError, UsageError
@@ -15,6 +16,7 @@ from ragkit.retrieve.diversity import POOL, diversify
 from ragkit.retrieve.expansion import expand
 from ragkit.retrieve.explain import considered
 from ragkit.retrieve.history import check_history
+from ragkit.retrieve.naming import find_named
 from ragkit.retrieve.reading import read, vocabulary_of
 from ragkit.retrieve.rerank import RERANKED, load_reranker
 from ragkit.retrieve.stages import DEFAULT_STAGES, Stages
@@ -86,6 +88,10 @@ def search(
         vocabulary = vocabulary_of(store, None if mode == "lexical" else embedder)
     reading = read(question, history, vocabulary, stages.ask)
     notes, degraded = [*reading.notes], [*reading.degraded]
+    if mode == "hybrid":
+        named = find_named(question, store, date.today())
+        reading = replace(reading, hints=replace(reading.hints, documents=named.boosts))
+        notes += named.notes
     if stages.expand:
         texts, done, failed = expand(
             reading.parts[-1][0] if history else reading.parts[0][0],

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ingest.document import Document
     from ragkit.store.records import (
         Counts,
+        DocumentName,
         Root,
         StoredChunk,
         StoredDocument,
@@ -42,6 +43,11 @@ class DocumentStore(Connections):
         """Return documents without their text, by display path."""
         with self._snapshot() as connection:
             return queries.documents(connection, where)
+
+    def document_names(self) -> list[DocumentName]:
+        """Return what all documents are called, by id."""
+        with self._reading() as connection:
+            return queries.document_names(connection)
 
     def failures(self) -> list[StoredFailure]:
         """Return all files that could not be loaded, by display path."""

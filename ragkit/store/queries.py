@@ -15,6 +15,7 @@ from ragkit.store.paths import from_stored
 from ragkit.store.records import (
     ChunkPlace,
     Counts,
+    DocumentName,
     Root,
     StoredChunk,
     StoredDocument,
@@ -80,6 +81,14 @@ def documents(connection: sqlite3.Connection, where: Where | None) -> list[Store
         allowed = json.dumps(document_ids(connection, where))
         rows = connection.execute(_DOCUMENT + _IDS_AMONG + " ORDER BY path", (allowed,))
     return [_document(row) for row in rows]
+
+
+def document_names(connection: sqlite3.Connection) -> list[DocumentName]:
+    """What all documents are called, by id."""
+    rows = connection.execute(
+        "SELECT id, path, coalesce(title, ''), metadata, mtime_ns FROM documents ORDER BY id"
+    )
+    return [DocumentName(*row) for row in rows]
 
 
 def unusual_paths(connection: sqlite3.Connection) -> dict[tuple[int | None, str], str]:

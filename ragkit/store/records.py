@@ -146,6 +146,17 @@ class ChunkPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentName:
+    """What a document is called, and what may tell its date; ``metadata`` is a JSON object."""
+
+    id: int
+    path: str
+    title: str
+    metadata: str
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """A chunk and its score: cosine from a dense search, BM25 from a lexical one."""
 
