@@ -61,14 +61,14 @@ def needed_data() -> Path:
 
 
 def read_set(name: str, *, small: bool) -> EvalSet:
-    """A retrieval set by its folder's name; only its answerable questions."""
+    """A retrieval set by its folder's name; only its answerable questions that name places."""
     folder = needed_data() / name
     corpus = folder / "corpus"
     if not corpus.is_dir():
         raise SystemExit(f"{str(folder)!r} holds no corpus")
     with (folder / "queries.jsonl").open(encoding="utf-8") as lines:
         queries = [json.loads(line) for line in lines]
-    queries = [query for query in queries if query["answerable"] and not query.get("history")]
+    queries = [query for query in queries if query["answerable"] and query["relevant"]]
     files = sorted(path for path in corpus.rglob("*") if path.is_file())
     if small:
         files, queries = cut_down(corpus, files, queries)

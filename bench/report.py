@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ragkit.evals.compare import SIGNIFICANT, Difference, holm, paired_difference
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 MEGABYTE = 1_000_000
+CHECK = "returned text found again"  # judges the measurement, not a toolkit
 
 
 def circumstances(*, small: bool) -> dict[str, Any]:
@@ -84,12 +87,17 @@ def markdown(results: dict[str, Any]) -> str:
     """The table that people read."""
     names = list(results["toolkits"])
     machine = results["machine"]
-    small = ["A small run: it shows that everything works; it is too little data to compare.", ""]
+    small = []
+    if results["small"]:
+        small += ["A small run: it shows that everything works; too little data to compare.", ""]
     changed = " with uncommitted changes" if results["uncommitted_changes"] else ""
+    if not results.get("finished"):
+        small.append("This run was stopped, or is still going on; it has not measured everything.")
+        small.append("")
     head = [
         f"# Comparison of {results['date'][:10]}",
         "",
-        *(small if results["small"] else []),
+        *small,
         f"Commit {results['commit'][:10] or 'unknown'}{changed}; {machine['cpu']}, "
         f"{machine['cores']} cores, {(machine['memory_bytes'] or 0) / 2**30:.0f} GiB, "
         f"{machine['system']}; load {machine['load_at_start'] or 0:.1f} at the start.",
@@ -100,7 +108,7 @@ def markdown(results: dict[str, Any]) -> str:
         "|---|" + "---:|" * len(names),
         *(f"| {label} | " + " | ".join(cells) + " |" for label, cells in rows(results, names)),
     ]
-    tail = ["", "## Versions", ""]
+    tail = [*chance(results), "", "## Versions", ""]
     for name in names:
         versions = results["toolkits"][name]["versions"] or {}
         tail.append(f"- {name}: " + ", ".join(f"{k} {v}" for k, v in versions.items()))
@@ -119,9 +127,15 @@ def rows(results: dict[str, Any], names: list[str]) -> Iterator[tuple[str, list[
         scored = quality["toolkits"]
         metrics = next(iter(scored.values()))["mean"] if scored else {}
         label = f"{set_name} ({quality['questions']} questions, {quality['files']} files)"
+        asked = quality["asked"]
         for metric in metrics:
-            yield f"{label}: {metric}", best_bold(scored, names, lambda s, m=metric: s["mean"][m])
-        yield from latency_rows(set_name, scored, names)
+            cells = best_bold(scored, asked, lambda s, m=metric: s["mean"][m])
+            yield (
+                f"{label}: {metric}",
+                [dict(zip(asked, cells, strict=True)).get(n, "–") for n in names],
+            )
+        for part, cells in latency_rows(set_name, scored, asked):
+            yield part, [dict(zip(asked, cells, strict=True)).get(n, "–") for n in names]
     for set_name, ingest in results["ingest"].items():
         yield from ingest_rows(set_name, ingest, names)
     if results["latency"]:
@@ -139,6 +153,55 @@ def rows(results: dict[str, Any], names: list[str]) -> Iterator[tuple[str, list[
         if toolkit["prepare_seconds"] is not None
     }
     yield "preparation, once per machine, s", plain(prepared, names, lambda s: f"{s:.1f}")
+
+
+def differences(results: dict[str, Any]) -> list[tuple[str, Difference]]:
+    """Of each metric and each other toolkit: how ragkit differs, question by question.
+
+    Returns:
+        The other toolkit and the difference, its p-value corrected for the number of all of them.
+    """
+    names, found = [], []
+    for label, quality in results["quality"].items():
+        scored = quality["toolkits"]
+        own = scored.get("ragkit")
+        for name, other in scored.items() if own else ():
+            for metric in own["mean"] if name != "ragkit" else ():
+                if metric == CHECK:
+                    continue
+                values = [
+                    (key, other["each"][key][metric], scores[metric])
+                    for key, scores in own["each"].items()
+                ]
+                names.append(name)
+                found.append(paired_difference(f"{label}: {metric}", values))
+    return list(zip(names, holm(found), strict=True))
+
+
+def chance(results: dict[str, Any]) -> list[str]:
+    """Whether ragkit's lead, or lag, could be chance."""
+    found = differences(results)
+    if not found:
+        return []
+    lines = [
+        "",
+        "## Is it chance?",
+        "",
+        "ragkit's mean less the other's, on the same questions, with the 95% bootstrap interval; p "
+        "of a paired permutation test, corrected by Holm's method for all rows; "
+        f"* below {SIGNIFICANT}.",
+        "",
+        "| measure | against | difference | 95% interval | p | better / same / worse |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for name, d in found:
+        same = d.questions - d.better - d.worse
+        star = " *" if d.p < SIGNIFICANT else ""
+        lines.append(
+            f"| {d.measure} | {name} | {d.second - d.first:+.3f} | {d.low:+.3f} to {d.high:+.3f} "
+            f"| {d.p:.4f}{star} | {d.better} / {same} / {d.worse} |"
+        )
+    return lines
 
 
 def ingest_rows(

@@ -3,6 +3,7 @@
 from ragkit.evals.places import (
     SourceText,
     distinct_page_hit,
+    document_recall,
     found_again,
     gold_share,
     ndcg,
@@ -13,6 +14,7 @@ from ragkit.evals.places import (
 __all__ = [
     "SourceText",
     "distinct_page_hit",
+    "document_recall",
     "found_again",
     "gold_share",
     "ndcg",

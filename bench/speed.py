@@ -27,7 +27,7 @@ def reports(bench: Bench, data: EvalSet, repeats: int) -> None:
     data.copy_to(folder)
     indexes = bench.ingest(data, folder, repeats)
     if data.queries:
-        quality.ask(bench, data, indexes, quality.score_pages)
+        quality.ask(bench, data, indexes, quality.View(quality.score_pages))
     found = bench.results["ingest"][data.name]
     if RAGKIT in bench.toolkits:
         watched = bench.call(
@@ -98,8 +98,11 @@ def passages(bench: Bench, data: EvalSet) -> None:
     """Latency of questions among as many passages as there are files, each one passage long."""
     indexes = bench.ingest(data, data.root)
     measured: dict[str, dict[str, float]] = {}
+    view = quality.View(quality.score_documents)
+    questions = [view.asked(query) for query in data.queries]
     for toolkit in bench.in_turn():
-        found = toolkit.name in indexes and bench.search(data, toolkit, indexes[toolkit.name])
+        index = indexes.get(toolkit.name)
+        found = index and bench.search(data.name, questions, toolkit, index)
         if found:
             measured[toolkit.name] = quality.latency(found[0].answer["milliseconds"])
     bench.results["latency"] = {

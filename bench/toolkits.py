@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,24 @@ RIVALS = Path(__file__).resolve().parent / "rivals"
 
 @dataclass(frozen=True, slots=True)
 class Toolkit:
-    """A toolkit under test. ``incremental``: a second ingest reads only what changed."""
+    """A toolkit under test.
+
+    Attributes:
+        name: What it is called in commands and tables.
+        script: How it is called, a file of ``rivals/``.
+        own_environment: Whether it runs in the environment of the other toolkits.
+        incremental: Whether a second ingest reads only what changed.
+        history: Whether its search takes earlier turns without a language model.
+    """
 
     name: str
     script: str
     own_environment: bool = True
     incremental: bool = False
+    history: bool = False
 
 
-RAGKIT = Toolkit("ragkit", "use_ragkit.py", own_environment=False, incremental=True)
+RAGKIT = Toolkit("ragkit", "use_ragkit.py", own_environment=False, incremental=True, history=True)
 TOOLKITS = (
     RAGKIT,
     Toolkit("langchain", "use_langchain.py"),
@@ -122,18 +131,16 @@ class Bench:
         return indexes
 
     def search(
-        self, data: EvalSet, toolkit: Toolkit, index: Path
+        self, label: str, questions: Sequence[Mapping[str, Any]], toolkit: Toolkit, index: Path
     ) -> tuple[process.Outcome, dict[str, list[dict[str, Any]]]] | None:
-        """Ask all questions of a set; returns the outcome and the hits of each question."""
-        queries = self.scratch / data.name / "queries.jsonl"
+        """Ask questions; returns the outcome and the hits of each by its id."""
+        folder = self.scratch / "searches" / label
+        folder.mkdir(parents=True, exist_ok=True)
+        queries = folder / "queries.jsonl"
         queries.write_text(
-            "".join(
-                json.dumps({"id": query["id"], "question": query["question"]}) + "\n"
-                for query in data.queries
-            ),
-            encoding="utf-8",
+            "".join(json.dumps(question) + "\n" for question in questions), encoding="utf-8"
         )
-        out = self.scratch / data.name / f"{toolkit.name}.jsonl"
+        out = folder / f"{toolkit.name}.jsonl"
         outcome = self.call(toolkit, "search", index, queries, out)
         if outcome is None:
             return None

@@ -1,13 +1,13 @@
 """The measurements of bench/ on cases worked out by hand."""
 
-import importlib.util
+import argparse
+import importlib
 import json
 import math
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -16,20 +16,15 @@ BENCH = REPOSITORY / "bench"
 SAMPLE_DOCS = REPOSITORY / "sample_docs"
 
 
-def load_script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"bench_{name}", BENCH / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+sys.path.append(str(BENCH))  # its scripts name one another without a package
 
-
-scoring = load_script("scoring")
-process = load_script("process")
-eval_sets = load_script("eval_sets")
-report = load_script("report")
+scoring = importlib.import_module("scoring")
+process = importlib.import_module("process")
+eval_sets = importlib.import_module("eval_sets")
+report = importlib.import_module("report")
+toolkits = importlib.import_module("toolkits")
+quality = importlib.import_module("quality")
+run_script = importlib.import_module("run")
 
 
 def hit(path: str = "a", page: int | None = 1, text: str = "", start: int | None = None) -> dict:
@@ -216,3 +211,148 @@ def test_the_table_tells_failed_from_not_asked() -> None:
     assert rows["many: passages"] == ["10", "–", "–"]
     assert rows["`ragkit --help`, whole process, s"] == ["0.10", "–", "–"]
     assert "bad ingest: exit code 1" in table
+
+
+def test_document_recall_counts_documents_once() -> None:
+    gold = [{"path": "x"}, {"path": "x"}, {"path": "y"}]
+    hits = [hit("x"), hit("z"), hit("x"), hit("y")]
+    assert scoring.document_recall(hits, gold, 3) == 0.5
+    assert scoring.document_recall(hits, gold, 4) == 1.0
+
+
+def test_toolkits_are_never_given_gold_fields() -> None:
+    query = {
+        "id": "1",
+        "question": "q",
+        "history": [{"role": "user", "content": "h"}],
+        "rewrite": "gold",
+        "answer": "gold",
+        "scope": "a.pdf",
+        "relevant": [{"path": "a.pdf", "page": 1}],
+    }
+    for views in quality.SETS.values():
+        for view in views:
+            given = view.asked(query)
+            assert given.keys() <= {"id", "question", "scope", "history"}
+            assert ("scope" in given, "history" in given) == (view.scope, view.history)
+
+
+def scored(each: dict[str, float]) -> dict[str, object]:
+    mean = sum(each.values()) / len(each)
+    return {
+        "mean": {"nDCG@10": mean},
+        "each": {name: {"nDCG@10": value} for name, value in each.items()},
+        "p50_ms": 1.0,
+        "p95_ms": 2.0,
+        "peak_bytes": None,
+    }
+
+
+def results_of(quality_found: dict[str, object]) -> dict[str, object]:
+    names = ("ragkit", "other", "bad")
+    return {
+        **report.circumstances(small=False),
+        "toolkits": {name: {"versions": {}, "prepare_seconds": 0.0} for name in names},
+        "sets": [],
+        "quality": quality_found,
+        "ingest": {},
+        "latency": {},
+        "starts": {},
+        "failures": [],
+    }
+
+
+def test_a_lead_is_tested_question_by_question() -> None:
+    own = {str(i): 0.5 + (i % 3) / 10 for i in range(40)}
+    worse = {name: value - 0.2 for name, value in own.items()}
+    found = results_of(
+        {
+            "led": {
+                "questions": 40,
+                "files": 1,
+                "asked": ["ragkit", "other", "bad"],
+                "toolkits": {"ragkit": scored(own), "other": scored(worse)},
+            },
+            "level": {
+                "questions": 40,
+                "files": 1,
+                "asked": ["ragkit", "other"],
+                "toolkits": {"ragkit": scored(own), "other": scored(own)},
+            },
+            "alone": {
+                "questions": 40,
+                "files": 1,
+                "asked": ["ragkit"],
+                "toolkits": {"ragkit": scored(own)},
+            },
+        }
+    )
+    led, level = report.differences(found)
+    assert led[0] == level[0] == "other"
+    assert led[1].second - led[1].first == pytest.approx(0.2)
+    assert led[1].p < 0.01
+    assert (led[1].better, led[1].worse) == (40, 0)
+    assert level[1].p == 1.0
+    table = report.markdown(found)
+    assert "| led: nDCG@10 | other | +0.200 |" in table
+    assert "was stopped" in table
+    rows = [line for line in table.splitlines() if "nDCG@10 |" in line and "questions" in line]
+    assert rows[0].endswith("| failed |")
+    assert rows[1].endswith("| – |")
+    assert rows[2].endswith("| – | – |")
+
+
+def test_a_run_that_was_stopped_goes_on_only_with_the_same_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = tmp_path / "stopped.json"
+    options = argparse.Namespace(resume=stopped, small=False, toolkits=["ragkit", "other", "bad"])
+    stopped.write_text(json.dumps({**results_of({}), "sets": ["chunking"]}), encoding="utf-8")
+    resumed = run_script.resumed(options)
+    assert resumed["sets"] == ["chunking"]
+    assert len(resumed["resumed"]) == 1
+    monkeypatch.setattr(report, "git", lambda *_: "another")
+    with pytest.raises(SystemExit, match="commit"):
+        run_script.resumed(options)
+
+
+def test_a_toolkit_that_fails_loses_only_its_own_figures(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "a.md").write_text("The lock turns left.", encoding="utf-8")
+    data = eval_sets.EvalSet(
+        "cranfield",
+        corpus,
+        (corpus / "a.md",),
+        ({"id": "1", "question": "Which way?", "relevant": [{"path": "a.md"}]},),
+    )
+    found = tmp_path / "found.py"
+    found.write_text(
+        "import json, sys\n"
+        "if sys.argv[1] == 'search':\n"
+        "    hit = {'path': 'a.md', 'page': None, 'text': 'left', 'start': None, 'end': None}\n"
+        "    with open(sys.argv[4], 'w') as out:\n"
+        "        out.write(json.dumps({'id': '1', 'hits': [hit]}) + '\\n')\n"
+        "print(json.dumps({'passages': 1, 'milliseconds': [1.0]}))\n",
+        encoding="utf-8",
+    )
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise SystemExit('no such model')", encoding="utf-8")
+    bench = toolkits.Bench(
+        toolkits=(
+            toolkits.Toolkit("good", str(found), own_environment=False),
+            toolkits.Toolkit("bad", str(broken), own_environment=False),
+        ),
+        rivals_python=Path(sys.executable),
+        scratch=tmp_path / "scratch",
+        timeout=30,
+        results={"quality": {}, "ingest": {}, "failures": []},
+    )
+    quality.measure(bench, data)
+    outcome = bench.results["quality"]["cranfield"]
+    assert sorted(outcome["asked"]) == ["bad", "good"]
+    assert list(outcome["toolkits"]) == ["good"]
+    assert outcome["toolkits"]["good"]["mean"] == {"nDCG@10": 1.0}
+    [failure] = bench.results["failures"]
+    assert (failure["toolkit"], failure["command"]) == ("bad", "ingest")
+    assert "no such model" in failure["error"]

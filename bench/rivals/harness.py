@@ -43,7 +43,16 @@ class Passage:
     end: int | None = None
 
 
-Search = Callable[[str, int], list[Passage]]
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question; ``scope``: the one file to search in; ``history``: the turns before it."""
+
+    question: str
+    scope: str | None = None
+    history: tuple[dict[str, str], ...] = ()
+
+
+Search = Callable[[Query, int], list[Passage]]
 
 
 class Toolkit(Protocol):
@@ -166,22 +175,25 @@ def timed_search(toolkit: Toolkit, options: argparse.Namespace) -> dict[str, obj
     load(toolkit)
     search = toolkit.open(options.workdir)
     lines = options.queries.read_text(encoding="utf-8").splitlines()
-    queries = [json.loads(line) for line in lines]
+    queries: list[tuple[str, Query]] = []
+    for entry in map(json.loads, lines):
+        history = tuple(entry.get("history") or ())
+        queries.append((entry["id"], Query(entry["question"], entry.get("scope"), history)))
     for number in range(WARM_UPS):
-        search(f"What is said about the number {number}?", options.timed_k)
+        search(Query(f"What is said about the number {number}?"), options.timed_k)
     milliseconds = []
-    for query in queries:
+    for _, query in queries:
         begin = time.perf_counter()
-        search(query["question"], options.timed_k)
+        search(query, options.timed_k)
         milliseconds.append((time.perf_counter() - begin) * 1000)
     with options.out.open("w", encoding="utf-8") as out:
-        for query in queries:
-            hits = [asdict(hit) for hit in search(query["question"], options.k)]
-            out.write(json.dumps({"id": query["id"], "hits": hits}, ensure_ascii=False) + "\n")
+        for name, query in queries:
+            hits = [asdict(hit) for hit in search(query, options.k)]
+            out.write(json.dumps({"id": name, "hits": hits}, ensure_ascii=False) + "\n")
     return {"questions": len(queries), "milliseconds": milliseconds}
 
 
 def search_once(toolkit: Toolkit, workdir: Path, question: str) -> dict[str, int]:
     """One search, in a process that does nothing else."""
     load(toolkit)
-    return {"hits": len(toolkit.open(workdir)(question, 10))}
+    return {"hits": len(toolkit.open(workdir)(Query(question), 10))}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness import TEXT_SUFFIXES, Passage, Search, files_of, model_folder, relative, run
+from harness import TEXT_SUFFIXES, Passage, Query, Search, files_of, model_folder, relative, run
 
 os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
 
@@ -77,9 +77,14 @@ class Haystack:
         embedder.warm_up()
         retriever = InMemoryEmbeddingRetriever(document_store=store)
 
-        def search(question: str, k: int) -> list[Passage]:
-            vector = embedder.run(text=question)["embedding"]
-            found = retriever.run(query_embedding=vector, top_k=k)["documents"]
+        def search(query: Query, k: int) -> list[Passage]:
+            vector = embedder.run(text=query.question)["embedding"]
+            filters = query.scope and {
+                "field": "meta.relative",
+                "operator": "==",
+                "value": query.scope,
+            }
+            found = retriever.run(query_embedding=vector, top_k=k, filters=filters)["documents"]
             return [
                 Passage(
                     path=document.meta["relative"],

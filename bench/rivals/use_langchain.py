@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import TEXT_SUFFIXES, Passage, Search, files_of, model_folder, relative, run
+from harness import TEXT_SUFFIXES, Passage, Query, Search, files_of, model_folder, relative, run
 
 
 class LangChain:
@@ -71,14 +71,19 @@ class LangChain:
             str(workdir), self._embeddings(), allow_dangerous_deserialization=True
         )
 
-        def search(question: str, k: int) -> list[Passage]:
+        def search(query: Query, k: int) -> list[Passage]:
+            # Filters apply to the nearest fetch_k (20 by default); here to all passages.
+            filters = query.scope and {"relative": query.scope}
+            found = store.similarity_search(
+                query.question, k=k, filter=filters or None, fetch_k=store.index.ntotal
+            )
             return [
                 Passage(
                     path=document.metadata["relative"],
                     page=document.metadata["page"] + 1 if "page" in document.metadata else None,
                     text=document.page_content,
                 )
-                for document in store.similarity_search(question, k=k)
+                for document in found
             ]
 
         return search

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import Passage, Search, model_folder, relative, run
+from harness import Passage, Query, Search, model_folder, relative, run
 
 
 class LlamaIndex:
@@ -48,6 +48,7 @@ class LlamaIndex:
     def open(self, workdir: Path) -> Search:
         """Load the persisted index."""
         from llama_index.core import StorageContext, load_index_from_storage
+        from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 
         folder = Path((workdir / "folder.txt").read_text(encoding="utf-8"))
         storage = StorageContext.from_defaults(persist_dir=str(workdir))
@@ -68,8 +69,12 @@ class LlamaIndex:
                     labels[path].setdefault(label, number)
             return labels[path].get(metadata["page_label"])
 
-        def search(question: str, k: int) -> list[Passage]:
-            nodes = index.as_retriever(similarity_top_k=k).retrieve(question)
+        def search(query: Query, k: int) -> list[Passage]:
+            filters = query.scope and MetadataFilters(
+                filters=[MetadataFilter(key="file_path", value=str(folder / query.scope))]
+            )
+            retriever = index.as_retriever(similarity_top_k=k, filters=filters or None)
+            nodes = retriever.retrieve(query.question)
             return [
                 Passage(
                     path=relative(node.metadata["file_path"], folder),

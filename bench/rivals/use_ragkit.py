@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness import Passage, Search, run
+from harness import Passage, Query, Search, run
 
 POLL_SECONDS = 0.1
 COMMON_WORDS = "one first new time year page see use"
@@ -87,8 +87,9 @@ class Ragkit:
 
         kb = KnowledgeBase(workdir / "kb", create=False)
 
-        def search(question: str, k: int) -> list[Passage]:
-            result = kb.retrieve(question, k=k)
+        def search(query: Query, k: int) -> list[Passage]:
+            where = query.scope and {"path": query.scope}
+            result = kb.retrieve(query.question, k=k, where=where or None, history=query.history)
             # A stage that fell out would make the search look faster than it is.
             if result.degraded:
                 raise SystemExit(f"the search was degraded: {result.degraded}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness import TEXT_SUFFIXES, Passage, Search, files_of, model_folder, relative, run
+from harness import TEXT_SUFFIXES, Passage, Query, Search, files_of, model_folder, relative, run
 
 
 class Txtai:
@@ -46,7 +46,10 @@ class Txtai:
                     texts.append(paragraph)
                     places.append((relative(path, folder), page))
         embeddings = Embeddings(path=model_folder(), content=True, hybrid=True)
-        embeddings.index(enumerate(texts))
+        embeddings.index(
+            (number, {"text": text, "path": places[number][0]}, None)
+            for number, text in enumerate(texts)
+        )
         embeddings.save(str(workdir / "index"))
         (workdir / "places.json").write_text(json.dumps(places), encoding="utf-8")
         return len(texts)
@@ -59,11 +62,19 @@ class Txtai:
         embeddings.load(str(workdir / "index"))
         places = json.loads((workdir / "places.json").read_text(encoding="utf-8"))
 
-        def search(question: str, k: int) -> list[Passage]:
-            return [
-                Passage(*places[int(found["id"])], text=found["text"])
-                for found in embeddings.search(question, k)
-            ]
+        # Conditions apply to as many candidates as similar() is told to find: all of them.
+        within = (
+            f"select id, text, score from txtai where similar(:question, {len(places)}) "
+            "and path = :path"
+        )
+
+        def search(query: Query, k: int) -> list[Passage]:
+            if query.scope is None:
+                rows = embeddings.search(query.question, k)
+            else:
+                parameters = {"question": query.question, "path": query.scope}
+                rows = embeddings.search(within, k, parameters=parameters)
+            return [Passage(*places[int(row["id"])], text=row["text"]) for row in rows]
 
         return search
 

@@ -66,15 +66,11 @@ def compare(first: Evaluation, second: Evaluation, *, names: tuple[str, str]) ->
     and the p-value that follows from it.
     """
     pairs = _pairs(first, second)
-    differences = [_difference(measure, values) for measure, values in _values(pairs).items()]
+    differences = [paired_difference(measure, values) for measure, values in _values(pairs).items()]
     separation = _auroc_difference(pairs)
     if separation is not None:
         differences.append(separation)
-    corrected = _holm([difference.p for difference in differences])
-    tested = tuple(
-        _with_p(difference, p) for difference, p in zip(differences, corrected, strict=True)
-    )
-    return Comparison(names, tested, _changed(pairs))
+    return Comparison(names, holm(differences), _changed(pairs))
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
@@ -136,7 +132,16 @@ def _values(
     return found
 
 
-def _difference(measure: str, values: Sequence[tuple[str, float, float]]) -> Difference:
+def paired_difference(measure: str, values: Sequence[tuple[str, float, float]]) -> Difference:
+    """Test whether a measure differs, by random swaps of each question's two values.
+
+    Args:
+        measure: Its name.
+        values: For each question its id and both values; at least one.
+
+    Returns:
+        The difference, its ``p`` not yet corrected for other measures: see :func:`holm`.
+    """
     import numpy as np
     from scipy import stats
 
@@ -217,21 +222,20 @@ def _auroc_difference(pairs: Sequence[tuple[Outcome, Outcome]]) -> Difference | 
     return Difference("AUROC", len(judged), *whole, low, high, p, 0, 0)
 
 
-def _holm(values: Sequence[float]) -> list[float]:
-    """Holm (1979): the smallest of m p-values times m, the next times m-1, never falling."""
-    order = sorted(range(len(values)), key=values.__getitem__)
-    corrected = [1.0] * len(values)
-    least = 0.0
-    for rank, i in enumerate(order):
-        least = max(least, min(1.0, (len(values) - rank) * values[i]))
-        corrected[i] = least
-    return corrected
+def holm(differences: Sequence[Difference]) -> tuple[Difference, ...]:
+    """Correct p-values for their number by Holm's method (1979).
 
-
-def _with_p(difference: Difference, p: float) -> Difference:
+    The smallest of m is taken times m, the next times m - 1, and none is below the one before.
+    """
     from dataclasses import replace
 
-    return replace(difference, p=p)
+    order = sorted(range(len(differences)), key=lambda i: differences[i].p)
+    corrected = list(differences)
+    least = 0.0
+    for rank, i in enumerate(order):
+        least = max(least, min(1.0, (len(differences) - rank) * differences[i].p))
+        corrected[i] = replace(differences[i], p=least)
+    return tuple(corrected)
 
 
 def _changed(

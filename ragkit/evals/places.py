@@ -37,6 +37,12 @@ def ndcg(hits: Sequence[Hit], relevant: Sequence[Place], k: int) -> float:
     return got / best if best else 0.0
 
 
+def document_recall(hits: Sequence[Hit], relevant: Sequence[Place], k: int) -> float:
+    """Share of the gold documents of which one of the first ``k`` passages comes."""
+    gold = {place["path"] for place in relevant}
+    return len(gold & {hit["path"] for hit in hits[:k]}) / len(gold) if gold else 0.0
+
+
 class SourceText:
     """A file's text in which passages are found again, white space aside."""
 
