@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 WIDTH = 460
-HEIGHT = 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 30, 40
+HEIGHT = 280
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 50, 40
+_CHARACTER = 6  # about the width of one in the legend, pixels
 COLOURS = ("#2563a6", "#d9822b", "#4c9a5b", "#8e5ea2")
 
 
@@ -46,7 +47,7 @@ def line_plot(
                 f"<title>{escape(name)}: {y:.3f}</title></circle>"
                 for x, y in points
             ]
-        parts.append(_legend(number, name, colour))
+    parts += _legend(series)
     return _svg(parts)
 
 
@@ -57,6 +58,7 @@ def histogram(
     bins: int = 20,
     x_label: str,
     marker: float | None = None,
+    x_names: Sequence[str] = (),
 ) -> str:
     """Draw how values from 0 to 1 are spread, one colour a group, as shares of each group.
 
@@ -65,7 +67,8 @@ def histogram(
         groups: For each group its name and its values.
         bins: Number of bars for each group.
         x_label: What the values are.
-        marker: A value to mark, such as a threshold.
+        marker: A threshold to mark.
+        x_names: Names of evenly spaced places on the x-axis; default: numbers from 0 to 1.
     """
     shares = {}
     for name, values in groups.items():
@@ -74,9 +77,10 @@ def histogram(
             counts[min(bins - 1, max(0, int(value * bins)))] += 1
         shares[name] = [count / max(1, len(values)) for count in counts]
     top = max((share for row in shares.values() for share in row), default=0.0) or 1.0
-    parts = _frame(title, x_label, f"share of questions (top: {top:.0%})", ())
+    heights = [f"{i / 4 * top:.0%}" for i in range(5)]
+    parts = _frame(title, x_label, "share of questions", x_names, heights)
     width = 1 / bins / max(1, len(shares))
-    for number, (name, row) in enumerate(shares.items()):
+    for number, row in enumerate(shares.values()):
         colour = COLOURS[number % len(COLOURS)]
         for i, share in enumerate(row):
             left = i / bins + number * width
@@ -85,13 +89,14 @@ def histogram(
                 f'width="{(_x(left + width) - _x(left)):.1f}" '
                 f'height="{(_y(0) - _y(share / top)):.1f}" fill="{colour}" fill-opacity="0.8"/>'
             )
-        parts.append(_legend(number, f"{name} ({len(groups[name])})", colour))
     if marker is not None:
         parts.append(
             f'<line x1="{_x(marker):.1f}" y1="{_y(0):.1f}" x2="{_x(marker):.1f}" '
             f'y2="{_y(1):.1f}" stroke="#444" stroke-dasharray="3 3"><title>threshold '
             f"{marker:.2f}</title></line>"
+            f'<text x="{_x(marker) + 4:.1f}" y="{_y(1) + 10:.1f}" fill="#444">threshold</text>'
         )
+    parts += _legend([f"{name} ({len(values)})" for name, values in groups.items()])
     return _svg(parts)
 
 
@@ -141,14 +146,20 @@ def _y(value: float) -> float:
     return HEIGHT - _BOTTOM - value * (HEIGHT - _TOP - _BOTTOM)
 
 
-def _frame(title: str, x_label: str, y_label: str, x_names: Sequence[str]) -> list[str]:
+def _frame(
+    title: str,
+    x_label: str,
+    y_label: str,
+    x_names: Sequence[str],
+    y_names: Sequence[str] = ("0", "0.25", "0.5", "0.75", "1"),
+) -> list[str]:
     names = list(x_names) or ["0", "0.25", "0.5", "0.75", "1"]
     parts = [f'<text x="{_LEFT}" y="16" font-weight="600">{escape(title)}</text>']
     for i in range(5):
         y = _y(i / 4)
         parts.append(
             f'<line x1="{_x(0):.1f}" y1="{y:.1f}" x2="{_x(1):.1f}" y2="{y:.1f}" stroke="#e5e5e5"/>'
-            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="#666">{i / 4:g}</text>'
+            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="#666">{y_names[i]}</text>'
         )
     for i, name in enumerate(names):
         x = _x(i / max(1, len(names) - 1))
@@ -166,12 +177,16 @@ def _frame(title: str, x_label: str, y_label: str, x_names: Sequence[str]) -> li
     return parts
 
 
-def _legend(number: int, name: str, colour: str) -> str:
-    y = HEIGHT - _BOTTOM - 12 - 15 * number
-    return (
-        f'<rect x="{WIDTH - 190}" y="{y - 8}" width="10" height="10" fill="{colour}"/>'
-        f'<text x="{WIDTH - 175}" y="{y + 1}" fill="#333">{escape(name)}</text>'
-    )
+def _legend(names: Iterable[str]) -> list[str]:
+    """Names with their colours in a row above the drawing."""
+    parts, x = [], _LEFT
+    for number, name in enumerate(names):
+        parts.append(
+            f'<rect x="{x}" y="27" width="10" height="10" fill="{COLOURS[number % len(COLOURS)]}"/>'
+            f'<text x="{x + 15}" y="36" fill="#333">{escape(name)}</text>'
+        )
+        x += 15 + _CHARACTER * len(name) + 16
+    return parts
 
 
 def _svg(parts: Sequence[str], *, width: int = WIDTH, height: int = HEIGHT) -> str:

@@ -80,7 +80,8 @@ def tables(summary: Summary) -> Iterator[Table]:
             "What was found",
             summary.retrieval,
             f"Judged by what the golden set names: {judged}. Recall, MRR and nDCG count each such "
-            "unit once. All but the number of questions are from 0 to 1.",
+            "unit once; page hits are of the questions that name pages, gold shares of those that "
+            "name passages. All but the number of questions are from 0 to 1.",
         )
     if summary.follow_ups:
         yield _measures_table("Follow-up questions", summary.follow_ups, "")
@@ -350,7 +351,8 @@ def _plots(evaluation: Evaluation, summary: Summary, threshold: float) -> Iterat
         yield histogram(
             "Time",
             {"questions": [time / longest for time in times]},
-            x_label=f"share of the longest, {longest:,.0f} ms",
+            x_label="milliseconds",
+            x_names=[f"{longest * i / 4:,.0f}" for i in range(5)],
         )
 
 
