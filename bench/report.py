@@ -161,17 +161,19 @@ def differences(results: dict[str, Any]) -> list[tuple[str, Difference]]:
     Returns:
         The other toolkit and the difference, its p-value corrected for the number of all of them.
     """
-    names, found = [], []
+    names: list[str] = []
+    found: list[Difference] = []
     for label, quality in results["quality"].items():
         scored = quality["toolkits"]
-        own = scored.get("ragkit")
-        for name, other in scored.items() if own else ():
-            for metric in own["mean"] if name != "ragkit" else ():
-                if metric == CHECK:
-                    continue
+        if "ragkit" not in scored:
+            continue
+        own = scored["ragkit"]
+        others = [name for name in results["toolkits"] if name in scored and name != "ragkit"]
+        for metric in own["mean"]:
+            for name in others if metric != CHECK else ():
+                each = scored[name]["each"]
                 values = [
-                    (key, other["each"][key][metric], scores[metric])
-                    for key, scores in own["each"].items()
+                    (key, each[key][metric], mine[metric]) for key, mine in own["each"].items()
                 ]
                 names.append(name)
                 found.append(paired_difference(f"{label}: {metric}", values))
