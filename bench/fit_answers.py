@@ -1,7 +1,8 @@
 """Fit how sentences are weighed as answers, and when to refuse; cross-validated by set.
 
-    python bench/fit_answers.py                        # sample_docs and the two bases of fitting/
+    python bench/fit_answers.py                        # sample_docs and the bases of fitting/
     python bench/fit_answers.py --more NAME FOLDER QUERIES.jsonl
+    python bench/fit_answers.py --check NAME FOLDER QUERIES.jsonl    # measured, never fitted to
 
 Prints the weights for ``ragkit/answer/ranking.py`` and ``ragkit/answer/abstain.py``, and what each
 set scores with weights fitted on the others. The features are those of the answerer itself, so
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
@@ -35,6 +35,8 @@ from ragkit.answer.signals import signals_of
 from ragkit.answering import ANSWER_HITS
 from ragkit.evals.answers import answer_scores
 from ragkit.evals.golden import GoldenQuestion, read_golden
+from ragkit.retrieve.filters import parse_where
+from ragkit.retrieve.presence import Presence
 
 if TYPE_CHECKING:
     from ragkit.results import SearchResult
@@ -45,8 +47,10 @@ SETS = (
     ("sample_docs", REPOSITORY / "sample_docs", REPOSITORY / "tests/data/sample_docs_golden.jsonl"),
     ("brightwater", FITTING / "brightwater/docs", FITTING / "brightwater/queries.jsonl"),
     ("nordlicht", FITTING / "nordlicht/docs", FITTING / "nordlicht/queries.jsonl"),
+    ("longreports", FITTING / "longreports/docs", FITTING / "longreports/queries.jsonl"),
 )
 NAMES = tuple(ranking.WEIGHTS)
+UNFOUND = -100.0  # log-odds of an answer where no passage was found
 Matrix = NDArray[np.float64]
 
 
@@ -61,7 +65,7 @@ class Asked:
     question: GoldenQuestion
     candidates: Matrix
     right: NDArray[np.bool_]
-    signals: dict[str, float]
+    signals: Mapping[str, float]
     contained: float
     said: bool
     sentences: int
@@ -71,6 +75,7 @@ def ask(kb: KnowledgeBase, question: GoldenQuestion) -> Asked | None:
     """Search, cut and rank as the answerer does."""
     history = [dict(turn) for turn in question.history]
     where = {"path": question.scope} if question.scope else None
+    presence = Presence(kb._store(), kb._embedder, parse_where(where))
 
     def retrieve(
         text: str, k: int = ANSWER_HITS, history: Sequence[Mapping[str, str]] = history
@@ -79,7 +84,14 @@ def ask(kb: KnowledgeBase, question: GoldenQuestion) -> Asked | None:
 
     found = find(question.question, "single", retrieve, history)
     candidates = candidates_of(found.hits, kb._document_of)
-    parts = rank_groups(found.parts, found, candidates, embedder=kb._embedder, calibration=BUILT_IN)
+    parts = rank_groups(
+        found.parts,
+        found,
+        candidates,
+        embedder=kb._embedder,
+        calibration=BUILT_IN,
+        presence=presence,
+    )
     if parts:
         ranked, hits = parts[0].ranking, [found.hits[i] for i in parts[0].group.hits]
     else:
@@ -99,9 +111,11 @@ def ask(kb: KnowledgeBase, question: GoldenQuestion) -> Asked | None:
         question,
         np.array([[entry.signals.get(name, 0.0) for name in NAMES] for entry in ranked.scored]),
         np.array([answered and holds(e.candidate.shown) == 1.0 for e in ranked.scored]),
-        signals_of(hits, ranked),
+        signals_of(hits, ranked, presence).values,
         holds(taken.text) if answered else 0.0,
-        (best_verdict(parts) if parts else abstain.judge(hits, ranked)).answerable,
+        (
+            best_verdict(parts) if parts else abstain.judge(hits, ranked, presence=presence)
+        ).answerable,
         len(taken.citations),
     )
 
@@ -145,24 +159,35 @@ class Logistic:
 
 
 def fit_abstention(groups: Sequence[Sequence[Asked]], strength: float) -> Logistic:
-    """Regularised logistic regression in which each set and each kind weighs the same."""
+    """Regularised logistic regression in which each set and each kind weighs the same.
+
+    What speaks against an answer may not speak for one, nor the other way round: with few questions
+    that it is true of, chance would decide that.
+    """
     asked = [a for group in groups for a in group]
     names = list(asked[0].signals)
-    kinds = _kinds(asked)
+    kinds = np.where(_kinds(asked), 1.0, -1.0)
     weights = np.concatenate(
         [
             np.where(_kinds(group), 0.5 / _kinds(group).sum(), 0.5 / (~_kinds(group)).sum())
             for group in groups
         ]
     )
+    weights *= strength * len(asked) / weights.sum()
     scaler = StandardScaler().fit(_signals(asked, names))
-    model = LogisticRegression(C=strength).fit(
-        scaler.transform(_signals(asked, names)),
-        kinds,
-        sample_weight=weights * len(asked) / weights.sum(),
-    )
-    scaled = model.coef_[0] / scaler.scale_
-    return Logistic(names, scaled, float(model.intercept_[0] - scaled @ scaler.mean_))
+    scaled = scaler.transform(_signals(asked, names))
+
+    def loss(model: Matrix) -> tuple[float, Matrix]:
+        margins = kinds * (scaled @ model[1:] + model[0])
+        pull = -weights * kinds / (1.0 + np.exp(margins))
+        total = weights @ np.logaddexp(0.0, -margins) + 0.5 * model[1:] @ model[1:]
+        return float(total), np.concatenate([[pull.sum()], scaled.T @ pull + model[1:]])
+
+    signs = [(None, 0.0) if abstain.WEIGHTS[name] < 0 else (0.0, None) for name in names]
+    bounds = [(None, None), *signs]
+    model = minimize(loss, np.zeros(len(bounds)), jac=True, bounds=bounds, method="L-BFGS-B").x
+    unscaled = model[1:] / scaler.scale_
+    return Logistic(names, unscaled, float(model[0] - unscaled @ scaler.mean_))
 
 
 def best_threshold(confidence: Matrix, kinds: NDArray[np.bool_], weight: float) -> float:
@@ -189,68 +214,98 @@ def main() -> None:
     parser.add_argument(
         "--more", nargs=3, action="append", default=[], metavar=("NAME", "FOLDER", "QUERIES")
     )
+    parser.add_argument(
+        "--check", nargs=3, action="append", default=[], metavar=("NAME", "FOLDER", "QUERIES")
+    )
     parser.add_argument("--strength", type=float, default=0.03, help="inverse regularisation")
     parser.add_argument("--kbs", type=Path, help="keep the bases here and use them again")
     options = parser.parse_args()
+    data: dict[str, list[Asked]] = {}
+    unfound: dict[str, list[bool]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        data: dict[str, list[Asked]] = {}
-        for name, folder, queries in (*SETS, *options.more):
+        for name, folder, queries in (*SETS, *options.more, *options.check):
             with KnowledgeBase((options.kbs or Path(scratch)) / name, traces="off") as kb:
                 kb.ingest(folder)
-                found = [ask(kb, question) for question in read_golden(queries)]
-                data[name] = [a for a in found if a is not None]
-    report(data, options.strength)
+                found = [(ask(kb, question), question) for question in read_golden(queries)]
+                data[name] = [a for a, _ in found if a is not None]
+                unfound[name] = [bool(question.answerable) for a, question in found if a is None]
+    checked = {name for name, _, _ in options.check}
+    report_answers(data, checked)
+    report_refusals(data, unfound, checked, options.strength)
 
 
-def report(data: dict[str, list[Asked]], strength: float) -> None:
-    """Print scores with the weights in use, in cross-validation by set, and the weights."""
+def report_answers(data: Mapping[str, list[Asked]], checked: Set[str]) -> None:
+    """Print how sentences are chosen, now and in cross-validation by set, and the weights."""
     used = np.array([ranking.WEIGHTS[name] for name in NAMES])
     print(
         "set            questions  best 1/2/3 now      held out            "
-        "answers now: right  and said  sentences  AUROC: now  held out"
+        "answers now: right  and said  sentences"
     )
     for name, asked in data.items():
-        others = [group for other, group in data.items() if other != name]
-        held_out = fit_ranking([a for group in others for a in group])
+        known = [a for a in asked if a.question.answerable and a.question.answer]
+        if not known:
+            continue
+        held_out = fit_ranking([a for group in _others(data, name, checked) for a in group])
         scores = [
             "/".join(f"{hits_at(asked, weights, k):.3f}" for k in (1, 2, 3))
             for weights in (used, held_out)
         ]
-        known = [a for a in asked if a.question.answerable and a.question.answer]
         answers = np.mean([(a.contained, a.contained * a.said, a.sentences) for a in known], axis=0)
-        separation = [
-            roc_auc_score(_kinds(asked), log_odds)
-            for log_odds in (
-                [abstain.log_odds(a.signals) for a in asked],
-                fit_abstention(others, strength).log_odds(asked),
-            )
-        ]
         print(
             f"{name:15}{len(asked):8}   {scores[0]}   {scores[1]}   "
             f"{answers[0]:18.3f} {answers[1]:9.3f} {answers[2]:10.2f}"
-            f"      {separation[0]:.3f}       {separation[1]:.3f}"
         )
-    every = [a for group in data.values() for a in group]
-    weights = fit_ranking(every)
+    weights = fit_ranking([a for group in _others(data, "", checked) for a in group])
     weights /= weights[NAMES.index("similarity")]
     print("\nranking.WEIGHTS")
     for name, weight in zip(NAMES, weights, strict=True):
         print(f'    "{name}": {weight:.2f},')
-    model = fit_abstention(list(data.values()), strength)
+
+
+def report_refusals(
+    data: Mapping[str, list[Asked]],
+    unfound: Mapping[str, list[bool]],
+    checked: Set[str],
+    strength: float,
+) -> None:
+    """Print how the confidence tells questions apart, now and held out, and the weights."""
+    print(
+        "\nset            AUROC now  held out  answered of answerable  refused of others  "
+        "refusals that are right"
+    )
+    for name, asked in data.items():
+        kinds = np.array([*_kinds(asked), *unfound[name]])
+        rest = np.full(len(unfound[name]), UNFOUND)
+        now = np.array([*(abstain.log_odds(a.signals) for a in asked), *rest])
+        held_out = fit_abstention(_others(data, name, checked), strength).log_odds(asked)
+        said = np.array([*(a.said for a in asked), *(rest > 0)], dtype=bool)
+        print(
+            f"{name:15}{roc_auc_score(kinds, now):9.3f} "
+            f"{roc_auc_score(kinds, np.concatenate([held_out, rest])):9.3f} "
+            f"{said[kinds].mean():23.3f} {(~said[~kinds]).mean():18.3f} {(~kinds[~said]).mean():24.3f}"
+        )
+    groups = _others(data, "", checked)
+    every = [a for group in groups for a in group]
+    model = fit_abstention(groups, strength)
     print(f"\nabstain.BIAS = {model.bias:.2f}\nabstain.WEIGHTS")
     for name, weight in zip(model.names, model.weights, strict=True):
         print(f'    "{name}": {weight:.2f},')
     log_odds = model.log_odds(every)
     confidence = 1 / (1 + np.exp(-log_odds))
-    print(f"in sample, all sets: AUROC {roc_auc_score(_kinds(every), log_odds):.3f}")
+    kinds = _kinds(every)
+    print(f"in sample, all sets: AUROC {roc_auc_score(kinds, log_odds):.3f}")
     for weight in (1.0, 2.0, 3.0):
-        cut = best_threshold(confidence, _kinds(every), weight)
-        kinds = _kinds(every)
+        cut = best_threshold(confidence, kinds, weight)
         print(
             f"threshold {cut:.2f} (answering weighs {weight:g}): "
             f"{(confidence[kinds] >= cut).mean():.3f} answered, "
             f"{(confidence[~kinds] < cut).mean():.3f} refused rightly"
         )
+
+
+def _others(data: Mapping[str, list[Asked]], name: str, checked: Set[str]) -> list[list[Asked]]:
+    """The sets to fit to where one of them is left out; those only checked always are."""
+    return [asked for other, asked in data.items() if other != name and other not in checked]
 
 
 if __name__ == "__main__":

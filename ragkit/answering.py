@@ -170,6 +170,7 @@ class AnsweringBase(OpenedBase):
 
     def _stream(self, asked: Question) -> Generator[StreamEvent, None, None]:
         from ragkit.asking import Means, ask
+        from ragkit.retrieve.presence import Presence
 
         trace = current_trace() or new_trace_id()
         means = Means(
@@ -183,6 +184,7 @@ class AnsweringBase(OpenedBase):
             documents=lambda: [
                 document.path for document in self._store().documents(parse_where(asked.where))
             ],
+            presence=Presence(self._store(), self._question_embedder, parse_where(asked.where)),
             records=self._tracing.level == "full",
             listener=self._listener,
         )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ragkit.embed.protocol import Embedder
     from ragkit.llm.meter import Budget
     from ragkit.llm.protocol import ChatModel
+    from ragkit.retrieve.presence import Presence
     from ragkit.store import Store
 
 RULES = "rules"
@@ -68,6 +69,7 @@ class Means:
             text that refers back, and with ``model=``, one that may say it anew.
         records: Whether content may be kept in the base.
         documents: Gives the paths of the documents that the question is about.
+        presence: Looks words up in these documents.
     """
 
     store: Store
@@ -76,6 +78,7 @@ class Means:
     chat_model: Callable[[str | ChatModel], ChatModel | None]
     document_of: DocumentOf
     documents: Callable[[], Sequence[str]]
+    presence: Presence
     records: bool
     listener: Listener
 
@@ -123,6 +126,7 @@ def ask(question: Question, means: Means, *, trace: str) -> Iterator[StreamEvent
             notes=question.notes,
             document_of=means.document_of,
             calibration=calibration,
+            presence=means.presence,
             settings=question.settings,
             meter=meter,
             base_url=question.base_url,

@@ -7,25 +7,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragkit.answer.calibration import BUILT_IN, Calibration
+from ragkit.answer.cues import UNITS
 from ragkit.answer.signals import signals_of
 
 if TYPE_CHECKING:
     from ragkit.answer.ranking import Ranking
+    from ragkit.answer.signals import Signals
     from ragkit.results import Hit, RefusalCode
+    from ragkit.retrieve.presence import Presence
 
-# A logistic model of "the documents hold the answer", fitted by bench/fit_answers.py.
-BIAS = -3.34
+# A logistic model of "the documents hold an answer", fitted by bench/fit_answers.py.
+BIAS = -1.66
 WEIGHTS: Mapping[str, float] = {
-    "alike": 3.25,
-    "named": 1.83,
-    "name absent": -1.52,
-    "unit absent": -2.53,
-    "first passage": 2.73,
-    "length": 1.69,
+    "alike": 3.57,
+    "names apart": -1.91,
+    "name absent": -1.24,
+    "words absent": -1.09,
+    "unit absent": -2.28,
+    "first passage": 2.39,
+    "length": 1.02,
+    "looks": -1.23,
+    "computable": 1.76,
 }
-THRESHOLD = 0.36
+THRESHOLD = 0.43
 _HOPELESS = 0.3  # of the threshold
 _COVERAGE_ALONE = 0.4
+_NAMED = 4  # words listed in a reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +54,21 @@ class Verdict:
     hopeless: bool = False
 
 
-def judge(hits: Sequence[Hit], ranking: Ranking, calibration: Calibration = BUILT_IN) -> Verdict:
-    """Decide from the passages and the best sentences whether to answer."""
+def judge(
+    hits: Sequence[Hit],
+    ranking: Ranking,
+    calibration: Calibration = BUILT_IN,
+    presence: Presence | None = None,
+) -> Verdict:
+    """Decide from the passages and the best sentences whether to answer.
+
+    Args:
+        hits: The passages found.
+        ranking: Their sentences and rows, ranked.
+        calibration: What makes a confidence of the signals, and its threshold.
+        presence: Looks words up in all documents that may be searched; without it, those that the
+            passages lack count as absent.
+    """
     if not hits:
         reason = "no passage in the documents matches the question"
         return Verdict(False, 0.0, reason, "no_passage", True)
@@ -61,13 +81,13 @@ def judge(hits: Sequence[Hit], ranking: Ranking, calibration: Calibration = BUIL
             return Verdict(True, coverage)
         reason = "no sentence in the documents holds the question's words"
         return Verdict(False, coverage, reason, "low_confidence")
-    signals = signals_of(hits, ranking)
-    confidence = calibration.confidence(log_odds(signals))
+    signals = signals_of(hits, ranking, presence)
+    confidence = calibration.confidence(log_odds(signals.values))
     threshold = THRESHOLD if calibration.threshold is None else calibration.threshold
     if confidence >= threshold:
         return Verdict(True, confidence)
-    reason = _reason(signals, ranking)
-    return Verdict(False, confidence, reason, "low_confidence", confidence < _HOPELESS * threshold)
+    code, reason = explain(signals, ranking, known=presence is not None)
+    return Verdict(False, confidence, reason, code, confidence < _HOPELESS * threshold)
 
 
 def log_odds(signals: Mapping[str, float]) -> float:
@@ -80,11 +100,48 @@ def default_threshold() -> float:
     return THRESHOLD
 
 
-def _reason(signals: Mapping[str, float], ranking: Ranking) -> str:
-    similarity = max(entry.similarity for entry in ranking.scored)
-    if signals["name absent"]:
+def explain(signals: Signals, ranking: Ranking, *, known: bool) -> tuple[RefusalCode, str]:
+    """Say what is missing, the surest first.
+
+    Args:
+        signals: What is known.
+        ranking: The sentences and rows that were ranked.
+        known: Whether all documents that may be searched were looked through for the words, not
+            only the passages found.
+    """
+    where = "in the documents that were searched" if known else "in the passages found"
+    if signals.beyond is not None:
+        page, last = signals.beyond
+        held = "1 page" if last == 1 else f"{last:,} pages"
+        return "page_absent", f"there is no page {page:,}: the longest document has {held}"
+    if signals.absent_names:
         return (
-            "the passages found do not name all that the question does "
-            f"({', '.join(sorted(ranking.named))}; best match {similarity:.2f})"
+            "name_absent",
+            f"{_listed(signals.absent_names)} {_occurs(signals.absent_names)} {where}",
         )
-    return f"nothing in the documents is close to the question (best match {similarity:.2f})"
+    if signals.looks:
+        return "not_text", (
+            f"the question asks about {signals.looks!r}: of pictures, colours and layout only the "
+            "text was read"
+        )
+    if signals.values["names apart"]:
+        return "names_apart", f"no passage found holds all of {_listed(signals.names)}"
+    if signals.values["unit absent"]:
+        asked = next(UNITS[kind] for kind in ranking.kinds if kind in UNITS)
+        return "unit_absent", f"the sentences nearest to the question state no {asked}"
+    similarity = max(entry.similarity for entry in ranking.scored)
+    near = f"nothing {where} is close to the question (best match {similarity:.2f})"
+    if signals.absent_words:
+        near += f"; {_listed(signals.absent_words)} {_occurs(signals.absent_words)} there"
+    return "low_confidence", near
+
+
+def _listed(names: Sequence[str]) -> str:
+    quoted = [repr(name) for name in names[:_NAMED]]
+    if len(names) > _NAMED:
+        quoted.append(f"{len(names) - _NAMED} more")
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+
+
+def _occurs(names: Sequence[str]) -> str:
+    return "occurs nowhere" if len(names) == 1 else "occur nowhere"

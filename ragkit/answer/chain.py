@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ragkit.answer.abstain import judge
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ragkit.answer.agentic import Searched
     from ragkit.embed.protocol import Embedder
     from ragkit.llm.protocol import ChatModel
+    from ragkit.retrieve.presence import Presence
 
 
 def answer_stream(
@@ -43,6 +45,7 @@ def answer_stream(
     notes: Sequence[str] = (),
     document_of: DocumentOf | None = None,
     calibration: Calibration = BUILT_IN,
+    presence: Presence | None = None,
     settings: AnswerSettings | None = None,
     meter: Meter | None = None,
     base_url: str | None = None,
@@ -70,6 +73,7 @@ def answer_stream(
         document_of: Gives the document at a path, whose structure tells sentences from headings
             and table rows, or ``None`` where it is gone or too large to read for an answer.
         calibration: What makes a confidence of how well the passages fit, and its threshold.
+        presence: Looks words up in all documents that may be searched, for what to refuse.
         settings: Mode and checks; caches and routes are the caller's.
         meter: Counts tokens and costs, and keeps them within limits.
         base_url: Where the models are asked, for their prices; ``None`` for their providers' own.
@@ -103,17 +107,20 @@ def answer_stream(
     draft.degraded += found.degraded
     with span("decide", "guard") as step:
         candidates = candidates_of(found.hits, document_of)
-        parts = rank_groups(
-            found.parts, found, candidates, embedder=embedder, calibration=calibration
+        rank_all = partial(
+            rank_groups, embedder=embedder, calibration=calibration, presence=presence
         )
-        ranked = rank_groups(
-            found.groups, found, candidates, embedder=embedder, calibration=calibration
-        )
+        parts = rank_all(found.parts, found, candidates)
+        ranked = rank_all(found.groups, found, candidates)
         if parts:
             ranking, verdict = parts[0].ranking, best_verdict(parts)
         else:
             ranking = rank(question, found.hits, candidates, embedder=embedder, history=history)
-            verdict = best_verdict(ranked) if ranked else judge(found.hits, ranking, calibration)
+            verdict = (
+                best_verdict(ranked)
+                if ranked
+                else judge(found.hits, ranking, calibration, presence)
+            )
         draft.verdict = verdict
         step.set(confidence=round(verdict.confidence, 4), answerable=verdict.answerable)
     draft.degraded += ranking.degraded

@@ -177,6 +177,15 @@ _SHOWS_UNIT: dict[Kind, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
 }
+# What those are called in a sentence.
+UNITS: dict[Kind, str] = {
+    "share": "percentage",
+    "duration": "length of time",
+    "weight": "weight",
+    "temperature": "temperature",
+    "phone": "telephone number",
+    "money": "sum of money",
+}
 # Keywords without a question word that ask for a figure.
 _ASKS_FIGURE = re.compile(
     r"\b(?:number|amount|limit|weigh|weight|length|width|height|temperature|voltage|torque|"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ragkit.answer.ranking import Ranking
     from ragkit.embed.protocol import Embedder
     from ragkit.results import Citation
+    from ragkit.retrieve.presence import Presence
 
 Place = tuple[str, int, int]
 
@@ -42,6 +43,7 @@ def rank_groups(
     *,
     embedder: Callable[[], Embedder],
     calibration: Calibration,
+    presence: Presence | None = None,
 ) -> list[Ranked]:
     """Rank the sentences of each group by how well they answer what that group is asked."""
     ranked: list[Ranked] = []
@@ -54,7 +56,7 @@ def rank_groups(
             embedder=embedder,
             history=group.history,
         )
-        ranked.append(Ranked(group, ranking, judge(hits, ranking, calibration)))
+        ranked.append(Ranked(group, ranking, judge(hits, ranking, calibration, presence)))
     return ranked
 
 

@@ -8,14 +8,18 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from ragkit.answer import words
+from ragkit.answer.language import language_name
 
 _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
-_GERMAN = re.compile(
-    r"\b(?:der|die|das|den|dem|ein|eine|ich|wie|was|wer|wann|wo|ist|sind|für|und|mein|meine|muss|"
-    r"darf|bei|von|zum|zur|gibt)\b",
-    re.IGNORECASE,
-)
 _WORD = re.compile(r"[^\W\d_]{3,}")
+_TOKEN = re.compile(r"\w+(?:[.,'’_-]\w+)*")
+_SENTENCE = re.compile(r"(?<=[.?!:])\s+")
+_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.IGNORECASE)
+_JOINING = frozenset(("and", "or", "to", "und", "oder", "et", "ou"))
+_YEAR = 4
+_SHOUT = 15  # letters; fewer may well be an acronym or two
+# Behind a word without a capital, or an article, where nothing but a name has one in English.
+_WITHIN = re.compile(r"(?:[^\W\d_A-Z]+|\b(?:A|An|The)),? \Z")
 # So often a word must stand in the passages, always with a capital, to be taken for a name.
 _TIMES = 2
 # Terms that begin alike count as the same from this length on: Japan, Japanese; Urlaub, Urlaubstage.
@@ -23,7 +27,7 @@ _BEGINNING = 4
 
 
 def names_of(question: str, passages: Iterable[str] = ()) -> frozenset[str]:
-    """The terms of a question that are names, codes, numbers or acronyms.
+    """The terms of a question that are names, codes, acronyms, or numbers that label something.
 
     A word without a capital, as in "heron torque", is a name if the passages always write it with
     one. German writes every noun with a capital, so there only codes, numbers and acronyms count.
@@ -33,10 +37,14 @@ def names_of(question: str, passages: Iterable[str] = ()) -> frozenset[str]:
         passages: The text of the passages found for it.
     """
     terms = words.terms(question)
-    found = {term for term in terms if any(character.isdigit() for character in term)}
-    found |= {words.stem(match.casefold()) for match in _ACRONYM.findall(question)}
-    if not _GERMAN.search(question):
-        found |= words.names(question) | _always_capital(terms, passages)
+    german = language_name(question) == "German"
+    found = set(_labels(question))
+    if not _shouted(question):
+        found |= {words.stem(match.casefold()) for match in _ACRONYM.findall(question)}
+        if not german:
+            found.update(*map(words.names, _SENTENCE.split(question)))
+    if not german:
+        found |= _always_capital(terms, passages)
     return frozenset(found & terms)
 
 
@@ -65,16 +73,45 @@ def held_share(terms: AbstractSet[str], wanted: Mapping[str, float]) -> float:
     return held / total if total else 0.0
 
 
+def _labels(question: str) -> frozenset[str]:
+    """Codes, years and numbers that label something, as "terminal 8", not amounts, as "8 days"."""
+    found: set[str] = set()
+    before = ""
+    labelled = False
+    for match in _TOKEN.finditer(question):
+        token = match[0]
+        after = question[match.end() : match.end() + 1]
+        if any(character.isdigit() for character in token) and not _ORDINAL.fullmatch(token):
+            short = token.isdecimal() and len(token) < _YEAR
+            # "numbers 288 and 388": what goes on after "and" is of the same kind.
+            listed = labelled and before.casefold() in _JOINING
+            labelled = not short or (after != "%" and (bool(words.terms(before)) or listed))
+            if labelled:
+                found |= words.terms(token)
+        elif token.casefold() not in _JOINING:
+            labelled = False
+        before = token
+    return frozenset(term for term in found if any(character.isdigit() for character in term))
+
+
+def _shouted(question: str) -> bool:
+    """Whether most of a question is in capitals, so that they tell nothing."""
+    letters = [character for character in question if character.isalpha()]
+    capitals = sum(character.isupper() for character in letters)
+    return len(letters) > _SHOUT and 2 * capitals > len(letters)
+
+
 def _always_capital(terms: AbstractSet[str], passages: Iterable[str]) -> set[str]:
     capital: Counter[str] = Counter()
     small: set[str] = set()
     for passage in passages:
-        for word in _WORD.findall(passage):
+        for match in _WORD.finditer(passage):
+            word = match[0]
             stem = words.stem(word.casefold())
             if stem not in terms:
                 continue
-            if word[0].isupper():
-                capital[stem] += 1
-            else:
+            if not word[0].isupper():
                 small.add(stem)
+            elif _WITHIN.search(passage, max(0, match.start() - 30), match.start()):
+                capital[stem] += 1
     return {term for term, times in capital.items() if times >= _TIMES and term not in small}

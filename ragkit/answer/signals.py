@@ -2,53 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragkit.answer import cues, words
-from ragkit.answer.naming import held_share, holds, holds_all
+from ragkit.answer.naming import held_share, holds, holds_all, names_of
+from ragkit.answer.topic import about_looks, asked_words, topic_of, topic_terms, without_pages
+from ragkit.retrieve.hints import find_hints
+from ragkit.retrieve.ratios import components
 
 if TYPE_CHECKING:
-    from ragkit.answer.ranking import Ranking
+    from ragkit.answer.ranking import Ranking, Scored
     from ragkit.results import Hit
+    from ragkit.retrieve.presence import Presence
 
 _LONG = 10
+_FIGURE = 0.3  # the fit of a number without its unit, as in a table's cell
 
 
-def signals_of(hits: Sequence[Hit], ranking: Ranking) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What is known of a question and its passages.
+
+    Attributes:
+        values: By name, each between about 0 and 1, as :data:`ragkit.answer.abstain.WEIGHTS` weighs
+            them.
+        absent_names: Names, codes and numbers of the question that no document holds.
+        absent_words: Its other words that none does.
+        names: The terms of all it names.
+        beyond: The page it asks for, where no document has that many, and how many there are.
+        looks: The word by which it asks for what only the eye can tell.
+    """
+
+    values: Mapping[str, float]
+    absent_names: tuple[str, ...] = ()
+    absent_words: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    beyond: tuple[int, int] | None = None
+    looks: str = ""
+
+
+def signals_of(hits: Sequence[Hit], ranking: Ranking, presence: Presence | None = None) -> Signals:
     """Compute the signals; there must be hits and at least one scored candidate.
 
-    Few, each of which tells much: a model with three times as many was no better in sets that it
-    was not fitted on.
-
-    Returns:
-        Each between about 0 and 1: the best of the candidates by similarity and by how much of the
-        question stands near it; the best score of a candidate near which all stands that the
-        question names; whether a name occurs in no passage, and whether the best
-        candidates lack the unit asked for; how well the first passage matches; how long the
-        question is.
+    Args:
+        hits: The passages found.
+        ranking: Their sentences and rows, ranked.
+        presence: Looks words up in all documents that may be searched; without it, the passages
+            are all there is.
     """
-    wanted = ranking.wanted
-    every = frozenset().union(
-        *(words.terms(f"{hit.text} {hit.path} {hit.heading}") for hit in hits)
+    topic = topic_of(ranking.question)
+    named_topic = without_pages(topic)
+    terms = topic_terms(cues.without_measure(named_topic))
+    names = names_of(named_topic, [hit.text for hit in hits]) & terms
+    passages = [words.terms(f"{hit.text} {hit.path} {hit.heading}") for hit in hits]
+    every = frozenset().union(*passages)
+    unseen, written = _look_up(named_topic, terms, every, presence)
+    missing = [word for word in unseen if word not in written]
+    absent_names = tuple(word for word in missing if words.terms(word) & names)
+    absent_words = tuple(word for word in missing if not words.terms(word) & names)
+    meant = names.difference(*map(words.terms, written)).union(
+        *(words.terms(text) for word, text in written.items() if words.terms(word) & names)
     )
-    return {
+    beyond = _beyond(ranking.question, presence)
+    looks = about_looks(topic)
+    wanted = {term: weight for term, weight in ranking.wanted.items() if term in terms}
+    figures = components(topic)
+    parts = words.terms(figures.partition(".")[0]) if figures is not None else frozenset()
+    values = {
         "alike": max(
-            entry.similarity * (0.5 + 0.5 * held_share(entry.nearby, wanted))
+            entry.similarity * (0.5 + 0.5 * held_share(entry.nearby, wanted or ranking.wanted))
             for entry in ranking.scored
         ),
-        "named": max(
-            (
-                entry.score / 3
-                for entry in ranking.scored
-                if holds_all(entry.nearby, ranking.named & wanted.keys())
-            ),
-            default=0.0,
-        ),
-        "name absent": float(any(not holds(every, name) for name in ranking.named)),
+        "names apart": float(not any(holds_all(passage, meant) for passage in passages)),
+        "name absent": float(bool(absent_names or beyond)),
+        "words absent": len(absent_words) / max(1, len(terms)),
         "unit absent": float(
-            cues.asks_unit(ranking.kinds) and all(entry.fit < 1.0 for entry in ranking.scored[:3])
+            cues.asks_unit(ranking.kinds) and not any(map(_states, ranking.scored[:3]))
         ),
         "first passage": hits[0].score,
-        "length": min(_LONG, len(wanted)) / _LONG,
+        "length": min(_LONG, len(terms)) / _LONG,
+        "looks": float(bool(looks)),
+        "computable": sum(holds(every, term) for term in parts) / len(parts) if parts else 0.0,
     }
+    return Signals(
+        values, absent_names, absent_words, asked_words(named_topic, names), beyond, looks
+    )
+
+
+def _look_up(
+    topic: str, terms: frozenset[str], held: frozenset[str], presence: Presence | None
+) -> tuple[list[str], dict[str, str]]:
+    """The words of a question that the passages lack; and how documents write those they hold."""
+    unseen = [
+        word
+        for word in asked_words(topic, terms)
+        if not holds(held, words.stem(word.casefold())) and not words.is_unspaced(word)
+    ]
+    return unseen, presence.spellings(unseen) if presence is not None and unseen else {}
+
+
+def _beyond(question: str, presence: Presence | None) -> tuple[int, int] | None:
+    pages = find_hints(question).pages
+    if not pages or presence is None:
+        return None
+    last = presence.last_page()
+    return (max(pages), last) if last is not None and max(pages) > last else None
+
+
+def _states(entry: Scored) -> bool:
+    """Whether a candidate states a number of the unit asked for; a table's cell may lack the unit."""
+    return entry.fit >= 1.0 or (entry.candidate.kind == "row" and entry.fit >= _FIGURE)

@@ -102,6 +102,11 @@ def terms(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def is_unspaced(word: str) -> bool:
+    """Whether a word is of a script that puts no space between words."""
+    return _UNSPACED.search(word) is not None
+
+
 def _pairs(word: str) -> set[str]:
     """Pairs of neighbouring characters of an unspaced script; what else is in the word whole."""
     found = {part for part in _UNSPACED.split(word) if part}

@@ -28,7 +28,7 @@ from ragkit.store.lexical_index import (
     read_state,
     write_manifest,
 )
-from ragkit.store.lexical_query import FINDING_FIELDS, build_query
+from ragkit.store.lexical_query import FINDING_FIELDS, build_presence, build_query
 from ragkit.store.records import Scored
 
 if TYPE_CHECKING:
@@ -119,6 +119,35 @@ class LexicalView:
             terms = [analysis.term_of(stem, language) for language in languages_of(searcher)]
             return any(searcher.doc_freq(field, term) for term in terms for field in FINDING_FIELDS)
         return False
+
+    def absent(
+        self,
+        words: Sequence[str],
+        *,
+        document_ids: Sequence[int] | None = None,
+        chunk_ids: Sequence[int] | None = None,
+    ) -> frozenset[str]:
+        """Return those of the words that no chunk holds; none where the index cannot be read.
+
+        Words that say little are never among them. Limits as in :meth:`search`.
+        """
+        opened = self._open()
+        field, allowed = ("document", document_ids) if chunk_ids is None else ("chunk", chunk_ids)
+        if opened is None:
+            return frozenset()
+        with contextlib.suppress(ValueError, OSError), panics_as_errors():
+            searcher = opened.index.searcher()
+            missing: set[str] = set()
+            for word in dict.fromkeys(words):
+                query = build_presence(opened.index, searcher, word)
+                if query is None:
+                    continue
+                if allowed is not None:
+                    query = _limited(opened, query, field, allowed)
+                if not searcher.search(query, 1, count=False).hits:
+                    missing.add(word)
+            return frozenset(missing)
+        return frozenset()
 
     def languages(self) -> tuple[str, ...]:
         """Return the languages of the chunks, English always among them and first."""
@@ -298,22 +327,12 @@ def _search(
     field: str,
     allowed: Sequence[int] | None,
 ) -> list[Scored]:
-    import tantivy
-
     searcher = opened.index.searcher()
     query = build_query(opened.index, searcher, parts)
     if query is None:
         return []
     if allowed is not None:
-        limit = tantivy.Query.term_set_query(
-            opened.index.schema, field, [int(number) for number in allowed]
-        )
-        query = tantivy.Query.boolean_query(
-            [
-                (tantivy.Occur.Must, query),
-                (tantivy.Occur.Must, tantivy.Query.const_score_query(limit, 0.0)),
-            ]
-        )
+        query = _limited(opened, query, field, allowed)
 
     def nearest(count: int) -> list[Scored]:
         hits = searcher.search(query, count, count=False).hits
@@ -324,3 +343,18 @@ def _search(
         ]
 
     return ranking.in_order(ranking.best(nearest, k, searcher.num_docs), k)
+
+
+def _limited(opened: Opened, query: Any, field: str, allowed: Sequence[int]) -> Any:
+    """Limit a query to some documents or chunks, without a word on the score."""
+    import tantivy
+
+    limit = tantivy.Query.term_set_query(
+        opened.index.schema, field, [int(number) for number in allowed]
+    )
+    return tantivy.Query.boolean_query(
+        [
+            (tantivy.Occur.Must, query),
+            (tantivy.Occur.Must, tantivy.Query.const_score_query(limit, 0.0)),
+        ]
+    )

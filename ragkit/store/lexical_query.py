@@ -18,6 +18,7 @@ FINDING_FIELDS = ("body", "heading", "name")
 CODE_WEIGHT = 0.6
 MAX_TERMS = 64
 _MAX_CANDIDATES = 4096  # words whose rarity is looked up
+_REAL_WORD = 4  # letters; shorter parts of a code, as in CV-900, say nothing alone
 _SATURATION = 2.2  # tantivy's k1 + 1: what a word's score tends to, in units of its rarity
 _Wanted = tuple[str, Word, float]  # field, word, weight
 
@@ -64,6 +65,40 @@ def build_query(index: Any, searcher: Any, parts: Sequence[tuple[str, float]]) -
             (tantivy.Occur.Should, _any_of(index, searcher, around)),
         ]
     )
+
+
+def build_presence(index: Any, searcher: Any, word: str) -> Any:
+    """Build the query for chunks that hold a word; ``None`` where it is none, or a common one.
+
+    A code (letters with digits) is looked up whole; what is put together of words ("after-tax",
+    "level-6") may as well stand apart in one chunk.
+    """
+    import tantivy
+
+    normal = analysis.normalise(storable(word))
+    parts = analysis.question_words(normal, languages_of(searcher))
+    codes = [code for code in analysis.codes(normal) if any(map(str.isalpha, code))]
+
+    def is_held(fields: Sequence[str], terms: Sequence[str]) -> Any:
+        return tantivy.Query.boolean_query(
+            [
+                (
+                    tantivy.Occur.Should,
+                    tantivy.Query.term_query(index.schema, field, term, "basic"),
+                )
+                for field in fields
+                for term in terms
+            ]
+        )
+
+    ways = [is_held(("codes",), [code]) for code in codes]
+    real = [part for part in parts if len(max(part.terms, key=len)) >= _REAL_WORD]
+    if parts and (not codes or (len(parts) > 1 and real)):
+        held = [(tantivy.Occur.Must, is_held(FINDING_FIELDS, part.terms)) for part in parts]
+        ways.append(tantivy.Query.boolean_query(held))
+    if not ways or any(part.common_in is not None for part in parts):
+        return None
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, way) for way in ways])
 
 
 def _any_of(index: Any, searcher: Any, wanted: Sequence[_Wanted]) -> Any:

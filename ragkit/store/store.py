@@ -348,6 +348,20 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         self._check_fork()
         return self._lexical.holds(stem)
 
+    def absent_words(
+        self,
+        words: Sequence[str],
+        *,
+        document_ids: Sequence[int] | None = None,
+        chunk_ids: Sequence[int] | None = None,
+    ) -> frozenset[str]:
+        """Return those of the words that no chunk's text, headings or names hold.
+
+        Limits as in :meth:`search_dense`. Words that say little are never among them.
+        """
+        self._check_fork()
+        return self._lexical.absent(words, document_ids=document_ids, chunk_ids=chunk_ids)
+
     def languages(self) -> tuple[str, ...]:
         """Return the languages whose stems the word index holds, English first."""
         self._check_fork()

@@ -95,6 +95,12 @@ def test_a_refusal_lists_no_sources_but_its_trace_shows_the_nearest(tmp_path: Pa
         ("Wie hoch ist der Rabatt für Firmen mit UID?", {"uid"}),
         ("What was it in 2018?", {"2018"}),
         ("how long is the warranty", set()),
+        ("which signal is on terminal 8 of the block?", {"8"}),
+        ("error numbers 288 and 388", {"288", "388"}),
+        ("what does a 12 kg parcel cost after 8 days?", set()),
+        ("does it read 100% on dry days?", set()),
+        ("WHAT IS THE NEXT STEP OF THE PLAN?", set()),
+        ("Is it broken? Check the second page.", set()),
     ],
 )
 def test_names_of_a_question(question: str, names: set[str]) -> None:

@@ -1,0 +1,90 @@
+"""What a question is about, apart from how it wants its answer written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set as AbstractSet
+
+from ragkit.answer import words
+
+_FORM = (
+    r"format\w*|integers?|int|floats?|decimals?|digits?|percent\w*|lists?|order|millions?|thousands?|"
+    r"billions?|terms?|values?|units?|usd|dollars?|yes|no|as|answer|words?|sentences?|ascending|"
+    r"descending|alphabetical\w*"
+)
+# A further sentence such as "Round your answer to two decimals." or "Give me an integer."
+_INSTRUCTION = re.compile(
+    r"(?:(?<=[.?!])|(?<=\n)|(?<=\s\s))\s*(?:please\s+)?(?:write|give|answer|round|return|format|express|"
+    r"list|save|represent|provide|enumerate|show|state|output|the answer)\b"
+    rf"(?=[^.?!]*\b(?:{_FORM})\b).*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_EXAMPLE = re.compile(
+    r"\(?(?:,\s*)?\b(?:for example|e\.g\.|like|such as)\W*\[[^\]]*\]\)?"
+    r"|\b(?:(?:as|in) )?Y{2,4}[-/. ]M{2}(?:[-/. ]D{2})?\b",
+    re.IGNORECASE,
+)
+_PAGE = re.compile(r"\bpages?\s*(?:no\.?|number|#)?\s*[(\[]?\d{1,4}\b[)\]]?", re.IGNORECASE)
+_WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
+_FISCAL_YEAR = re.compile(r"\bfy[\s'’]?(?=(?:19|20)\d\d\b)", re.IGNORECASE)
+
+# Words that speak of documents and their parts, or order and count things, rather than name one.
+_OF_DOCUMENTS = frozenset(
+    words.stem(word)
+    for word in re.findall(
+        r"\w+",
+        """
+        according document documents report paper article file pdf text mention mentioned listed list
+        shown show stated given give following described describe name named names number numbers
+        total many type types kind kinds section page pages table tables figure figures appendix
+        chapter answer question example examples based whole entire included include includes contain
+        contains present appear appears first second third fourth fifth sixth seventh eighth ninth
+        tenth last one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+        fifteen sixteen seventeen eighteen nineteen twenty main part parts exactly respectively among
+        within across come comes belong belongs related format compared compare top bottom no
+        """,
+    )
+)
+
+_COLOUR = r"red|green|blue|yellow|orange|purple|pink|gr[ea]y|black|white|brown"
+# What only the eye can tell; a colour alone may well be told in words ("the LED turns red").
+_SEEN = re.compile(
+    r"\bcolou?r(?:s|ed)?\b|\b(?:logos?|photos?|photographs?|pictures?|icons?|rectangles?|underlined?|"
+    r"italics?|italic|highlighted|blacked out|background|screenshots?|handwritten)\b"
+    rf"|\b(?:{_COLOUR}) (?:[\w-]+ )?(?:box|bars?|lines?|words?|texts?|arrows?|circles?|dots?|letters?|"
+    r"items?|areas?|curves?|segments?)\b",
+    re.IGNORECASE,
+)
+
+
+def topic_of(question: str) -> str:
+    """Return a question without instructions on the form of its answer, and years without "FY".
+
+    >>> topic_of("What was the profit in FY2021? Answer in millions.")
+    'What was the profit in 2021?'
+    """
+    plain = _FISCAL_YEAR.sub("", question)
+    return _EXAMPLE.sub("", _INSTRUCTION.sub("", plain)).strip() or question
+
+
+def topic_terms(topic: str) -> frozenset[str]:
+    """Return the terms of what :func:`topic_of` left, without those that speak of documents."""
+    return words.terms(topic) - _OF_DOCUMENTS
+
+
+def about_looks(topic: str) -> str:
+    """Return the word by which a question asks for what only the eye can tell, else nothing."""
+    match = _SEEN.search(topic)
+    return match[0] if match is not None else ""
+
+
+def without_pages(topic: str) -> str:
+    """Return a topic without the numbers of pages: they say where to look, not what is named."""
+    return _PAGE.sub("page", topic)
+
+
+def asked_words(topic: str, terms: AbstractSet[str]) -> tuple[str, ...]:
+    """Return the words of a topic, as they are written, that make up some of its terms."""
+    return tuple(
+        dict.fromkeys(match[0] for match in _WORD.finditer(topic) if words.terms(match[0]) & terms)
+    )

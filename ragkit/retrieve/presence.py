@@ -1,0 +1,64 @@
+"""What the documents that may be searched hold at all, beyond the passages that were found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ragkit.retrieve.reading import vocabulary_of
+from ragkit.retrieve.spelling import correct
+
+if TYPE_CHECKING:
+    from ragkit.embed.protocol import Embedder
+    from ragkit.store import Store
+    from ragkit.store.where import Where
+
+
+@dataclass
+class Presence:
+    """Looks up words and pages in the documents that a filter allows.
+
+    Attributes:
+        store: Where to look.
+        embedder: Gives the embedding model, whose vocabulary tells common words from slips.
+        where: The filter; ``None`` allows everything.
+    """
+
+    store: Store
+    embedder: Callable[[], Embedder]
+    where: Where | None = None
+
+    def spellings(self, words: Sequence[str]) -> dict[str, str]:
+        """Say how the documents write words: those that none of them holds are left out.
+
+        Most are written as they are asked for; a slip is put right if the right word is there.
+        """
+        missing = self._absent(words)
+        found = {word: word for word in words if word not in missing}
+        if missing:
+            vocabulary = vocabulary_of(self.store, self.embedder)
+            meant = {word: correct(word, vocabulary)[0] for word in missing}
+            slips = {word: text for word, text in meant.items() if text != word}
+            still = self._absent(list(slips.values()))
+            found |= {word: text for word, text in slips.items() if text not in still}
+        return found
+
+    def last_page(self) -> int | None:
+        """Return the number of pages of the longest document; ``None`` where one has no pages."""
+        pages = [document.pages for document in self.store.documents(self.where)]
+        return max(pages) if pages and all(pages) else None
+
+    def _absent(self, words: Sequence[str]) -> frozenset[str]:
+        if not words:
+            return frozenset()
+        documents, chunks = self._allowed
+        return self.store.absent_words(sorted(words), document_ids=documents, chunk_ids=chunks)
+
+    @cached_property
+    def _allowed(self) -> tuple[list[int] | None, list[int] | None]:
+        if self.where is None:
+            return None, None
+        documents = self.store.document_ids(self.where)
+        return documents, self.store.chunk_ids(self.where, documents)

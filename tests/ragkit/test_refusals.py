@@ -1,0 +1,138 @@
+"""Why a question is refused: each reason says what is missing, and is true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ragkit import KnowledgeBase
+from ragkit.answer.topic import about_looks, topic_of, topic_terms
+
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
+
+PUMP = """\
+# Pump P-310
+
+The Larkspur pump weighs 12 kg and runs on 230 V. It was tested by Ada Brandt in Turin in 2023.
+The lamp on the Larkspur glows green while it runs. A second lamp shows that the filter is full.
+Order spare filters from the shop in Basel. Each filter lasts two months.
+"""
+FAN = """\
+# Fan F-20
+
+The Foxglove fan has three speeds. The Foxglove was introduced in 2019 and is sold in Norway.
+Hold the knob for two seconds to lock it. The blades are made of ash wood.
+"""
+
+
+@pytest.fixture(scope="module")
+def kb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KnowledgeBase]:
+    folder = tmp_path_factory.mktemp("devices")
+    (folder / "pump.md").write_text(PUMP, encoding="utf-8")
+    (folder / "fan.md").write_text(FAN, encoding="utf-8")
+    with KnowledgeBase(tmp_path_factory.mktemp("kb")) as kb:
+        kb.ingest(folder)
+        yield kb
+
+
+def test_a_name_that_stands_nowhere_is_told(kb: KnowledgeBase) -> None:
+    answer = kb.ask("How much does the Snapdragon weigh?")
+    assert answer.refused
+    assert answer.reason_code == "name_absent"
+    assert answer.reason == "'Snapdragon' occurs nowhere in the documents that were searched"
+
+
+def test_a_name_is_looked_up_only_in_the_documents_allowed(kb: KnowledgeBase) -> None:
+    where = {"path": "pump.md"}
+    elsewhere = kb.ask("In which year was the Foxglove introduced?", where=where)
+    assert elsewhere.reason_code == "name_absent"
+    assert "'Foxglove'" in (elsewhere.reason or "")
+    everywhere = kb.ask("In which year was the Foxglove introduced?")
+    assert not everywhere.refused
+    assert "2019" in everywhere.text
+
+
+def test_codes_are_looked_up_whole(kb: KnowledgeBase) -> None:
+    assert kb.ask("What is the weight of the P-320?").reason_code == "name_absent"
+    answer = kb.ask("What is the weight of the pump P-310?")
+    assert answer.reason_code != "name_absent"
+
+
+def test_a_slip_in_a_name_does_not_make_it_absent(kb: KnowledgeBase) -> None:
+    answer = kb.ask("How much does the Larkspurr pump weigh?")
+    assert not answer.refused
+    assert "12 kg" in answer.text
+
+
+def test_names_that_never_stand_together_are_told(kb: KnowledgeBase) -> None:
+    answer = kb.ask("What did the Larkspur cost in Norway in 2019?")
+    assert answer.refused
+    assert answer.reason_code == "names_apart"
+    assert answer.reason == "no passage found holds all of 'Larkspur', 'Norway' and '2019'"
+
+
+def test_a_question_of_colours_in_pictures_is_told(kb: KnowledgeBase) -> None:
+    answer = kb.ask("What colour is the background of the logo?")
+    assert answer.refused
+    assert answer.reason_code == "not_text"
+    assert "'colour'" in (answer.reason or "")
+
+
+def test_a_colour_that_is_told_in_words_is_answered(kb: KnowledgeBase) -> None:
+    answer = kb.ask("Does the lamp on the Larkspur glow green while it runs?")
+    assert not answer.refused
+
+
+def test_a_missing_unit_is_told(kb: KnowledgeBase) -> None:
+    answer = kb.ask("How much does the Foxglove cost?")
+    assert answer.refused
+    assert answer.reason_code == "unit_absent"
+    assert answer.reason == "the sentences nearest to the question state no sum of money"
+
+
+def test_a_page_that_no_document_has_is_told(tmp_path: Path) -> None:
+    with KnowledgeBase(tmp_path / "kb") as kb:
+        kb.ingest(SAMPLES / "finance")
+        answer = kb.ask("What is stated on page 500?", where={"path": "*.pdf"})
+        pages = max(document.pages for document in kb.documents() if document.format == "pdf")
+    assert answer.refused
+    assert answer.reason_code == "page_absent"
+    assert answer.reason == f"there is no page 500: the longest document has {pages} pages"
+
+
+def test_pages_mean_nothing_where_a_document_has_none(kb: KnowledgeBase) -> None:
+    assert kb.ask("What is stated on page 500?").reason_code != "page_absent"
+
+
+@pytest.mark.parametrize(
+    ("question", "topic"),
+    [
+        ("What was the profit in FY2021? Answer in millions.", "What was the profit in 2021?"),
+        ("How many are there? Give me an integer.", "How many are there?"),
+        ("Which are they?Write the answer in list format, e.g., [1, 2]", "Which are they?"),
+        ("Give me the order number.", "Give me the order number."),
+        ("Does it work? I like the format.", "Does it work? I like the format."),
+        ("Round your answer to two decimals.", "Round your answer to two decimals."),
+    ],
+)
+def test_how_to_write_the_answer_is_no_topic(question: str, topic: str) -> None:
+    assert topic_of(question) == topic
+
+
+def test_words_for_documents_are_no_topic() -> None:
+    assert topic_terms("According to the table on this page, what is the torque?") == {"torqu"}
+
+
+@pytest.mark.parametrize(
+    ("question", "word"),
+    [
+        ("How many red logos are there?", "logos"),
+        ("What is written in the Green box?", "Green box"),
+        ("What does the green lamp mean?", ""),
+        ("Who drew up the white paper?", ""),
+    ],
+)
+def test_what_only_the_eye_can_tell(question: str, word: str) -> None:
+    assert about_looks(question) == word
