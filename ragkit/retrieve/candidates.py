@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ragkit.embed.protocol import Embedder
     from ragkit.retrieve.reading import Reading
     from ragkit.store import Store
+    from ragkit.store.allowed import Allowed
 
 Mode = Literal["hybrid", "dense", "lexical"]
 
@@ -51,8 +52,7 @@ def find(
     embedder: Callable[[], Embedder],
     mode: Mode,
     count: int,
-    documents: Sequence[int] | None,
-    chunks: Sequence[int] | None,
+    allowed: Allowed | None,
     lap: Callable[[str], None],
 ) -> Candidates:
     """Search by meaning, by words, or by both.
@@ -63,8 +63,7 @@ def find(
         embedder: Gives the embedding model; not called in lexical mode.
         mode: Which searches to do.
         count: How many passages to ask each for.
-        documents: Ids of the only documents to look at; ``None``: all.
-        chunks: Ids of the only chunks to look at, likewise.
+        allowed: The only chunks to look at; ``None``: all.
         lap: Called with a stage's name when it ends.
 
     Raises:
@@ -72,9 +71,10 @@ def find(
     """
     found = Candidates()
     named: list[int] | None = None
-    if reading.hints.documents and chunks is None:
-        allowed = None if documents is None else set(documents)
-        named = [number for number in reading.hints.documents if not allowed or number in allowed]
+    if reading.hints.documents and (allowed is None or allowed.documents is not None):
+        named = list(reading.hints.documents)
+        if allowed is not None and allowed.documents is not None:
+            named = [number for number in named if number in allowed.documents]
     if mode != "lexical":
         try:
             found.vector = _question_vector(embedder(), reading)
@@ -85,16 +85,14 @@ def find(
         lap("embed")
     if found.vector is not None:
         length = math.hypot(*found.vector.tolist())
-        nearest = store.search_dense(found.vector, count, document_ids=documents, chunk_ids=chunks)
+        nearest = store.search_dense(found.vector, count, allowed=allowed)
         if named:
             nearest = [*nearest, *store.search_dense(found.vector, _NAMED, document_ids=named)]
         found.dense = {scored.chunk_id: scored.score * length for scored in nearest}
         found.degraded += _missing_vectors(store)
         lap("dense")
     if mode != "dense":
-        matching = store.search_lexical(
-            reading.parts, count, document_ids=documents, chunk_ids=chunks
-        )
+        matching = store.search_lexical(reading.parts, count, allowed=allowed)
         if named:
             also = store.search_lexical(reading.parts, _NAMED, document_ids=named)
             matching = [*matching, *also]

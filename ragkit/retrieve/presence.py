@@ -13,6 +13,7 @@ from ragkit.retrieve.spelling import correct
 if TYPE_CHECKING:
     from ragkit.embed.protocol import Embedder
     from ragkit.store import Store
+    from ragkit.store.allowed import Allowed
     from ragkit.store.where import Where
 
 
@@ -53,12 +54,8 @@ class Presence:
     def _absent(self, words: Sequence[str]) -> frozenset[str]:
         if not words:
             return frozenset()
-        documents, chunks = self._allowed
-        return self.store.absent_words(sorted(words), document_ids=documents, chunk_ids=chunks)
+        return self.store.absent_words(sorted(words), allowed=self._allowed)
 
     @cached_property
-    def _allowed(self) -> tuple[list[int] | None, list[int] | None]:
-        if self.where is None:
-            return None, None
-        documents = self.store.document_ids(self.where)
-        return documents, self.store.chunk_ids(self.where, documents)
+    def _allowed(self) -> Allowed | None:
+        return None if self.where is None else self.store.allowed(self.where)

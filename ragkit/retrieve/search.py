@@ -76,12 +76,9 @@ def search(
     if not store.counts().chunks:
         return SearchResult((), ("the knowledge base is empty; ingest documents first",))
     clock = _Clock()
-    documents = store.document_ids(where) if where is not None else None
-    chunks = None
-    if where is not None and documents:
-        chunks = store.chunk_ids(where, documents)
+    allowed = store.allowed(where) if where is not None else None
     clock.lap("filter")
-    if (documents is not None and not documents) or (chunks is not None and not chunks):
+    if allowed is not None and allowed.is_empty:
         return SearchResult((), (), clock.laps, (NOTHING_ALLOWED,))
     vocabulary = None
     if mode != "dense":
@@ -113,8 +110,7 @@ def search(
             embedder=embedder,
             mode=mode,
             count=count,
-            documents=documents,
-            chunks=chunks,
+            allowed=allowed,
             lap=clock.lap,
         )
         ranking = rank(
@@ -123,7 +119,7 @@ def search(
             found,
             mode=mode,
             limit=2 * count if stages.by else limit,
-            filtered_to_chunks=chunks is not None,
+            filtered_to_chunks=allowed is not None and allowed.documents is None,
         )
         if stages.by is None:
             break

@@ -15,13 +15,13 @@ filter that leaves less than half of the vectors it looks at all lists, and is e
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ragkit.errors import UsageError
 from ragkit.store import changes, dense_file, quantized, queries, ranking, vectors
+from ragkit.store.allowed import as_array, covered, inside
 from ragkit.store.records import Scored
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ragkit.store.allowed import Allowed
     from ragkit.store.changes import Range
     from ragkit.store.database import Database
 
@@ -66,20 +67,14 @@ class DenseView:
         self._snapshot: _Snapshot | None = None
 
     def search(
-        self,
-        vector: NDArray[np.float32],
-        k: int,
-        *,
-        document_ids: Sequence[int] | None = None,
-        chunk_ids: Sequence[int] | None = None,
+        self, vector: NDArray[np.float32], k: int, allowed: Allowed | None = None
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest cosine, best first, equal ones by chunk id.
 
         Args:
             vector: Shape (dimension,), any length but zero.
             k: How many; fewer come back when there are no more.
-            document_ids: Only chunks of these documents; ``None`` is no limit.
-            chunk_ids: Only these chunks; ``document_ids`` is then not looked at.
+            allowed: Only these chunks; ``None`` is no limit.
 
         Raises:
             UsageError: the vector's shape does not fit those stored.
@@ -97,16 +92,8 @@ class DenseView:
             raise UsageError(
                 f"the query vector has {len(query)} numbers, those stored have {snapshot.dimension}"
             )
-        allowed: list[Range] | None = None
-        if chunk_ids is not None:
-            allowed = changes.ranges_of(sorted(chunk_ids))
-            if not allowed:
-                return []
-        elif document_ids is not None:
-            with self._database.reading() as connection:
-                allowed = queries.chunk_ranges(connection, document_ids)
-            if not allowed:
-                return []
+        if allowed is not None and not len(allowed.ranges):
+            return []
         found = _search_file(snapshot, query / length, k, allowed)
         found += _search_tail(snapshot, query / length, k, allowed)
         return ranking.in_order(found, k)
@@ -217,7 +204,7 @@ class DenseView:
 def _too_far(
     connection: sqlite3.Connection, note: dense_file.Note, total: int, *, final: bool
 ) -> bool:
-    if note.dimension != vectors.dimension(connection):
+    if note.dimension != vectors.dimension(connection) or (final and dense_file.is_outdated(note)):
         return True
     past = changes.since(
         connection, note.sequence, ("chunks", "vectors") if final else ("vectors",)
@@ -248,7 +235,7 @@ def _extend(
 
     id_parts, row_parts = [snapshot.tail_ids], [snapshot.tail]
     if len(snapshot.tail_ids) and ranges:
-        stays = ~_inside(snapshot.tail_ids, ranges)
+        stays = ~inside(snapshot.tail_ids, as_array(ranges))
         id_parts, row_parts = [snapshot.tail_ids[stays]], [snapshot.tail[stays]]
     for ids, rows in vectors.in_ranges(connection, ranges):
         id_parts.append(ids)
@@ -256,7 +243,7 @@ def _extend(
     gone = tuple(changes.merge([*snapshot.gone, *ranges]))
     mask = snapshot.mask
     if snapshot.file is not None and gone != snapshot.gone:
-        mask = ~_covered(gone, snapshot.file.note.last_chunk)
+        mask = ~covered(as_array(gone), snapshot.file.note.last_chunk)
     return _Snapshot(
         sequence=sequence,
         dimension=snapshot.dimension,
@@ -268,40 +255,19 @@ def _extend(
     )
 
 
-def _covered(ranges: Sequence[Range], last_id: int) -> NDArray[np.bool_]:
-    """One bool for each id from 0 to ``last_id``: whether it lies in the (disjoint) ranges."""
-    import numpy as np
-
-    steps = np.zeros(last_id + 2, dtype=np.int8)
-    if len(ranges):
-        edges = np.asarray(ranges, dtype=np.int64)
-        np.add.at(steps, np.minimum(edges[:, 0], last_id + 1), 1)
-        np.add.at(steps, np.minimum(edges[:, 1] + 1, last_id + 1), -1)
-    return np.cumsum(steps, dtype=np.int32)[: last_id + 1] > 0
-
-
-def _inside(ids: NDArray[np.int64], ranges: Sequence[Range]) -> NDArray[np.bool_]:
-    """Whether each id lies in the ranges, which are ascending and disjoint."""
-    import numpy as np
-
-    edges = np.asarray(ranges, dtype=np.int64)
-    nearest = np.searchsorted(edges[:, 0], ids, side="right") - 1
-    return np.asarray((nearest >= 0) & (ids <= edges[np.maximum(nearest, 0), 1]))
-
-
 def _search_tail(
-    snapshot: _Snapshot, query: NDArray[np.float32], k: int, allowed: Sequence[Range] | None
+    snapshot: _Snapshot, query: NDArray[np.float32], k: int, allowed: Allowed | None
 ) -> list[Scored]:
     """Search what came after the file, with all that ties with the last of ``k``."""
     ids, rows = snapshot.tail_ids, snapshot.tail
     if allowed is not None:
-        inside = _inside(ids, allowed)
-        ids, rows = ids[inside], rows[inside]
+        fits = allowed.holds(ids)
+        ids, rows = ids[fits], rows[fits]
     return _best(ids, rows @ query, k)
 
 
 def _search_file(
-    snapshot: _Snapshot, query: NDArray[np.float32], k: int, allowed: Sequence[Range] | None
+    snapshot: _Snapshot, query: NDArray[np.float32], k: int, allowed: Allowed | None
 ) -> list[Scored]:
     """Search the FAISS index, with all that ties with the last of ``k``."""
     import numpy as np
@@ -312,7 +278,7 @@ def _search_file(
     index, note = snapshot.file.index, snapshot.file.note
     mask = snapshot.mask
     if allowed is not None:
-        picked = _covered(allowed, note.last_chunk)
+        picked = covered(allowed.ranges, note.last_chunk)
         mask = picked if mask is None else mask & picked
         if not mask.any():
             return []
@@ -329,8 +295,7 @@ def _search_file(
     if note.kind == "ivf":
         probes = note.probes
         if allowed is not None:
-            left = sum(last - first + 1 for first, last in allowed)
-            probes = note.lists if 2 * left < note.count else min(note.lists, 2 * probes)
+            probes = note.lists if 2 * allowed.chunks < note.count else min(note.lists, 2 * probes)
         parameters = faiss.SearchParametersIVF(nprobe=probes, **options)
     elif options:
         parameters = faiss.SearchParameters(**options)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Batches = Callable[[], Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]]
 
 _FORMAT = 2
+_READABLE = (1, 2)  # 1: without a first pass
 _CHECKED_BYTES = 64 * 2**20  # larger files are checked by ``ragkit doctor``, not at each start
 _RECALL_AT = 10
 _RECALL_WANTED = 0.98
@@ -46,6 +47,7 @@ class Note:
         kind: ``"flat"`` compares with every vector, ``"ivf"`` with the nearest lists.
         lists: Number of lists, and ``probes`` how many of them a search looks at.
         trained_on: Number of vectors there were when the lists were laid out.
+        format: Of this note; one with an older number is used until the file is written again.
         recall: Share of the exact ten nearest that were found; see :func:`_measure`.
         rounded: Size and CRC-32 of the file of rounded vectors, if there is one.
         rounding: How they were rounded: scale, error and length; see
@@ -108,6 +110,11 @@ def one_thread() -> Iterator[None]:
 def file_of(folder: Path, note: Note) -> Path:
     """Where the FAISS file of a note is."""
     return folder / f"{_stem(note.base, note.sequence)}.faiss"
+
+
+def is_outdated(note: Note) -> bool:
+    """Whether an older ragkit wrote the file."""
+    return note.format != _FORMAT
 
 
 def _rounded_of(folder: Path, note: Note) -> Path:
@@ -309,14 +316,14 @@ def _read_note(path: Path, base: str) -> Note | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         for key in ("rounded", "rounding"):
-            values[key] = values[key] and tuple(values[key])
+            values[key] = tuple(values[key]) if values.get(key) else None
         note = Note(**values)
         folder = path.parent
         whole = file_of(folder, note).stat().st_size == note.size and (
             note.rounded is None or _rounded_of(folder, note).stat().st_size == note.rounded[0]
         )
-        return note if whole and note.format == _FORMAT and note.base == base else None
-    except (OSError, ValueError, TypeError, KeyError):
+        return note if whole and note.format in _READABLE and note.base == base else None
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 

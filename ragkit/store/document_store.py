@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ragkit.store import queries, vectors
+from ragkit.store import filtering, queries, vectors
 from ragkit.store.connections import Connections
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ingest.document import Document
+    from ragkit.store.allowed import Allowed
     from ragkit.store.records import (
         Counts,
         DocumentName,
@@ -70,12 +71,12 @@ class DocumentStore(Connections):
     def document_ids(self, where: Where) -> list[int]:
         """Return the ids of exactly the documents that ``where`` allows, ascending."""
         with self._snapshot() as connection:
-            return queries.document_ids(connection, where)
+            return filtering.document_ids(connection, where)
 
-    def chunk_ids(self, where: Where, document_ids: Sequence[int]) -> list[int] | None:
-        """Return the chunks that ``where`` allows in documents it allows; ``None`` is all."""
+    def allowed(self, where: Where) -> Allowed:
+        """Return exactly the chunks that ``where`` allows, and the documents they are of."""
         with self._snapshot() as connection:
-            return queries.chunk_ids(connection, where, document_ids)
+            return filtering.allowed(connection, where)
 
     def document(self, document_id: int) -> Document:
         """Return a whole document, equal to the one that was put.

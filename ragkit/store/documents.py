@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragkit.errors import UsageError
-from ragkit.store import changes
+from ragkit.store import changes, headings
 from ragkit.store.layout import dump_json, dump_layout
 from ragkit.store.paths import display_paths, from_stored, root_name, storable, to_stored
 from ragkit.store.records import FileState, Root, RootKind
@@ -84,6 +84,8 @@ def put_document(
         (document_id, storable(document.text), dump_layout(document)),
     )
     embedded = _insert_chunks(connection, document_id, last_chunk + 1, chunks)
+    offsets = [(chunk.start, chunk.end) for chunk in chunks]
+    headings.put(connection, last_chunk + 1, offsets, document.sections)
     _drop_orphans(connection, orphans)
     connection.execute(
         "UPDATE state SET last_chunk = last_chunk + :chunks, chunks = chunks + :chunks,"
@@ -285,6 +287,7 @@ def _clear_document(connection: sqlite3.Connection, document_id: int) -> set[int
     ).fetchone()
     connection.execute("DELETE FROM pending WHERE chunk_id BETWEEN ? AND ?", span)
     connection.execute("DELETE FROM chunks WHERE id BETWEEN ? AND ?", span)
+    headings.forget(connection, *span)
     connection.execute(
         "UPDATE state SET documents = documents - 1, chunks = chunks - ?, vectors = vectors - ?,"
         " characters = characters - ?",

@@ -34,11 +34,16 @@ from ragkit.store.records import Scored
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ragkit.store.allowed import Allowed
     from ragkit.store.database import Database
 
 LEXICAL_FOLDER = "lexical"
 _IN_MEMORY_LIMIT = 20_000
 _DIGITS = 6
+# With a filter that allows so large a share, its best are found among the best of all: looking
+# up each of very many allowed documents takes far longer.
+_SPARSE = 0.15
+_SPARE, _SPARE_HITS, _MOST = 1.3, 50, 4_096
 # Dropping these in a forked child would wait for threads that are not there.
 _INHERITED: list[Any] = []
 
@@ -59,12 +64,7 @@ class LexicalView:
         self._damaged = False
 
     def search(
-        self,
-        parts: Sequence[tuple[str, float]],
-        k: int,
-        *,
-        document_ids: Sequence[int] | None = None,
-        chunk_ids: Sequence[int] | None = None,
+        self, parts: Sequence[tuple[str, float]], k: int, allowed: Allowed | None = None
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
 
@@ -75,19 +75,17 @@ class LexicalView:
         Args:
             parts: Texts to look for and their weights, which sum to 1 at most.
             k: How many chunks; fewer come back when there are no more.
-            document_ids: Only chunks of these documents; ``None`` is no limit, none is nothing.
-            chunk_ids: Only these chunks, likewise; ``document_ids`` is then not looked at.
+            allowed: Only these chunks; ``None`` is no limit.
 
         Raises:
             DamagedIndexError: the index cannot be read.
         """
         opened = self._open()
-        field, allowed = ("document", document_ids) if chunk_ids is None else ("chunk", chunk_ids)
-        if opened is None or k <= 0 or (allowed is not None and not len(allowed)):
+        if opened is None or k <= 0 or (allowed is not None and not len(allowed.ranges)):
             return []
         try:
             with panics_as_errors():
-                return _search(opened, parts, k, field, allowed)
+                return _search(opened, parts, k, allowed)
         except (ValueError, OSError) as error:
             raise DamagedIndexError(
                 f"the word index in {str(self.folder)!r} cannot be read ({error}); "
@@ -120,19 +118,12 @@ class LexicalView:
             return any(searcher.doc_freq(field, term) for term in terms for field in FINDING_FIELDS)
         return False
 
-    def absent(
-        self,
-        words: Sequence[str],
-        *,
-        document_ids: Sequence[int] | None = None,
-        chunk_ids: Sequence[int] | None = None,
-    ) -> frozenset[str]:
+    def absent(self, words: Sequence[str], allowed: Allowed | None = None) -> frozenset[str]:
         """Return those of the words that no chunk holds; none where the index cannot be read.
 
         Words that say little are never among them. Limits as in :meth:`search`.
         """
         opened = self._open()
-        field, allowed = ("document", document_ids) if chunk_ids is None else ("chunk", chunk_ids)
         if opened is None:
             return frozenset()
         with contextlib.suppress(ValueError, OSError), panics_as_errors():
@@ -143,7 +134,7 @@ class LexicalView:
                 if query is None:
                     continue
                 if allowed is not None:
-                    query = _limited(opened, query, field, allowed)
+                    query = _limited(opened.index, query, allowed)
                 if not searcher.search(query, 1, count=False).hits:
                     missing.add(word)
             return frozenset(missing)
@@ -321,20 +312,14 @@ def _tantivy_errors(folder: Path) -> Iterator[None]:
 
 
 def _search(
-    opened: Opened,
-    parts: Sequence[tuple[str, float]],
-    k: int,
-    field: str,
-    allowed: Sequence[int] | None,
+    opened: Opened, parts: Sequence[tuple[str, float]], k: int, allowed: Allowed | None
 ) -> list[Scored]:
     searcher = opened.index.searcher()
     query = build_query(opened.index, searcher, parts)
     if query is None:
         return []
-    if allowed is not None:
-        query = _limited(opened, query, field, allowed)
 
-    def nearest(count: int) -> list[Scored]:
+    def nearest(query: Any, count: int) -> list[Scored]:
         hits = searcher.search(query, count, count=False).hits
         ids = searcher.fast_field_values("chunk", [address for _score, address in hits])
         return [
@@ -342,16 +327,44 @@ def _search(
             for (score, _address), chunk_id in zip(hits, ids, strict=True)
         ]
 
-    return ranking.in_order(ranking.best(nearest, k, searcher.num_docs), k)
+    if allowed is not None:
+        wanted = _enough(k, allowed.chunks / max(1, searcher.num_docs))
+        if wanted is not None:
+            found = _among(nearest(query, wanted), k, wanted, allowed)
+            if found is not None:
+                return ranking.in_order(found, k)
+        query = _limited(opened.index, query, allowed)
+    found = ranking.best(lambda count: nearest(query, count), k, searcher.num_docs)
+    return ranking.in_order(found, k)
 
 
-def _limited(opened: Opened, query: Any, field: str, allowed: Sequence[int]) -> Any:
-    """Limit a query to some documents or chunks, without a word on the score."""
+def _enough(k: int, share: float) -> int | None:
+    """How many to look at so that ``k`` are likely among them; ``None`` if that is too many."""
+    if share < _SPARSE:
+        return None
+    wanted = int(_SPARE * k / min(share, 1.0)) + _SPARE_HITS
+    return wanted if wanted <= _MOST else None
+
+
+def _among(hits: list[Scored], k: int, wanted: int, allowed: Allowed) -> list[Scored] | None:
+    """The allowed ones of the best hits; ``None`` if others of the ``k`` best may not be there."""
+    import numpy as np
+
+    fits = allowed.holds(np.asarray([hit.chunk_id for hit in hits], dtype=np.int64)).tolist()
+    found = [hit for hit, is_allowed in zip(hits, fits, strict=True) if is_allowed]
+    whole = len(hits) < wanted or (len(found) >= k and hits[-1].score < found[k - 1].score)
+    return found if whole else None
+
+
+def _limited(index: Any, query: Any, allowed: Allowed) -> Any:
+    """Limit a query to what is allowed, without a word on the score."""
     import tantivy
 
-    limit = tantivy.Query.term_set_query(
-        opened.index.schema, field, [int(number) for number in allowed]
-    )
+    if allowed.documents is not None:
+        field, ids = "document", allowed.documents.tolist()
+    else:
+        field, ids = "chunk", allowed.ids()
+    limit = tantivy.Query.term_set_query(index.schema, field, ids)
     return tantivy.Query.boolean_query(
         [
             (tantivy.Occur.Must, query),

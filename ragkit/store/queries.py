@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest.document import Document
 from ragkit.errors import UsageError
+from ragkit.store import filtering
 from ragkit.store.documents import make_root
 from ragkit.store.layout import load_layout
 from ragkit.store.paths import from_stored
@@ -22,10 +23,7 @@ from ragkit.store.records import (
     StoredFailure,
     StoredFile,
 )
-from ragkit.store.where import Where, match_paths, match_text
-
-if TYPE_CHECKING:
-    from ragkit.store.changes import Range
+from ragkit.store.where import Where
 
 _DOCUMENT = """
     SELECT id, root_id, relative_path, path, format, title, size, mtime_ns, sha256, pages, chunks,
@@ -78,7 +76,7 @@ def documents(connection: sqlite3.Connection, where: Where | None) -> list[Store
     if where is None or where == Where():
         rows = connection.execute(_DOCUMENT + " ORDER BY path")
     else:
-        allowed = json.dumps(document_ids(connection, where))
+        allowed = json.dumps(filtering.document_ids(connection, where))
         rows = connection.execute(_DOCUMENT + _IDS_AMONG + " ORDER BY path", (allowed,))
     return [_document(row) for row in rows]
 
@@ -106,116 +104,6 @@ def yield_by_format(connection: sqlite3.Connection) -> dict[str, tuple[int, int]
         "SELECT format, sum(size), sum(chunks) FROM documents GROUP BY format"
     )
     return {kind: (size, chunks) for kind, size, chunks in rows}
-
-
-def document_ids(connection: sqlite3.Connection, where: Where) -> list[int]:
-    """Ids of the documents that ``where`` allows, ascending."""
-    conditions: list[str] = []
-    values: list[object] = []
-    if where.types:
-        conditions.append("format IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps(where.types))
-    if where.modified_from is not None:
-        conditions.append("mtime_ns >= ?")
-        values.append(_int64(where.modified_from))
-    if where.modified_to is not None:
-        conditions.append("mtime_ns < ?")
-        values.append(_int64(where.modified_to))
-    rows = connection.execute(
-        "SELECT id, path FROM documents"  # noqa: S608 - our own conditions
-        + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
-        + " ORDER BY id",
-        values,
-    ).fetchall()
-    if where.metadata:
-        fitting = _with_metadata(connection, where.metadata)
-        rows = [row for row in rows if row[0] in fitting]
-    if where.headings:
-        under = {row[1] for row in _chunks_under(connection, where.headings)}
-        rows = [row for row in rows if row[0] in under]
-    if not where.paths:
-        return [row[0] for row in rows]
-    # Whether a pattern is a path or a glob is decided among all documents, not among those that
-    # the other conditions left.
-    everything = [row[0] for row in connection.execute("SELECT path FROM documents")]
-    allowed = match_paths(where.paths, everything)
-    return [document_id for document_id, path in rows if path in allowed]
-
-
-def chunk_ids(
-    connection: sqlite3.Connection, where: Where, documents: Sequence[int]
-) -> list[int] | None:
-    """Ids of the chunks that ``where`` allows in documents it allows; ``None``: all of theirs."""
-    if not where.headings:
-        return None
-    allowed = set(documents)
-    return [
-        chunk_id
-        for chunk_id, document_id in _chunks_under(connection, where.headings)
-        if document_id in allowed
-    ]
-
-
-def _chunks_under(connection: sqlite3.Connection, headings: Sequence[str]) -> list[tuple[int, int]]:
-    """Chunks (with their documents) that hold text under one of some headings, ascending.
-
-    A chunk may hold several small sections; its own heading is that of the first.
-    """
-    found: list[tuple[int, int]] = []
-    for document_id, layout in connection.execute("SELECT document_id, layout FROM contents"):
-        _pages, sections, _blocks = load_layout(layout)
-        spans = [
-            (section.start, section.end)
-            for section in sections
-            if any(match_text(headings, heading) for heading in section.path)
-        ]
-        if not spans:
-            continue
-        rows = connection.execute(
-            "SELECT id, start_offset, end_offset FROM chunks WHERE document_id = ?", (document_id,)
-        )
-        found += [
-            (chunk_id, document_id)
-            for chunk_id, start, end in rows
-            if any(start < last and first < end for first, last in spans)
-        ]
-    return sorted(found)
-
-
-def _with_metadata(
-    connection: sqlite3.Connection, metadata: Sequence[tuple[str, tuple[str, ...]]]
-) -> set[int]:
-    """Ids of the documents that have all of some metadata."""
-    known = {"title"}
-    fitting: set[int] = set()
-    for document_id, title, text in connection.execute("SELECT id, title, metadata FROM documents"):
-        values = {"title": title or "", **({} if text == "{}" else json.loads(text))}
-        known.update(values)
-        if all(
-            key in values and match_text(patterns, str(values[key])) for key, patterns in metadata
-        ):
-            fitting.add(document_id)
-    unknown = [key for key, _ in metadata if key not in known]
-    if unknown:
-        raise UsageError(
-            f"cannot filter on {unknown[0]!r}: it is neither path, type, date or heading nor among"
-            f" the documents' metadata ({', '.join(sorted(known))})"
-        )
-    return fitting
-
-
-def _int64(value: int) -> int:
-    return max(-(2**63), min(2**63 - 1, value))
-
-
-def chunk_ranges(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Range]:
-    """Chunk ids of some documents, as ranges (ascending, disjoint)."""
-    rows = connection.execute(
-        "SELECT first_chunk, first_chunk + chunks - 1 FROM documents"
-        " WHERE id IN (SELECT value FROM json_each(?)) AND chunks > 0 ORDER BY first_chunk",
-        (json.dumps([int(number) for number in ids]),),
-    )
-    return rows.fetchall()
 
 
 def failures(connection: sqlite3.Connection) -> list[StoredFailure]:

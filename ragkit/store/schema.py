@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
+from collections.abc import Callable
 
 APPLICATION_ID = 0x52414B54
 
@@ -244,6 +245,32 @@ CREATE TABLE trace_sessions (
 CREATE INDEX trace_sessions_by_session ON trace_sessions (session);
 """
 
+# plain: as filters compare it, see where.plain_text(); a span is a range of chunks that hold text
+# under the heading. The index has all that filters on types and dates ask for.
+_FILTERS = """
+CREATE TABLE headings (
+    id INTEGER PRIMARY KEY,
+    plain TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE heading_spans (
+    heading_id INTEGER NOT NULL REFERENCES headings (id),
+    first_chunk INTEGER NOT NULL,
+    last_chunk INTEGER NOT NULL,
+    PRIMARY KEY (heading_id, first_chunk)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX heading_spans_by_chunk ON heading_spans (first_chunk);
+
+CREATE INDEX documents_for_filters ON documents (first_chunk, chunks, format, mtime_ns);
+"""
+
+
+def _fill_headings(connection: sqlite3.Connection) -> None:
+    from ragkit.store import headings
+
+    headings.fill(connection)
+
+
 # What people asked and were told, rather than what the documents say.
 ABOUT_PEOPLE = (
     "sessions",
@@ -258,7 +285,13 @@ ABOUT_PEOPLE = (
     "spending",
 )
 
-MIGRATIONS = (_BASE, _MEMORY, _ANSWERS, _TRACE_SESSIONS)
+MIGRATIONS: tuple[tuple[str, Callable[[sqlite3.Connection], None] | None], ...] = (
+    (_BASE, None),
+    (_MEMORY, None),
+    (_ANSWERS, None),
+    (_TRACE_SESSIONS, None),
+    (_FILTERS, _fill_headings),
+)
 VERSION = len(MIGRATIONS)
 
 
@@ -271,9 +304,11 @@ def migrate(connection: sqlite3.Connection, *, upto: int = VERSION) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        for script in MIGRATIONS[version:upto]:
+        for script, fill in MIGRATIONS[version:upto]:
             for statement in _statements(script):
                 connection.execute(statement)
+            if fill is not None:
+                fill(connection)
         if version == 0:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragkit.errors import KnowledgeBaseError
-from ragkit.store import changes, vectors
+from ragkit.store import changes, headings, vectors
 from ragkit.store.database import companions, connect, translated_errors
 from ragkit.store.documents import embedding_key
 from ragkit.store.layout import dump_json
@@ -287,6 +287,7 @@ def _exchange(connection: sqlite3.Connection) -> None:
         " JOIN main.embeddings ON main.embeddings.key = embedding_key"
         " ORDER BY main.documents.id, position"
     )
+    headings.fill(connection)
     (count,) = connection.execute("SELECT count(*) FROM main.chunks").fetchone()
     connection.execute(
         "UPDATE main.state SET last_chunk = last_chunk + ?1, chunks = ?1, vectors = ?1", (count,)

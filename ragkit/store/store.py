@@ -13,6 +13,7 @@ from ragkit.store import (
     changes,
     database,
     documents,
+    filtering,
     queries,
     vectors,
 )
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ingest.document import Chunk, Document
+    from ragkit.store.allowed import Allowed
     from ragkit.store.transfer import Exported
 
 _CREATION_SECONDS = 30.0
@@ -295,30 +297,30 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         vector: NDArray[np.float32],
         k: int,
         *,
+        allowed: Allowed | None = None,
         document_ids: Sequence[int] | None = None,
-        chunk_ids: Sequence[int] | None = None,
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest cosine, best first, equal ones by chunk id.
 
         Args:
             vector: Shape (dimension,).
             k: How many; fewer come back when there are no more.
-            document_ids: Only chunks of these documents; ``None`` is no limit, none is nothing.
-            chunk_ids: Only these chunks, likewise; ``document_ids`` is then not looked at.
+            allowed: Only these chunks, as :meth:`allowed` gives them; ``None`` is no limit.
+            document_ids: Only chunks of these documents, likewise, where ``allowed`` is not given.
 
         Raises:
             UsageError: the vector's shape does not fit those stored.
         """
         self._check_fork()
-        return self._dense.search(vector, k, document_ids=document_ids, chunk_ids=chunk_ids)
+        return self._dense.search(vector, k, self._limit(allowed, document_ids))
 
     def search_lexical(
         self,
         query: str | Sequence[tuple[str, float]],
         k: int,
         *,
+        allowed: Allowed | None = None,
         document_ids: Sequence[int] | None = None,
-        chunk_ids: Sequence[int] | None = None,
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
 
@@ -330,13 +332,19 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         self._check_fork()
         self._catch_up()
         parts = [(query, 1.0)] if isinstance(query, str) else query
-        limits = {"document_ids": document_ids, "chunk_ids": chunk_ids}
+        limit = self._limit(allowed, document_ids)
         try:
-            return self._lexical.search(parts, k, **limits)
+            return self._lexical.search(parts, k, limit)
         except DamagedIndexError:
             self._lexical.discard()
             self._catch_up()
-            return self._lexical.search(parts, k, **limits)
+            return self._lexical.search(parts, k, limit)
+
+    def _limit(self, allowed: Allowed | None, document_ids: Sequence[int] | None) -> Allowed | None:
+        if allowed is not None or document_ids is None:
+            return allowed
+        with self._reading() as connection:
+            return filtering.allowed_documents(connection, document_ids)
 
     def terms(self, prefix: str) -> list[tuple[str, int]]:
         """Return the stems of words that begin with ``prefix``, and how often they occur."""
@@ -349,18 +357,14 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         return self._lexical.holds(stem)
 
     def absent_words(
-        self,
-        words: Sequence[str],
-        *,
-        document_ids: Sequence[int] | None = None,
-        chunk_ids: Sequence[int] | None = None,
+        self, words: Sequence[str], *, allowed: Allowed | None = None
     ) -> frozenset[str]:
         """Return those of the words that no chunk's text, headings or names hold.
 
         Limits as in :meth:`search_dense`. Words that say little are never among them.
         """
         self._check_fork()
-        return self._lexical.absent(words, document_ids=document_ids, chunk_ids=chunk_ids)
+        return self._lexical.absent(words, allowed)
 
     def languages(self) -> tuple[str, ...]:
         """Return the languages whose stems the word index holds, English first."""

@@ -41,34 +41,39 @@ def match_paths(patterns: Iterable[str], paths: Collection[str]) -> set[str]:
     other pattern names a folder, whose whole content it picks, or a file name in any folder.
     Case matters; composed and decomposed Unicode are the same.
     """
-    by_name: dict[str, list[str]] = {}
-    for path in paths:
-        by_name.setdefault(_plain(path), []).append(path)
+    plain = [_plain(path) for path in paths]
+    known = set(plain)
     picked: set[str] = set()
     for pattern in patterns:
         wanted = _plain(pattern)
-        if wanted in by_name:
-            picked.update(by_name[wanted])
-            continue
-        matches = _matcher(wanted)
-        for plain, originals in by_name.items():
-            if matches(plain):
-                picked.update(originals)
+        fits = wanted.__eq__ if wanted in known else _matcher(wanted)
+        picked.update(path for name, path in zip(plain, paths, strict=True) if fits(name))
     return picked
 
 
-def match_text(patterns: Iterable[str], text: str) -> bool:
-    """Whether a text is one of ``patterns`` or fits one that is a glob; case does not matter."""
-    plain = " ".join(unicodedata.normalize("NFC", text).casefold().split())
-    for pattern in patterns:
-        wanted = " ".join(unicodedata.normalize("NFC", pattern).casefold().split())
-        if plain == wanted or (_GLOB.search(wanted) and fnmatch.fnmatchcase(plain, wanted)):
-            return True
-    return False
+def plain_text(text: str) -> str:
+    """Return a text as filters compare it: without case, with single spaces, composed."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    return " ".join(text.casefold().split())
+
+
+def exact_texts(patterns: Iterable[str]) -> list[str] | None:
+    """Return the only plain texts that ``patterns`` fit, or ``None`` if one of them is a glob."""
+    wanted = [plain_text(pattern) for pattern in patterns]
+    return None if any(map(_GLOB.search, wanted)) else wanted
+
+
+def text_matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Make a function that says whether a plain text is one of ``patterns``, or fits a glob."""
+    wanted = {plain_text(pattern) for pattern in patterns}
+    globs = [re.compile(fnmatch.translate(text)).match for text in wanted if _GLOB.search(text)]
+    return lambda plain: plain in wanted or any(fits(plain) for fits in globs)
 
 
 def _plain(path: str) -> str:
-    path = unicodedata.normalize("NFC", path)
+    if not path.isascii():
+        path = unicodedata.normalize("NFC", path)
     return path.removeprefix("./")
 
 

@@ -82,6 +82,8 @@ def test_everything_comes_back_as_it_was(
 
 
 ABOUT_DOCUMENTS = {
+    "headings",
+    "heading_spans",
     "settings",
     "state",
     "roots",
