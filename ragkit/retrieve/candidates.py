@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -132,7 +132,7 @@ def rank(
     similarities: dict[int, float] = {}
     if found.vector is not None and found.lexical:
         missing = [chunk_id for chunk_id in found.lexical if chunk_id not in found.dense]
-        similarities = _similarities(store, found.vector, missing)
+        similarities = store.products(found.vector, missing)
     wide = max(_ARRANGED, 2 * limit)
     ranking = fuse(found.dense, found.lexical, similarities=similarities, limit=wide)
     places = store.places([passage.chunk_id for passage in ranking])
@@ -146,7 +146,7 @@ def rank(
                 for chunk_id in also
                 if chunk_id not in found.dense and chunk_id not in similarities
             ]
-            similarities |= _similarities(store, found.vector, new)
+            similarities |= store.products(found.vector, new)
         ranking = fuse(
             found.dense,
             found.lexical,
@@ -165,25 +165,6 @@ def _question_vector(embedder: Embedder, reading: Reading) -> NDArray[np.float32
     vectors = embedder.embed([text for text, _ in reading.parts], kind="query")
     weights = np.asarray([weight for _, weight in reading.parts], dtype=np.float32)
     return np.asarray(weights @ vectors, dtype=np.float32)
-
-
-def _similarities(
-    store: Store, vector: NDArray[np.float32], chunk_ids: Sequence[int]
-) -> dict[int, float]:
-    if not chunk_ids:
-        return {}
-    import numpy as np
-
-    vectors = store.vectors_of(chunk_ids)
-    if vectors.shape[1] != vector.shape[0]:  # no passage has a vector yet
-        return {}
-    cosines = vectors @ vector
-    present = np.any(vectors, axis=1).tolist()
-    return {
-        chunk_id: float(cosine)
-        for chunk_id, cosine, has_vector in zip(chunk_ids, cosines, present, strict=True)
-        if has_vector
-    }
 
 
 def _missing_vectors(store: Store) -> list[str]:

@@ -15,6 +15,7 @@ filter that leaves less than half of the vectors it looks at all lists, and is e
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,35 @@ class DenseView:
         found = _search_file(snapshot, query / length, k, allowed)
         found += _search_tail(snapshot, query / length, k, allowed)
         return ranking.in_order(found, k)
+
+    def products(self, vector: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, float]:
+        """Products of a vector with those of some chunks; chunks that have none are left out.
+
+        Args:
+            vector: Shape (dimension,); with another dimension than the stored ones, none is found.
+            chunk_ids: Any number of ids.
+        """
+        import numpy as np
+
+        snapshot = self._refresh()
+        if not chunk_ids or snapshot.dimension != len(vector):
+            return {}
+        wanted = np.asarray(chunk_ids, dtype=np.int64)
+        found: dict[int, float] = {}
+        file = snapshot.file
+        if file is not None and file.ids is not None and file.rows is not None:
+            ids, rows = file.ids, file.rows
+            places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+            there = ids[places] == wanted
+            if snapshot.mask is not None:
+                there &= snapshot.mask[ids[places]]
+            found = _products(wanted[there], rows[places[there]].astype(np.float32), vector)
+            wanted = wanted[~there]
+        if len(wanted):
+            numbers = wanted.tolist()
+            with self._database.snapshot() as connection:
+                found |= _products(wanted, vectors.of_chunks(connection, numbers), vector)
+        return found
 
     def sync(self, *, final: bool) -> int:
         """Write the file if it is missing or too far behind; return the change it has reached.
@@ -307,6 +337,13 @@ def _search_file(
         return _scored(ids[0][there], scores[0][there])
 
     return ranking.best(nearest, k, note.count)
+
+
+def _products(
+    ids: NDArray[np.int64], rows: NDArray[np.float32], vector: NDArray[np.float32]
+) -> dict[int, float]:
+    there = rows.any(axis=1)  # a row of zeros is no vector
+    return dict(zip(ids[there].tolist(), (rows[there] @ vector).tolist(), strict=True))
 
 
 def _best(ids: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> list[Scored]:

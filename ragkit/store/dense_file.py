@@ -75,13 +75,14 @@ class Note:
 class Loaded:
     """A FAISS index in memory (mapped), its note, and what a first pass needs, if there is one.
 
-    ``ids`` are the chunks' ids in the order of the first pass: ascending.
+    Of a flat index, ``ids`` are the chunks' ids, ascending, and ``rows`` their vectors as stored.
     """
 
     note: Note
     index: Any
-    first_pass: quantized.FirstPass | None = None
     ids: NDArray[np.int64] | None = None
+    rows: NDArray[np.float16] | None = None
+    first_pass: quantized.FirstPass | None = None
 
 
 def library() -> Any:
@@ -151,7 +152,7 @@ def load(folder: Path, base: str) -> Loaded | None:
             if size <= _CHECKED_BYTES and damaged(folder, note):
                 return None
             index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-            loaded = Loaded(note, index, *_load_rounded(folder, note, index))
+            loaded = _loaded(folder, note, index)
         except FileNotFoundError:
             continue
         except (OSError, RuntimeError):  # FAISS reports all failures as RuntimeError
@@ -162,16 +163,16 @@ def load(folder: Path, base: str) -> Loaded | None:
     return None
 
 
-def _load_rounded(
-    folder: Path, note: Note, index: Any
-) -> tuple[quantized.FirstPass | None, NDArray[np.int64] | None]:
+def _loaded(folder: Path, note: Note, index: Any) -> Loaded:
     faiss = library()
+    if note.kind != "flat":
+        return Loaded(note, index)
+    ids, rows = faiss.vector_to_array(index.id_map), _stored_rows(index)
     if note.rounding is None:
-        return None, None
+        return Loaded(note, index, ids, rows)
     rounded = faiss.read_index(str(_rounded_of(folder, note)), faiss.IO_FLAG_MMAP_IFC)
     rounding = quantized.Rounding(*note.rounding)
-    first_pass = quantized.FirstPass(rounded, rounding, _stored_rows(index))
-    return first_pass, faiss.vector_to_array(index.id_map)
+    return Loaded(note, index, ids, rows, quantized.FirstPass(rounded, rounding, rows))
 
 
 def _stored_rows(index: Any) -> NDArray[np.float16]:

@@ -124,12 +124,13 @@ def nearest(
     )
     unit = 1.0 / (query_scale * first.rounding.scale)
     while wanted <= _MOST:
-        rounded, found = first.index.search(whole[np.newaxis], wanted)
-        positions = found[0][found[0] >= 0]
-        is_all = len(positions) < wanted or wanted >= total
-        bound = float(rounded[0][-1]) * unit + error  # what was left out scores at most this
-        if allowed is not None:
-            positions = positions[allowed[positions]]
+        found, positions = (part[0] for part in first.index.search(whole[np.newaxis], wanted))
+        is_all = wanted >= total or positions[-1] < 0
+        bound = float(found[-1]) * unit + error  # what was left out scores at most this
+        there = positions >= 0 if allowed is None else (positions >= 0) & allowed[positions]
+        found, positions = found[there] * unit, positions[there]
+        if len(found) > k:  # the k-th score is not below that of the first pass by more than this
+            positions = positions[found >= found[k - 1] - 2 * error]
         positions.sort()  # neighbours in memory are read together
         scores = first.rows[positions].astype(np.float32) @ query
         if is_all or (len(scores) >= k and float(np.partition(scores, -k)[-k]) > bound):

@@ -340,6 +340,16 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
             self._catch_up()
             return self._lexical.search(parts, k, limit)
 
+    def products(self, vector: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, float]:
+        """Return the products of a vector with those of chunks; chunks without are left out.
+
+        Args:
+            vector: Shape (dimension,); there is none with vectors of another dimension.
+            chunk_ids: Any number of ids.
+        """
+        self._check_fork()
+        return self._dense.products(vector, chunk_ids)
+
     def _limit(self, allowed: Allowed | None, document_ids: Sequence[int] | None) -> Allowed | None:
         if allowed is not None or document_ids is None:
             return allowed

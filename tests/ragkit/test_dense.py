@@ -141,6 +141,26 @@ def test_filters_keep_to_their_documents(store: Store) -> None:
     assert store.search_dense(QUERY, 50, document_ids=[]) == []
 
 
+def test_products_are_those_of_the_vectors_wherever_they_are(store: Store) -> None:
+    fill(store, 10, 4)
+    store.sync_views(final=True)
+    gone = store.chunks_of(store.documents()[2].id)[0].id
+    store.remove_documents([store.documents()[2].id])
+    put(store, FOLDER, "late.txt", document_of("late one", "late two"))
+    embed_all(store)
+    put(store, FOLDER, "waiting.txt", document_of("without a vector"))
+    ids = all_chunk_ids(store)
+    expected = dict(zip(ids, (store.vectors_of(ids) @ QUERY).tolist(), strict=True))
+    del expected[ids[-1]]
+    for reader in (store, Store.open(store.directory)):
+        found = reader.products(QUERY, [*reversed(ids), gone, 9999])
+        assert found == pytest.approx(expected, abs=1e-6)
+        assert reader.products(QUERY, []) == {}
+        assert reader.products(np.ones(3, dtype=np.float32), ids) == {}
+        if reader is not store:
+            reader.close()
+
+
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     steps=st.lists(
