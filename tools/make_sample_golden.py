@@ -1,4 +1,7 @@
-"""Write ``tests/data/sample_docs_golden.jsonl`` from ``tools/sample_sources/golden.jsonl``.
+"""Write the golden sets of ``tests/data`` from their sources in ``tools/sample_sources``.
+
+``sample_docs_golden.jsonl`` is what weights are fitted on (``bench/fit_answers.py``);
+``sample_docs_unfitted.jsonl`` is never fitted on, and tells how other questions fare.
 
 Run ``python tools/make_sample_golden.py`` after changing a document or a question. In the source
 each question names its evidence by a quote; here a quote becomes a page (PDF), a span of code
@@ -18,9 +21,13 @@ if TYPE_CHECKING:
     from ingest.document import Document
 
 HERE = Path(__file__).resolve().parent
-SOURCE = HERE / "sample_sources" / "golden.jsonl"
 SAMPLE_DOCS = HERE.parent / "sample_docs"
-GOLDEN = HERE.parent / "tests" / "data" / "sample_docs_golden.jsonl"
+SOURCES = HERE / "sample_sources"
+GOLDEN = HERE.parent / "tests" / "data"
+SETS = (
+    (SOURCES / "golden.jsonl", GOLDEN / "sample_docs_golden.jsonl"),
+    (SOURCES / "golden_unfitted.jsonl", GOLDEN / "sample_docs_unfitted.jsonl"),
+)
 
 
 def squash(text: str) -> str:
@@ -69,9 +76,9 @@ def golden(item: dict[str, Any], documents: dict[str, Document]) -> dict[str, An
     }
 
 
-def make() -> str:
-    """The text of the golden set."""
-    items = [json.loads(line) for line in SOURCE.read_text(encoding="utf-8").splitlines()]
+def make(source: Path) -> str:
+    """The text of the golden set made from a source."""
+    items = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
     paths = sorted({evidence["path"] for item in items for evidence in item["evidence"]})
     documents = {path: load(SAMPLE_DOCS / path) for path in paths}
     lines = (json.dumps(golden(item, documents), ensure_ascii=False) for item in items)
@@ -79,18 +86,18 @@ def make() -> str:
 
 
 def main() -> None:
-    """Write the golden set, or with ``--check`` only say whether it is up to date."""
+    """Write the golden sets, or with ``--check`` only say whether they are up to date."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if out of date")
     options = parser.parse_args()
-    text = make()
-    if options.check:
-        if GOLDEN.read_text(encoding="utf-8") != text:
-            raise SystemExit(f"{GOLDEN} is out of date: run tools/make_sample_golden.py")
-        return
-    GOLDEN.parent.mkdir(parents=True, exist_ok=True)
-    GOLDEN.write_text(text, encoding="utf-8", newline="\n")
-    print(f"{GOLDEN}: {len(text.splitlines())} questions")
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    for source, target in SETS:
+        text = make(source)
+        if not options.check:
+            target.write_text(text, encoding="utf-8", newline="\n")
+            print(f"{target}: {len(text.splitlines())} questions")
+        elif target.read_text(encoding="utf-8") != text:
+            raise SystemExit(f"{target} is out of date: run tools/make_sample_golden.py")
 
 
 if __name__ == "__main__":

@@ -58,8 +58,8 @@ def find_blocks(text: str) -> tuple[tuple[Block, ...], list[Heading]]:
     """Find the blocks of plain text, and its headings in order.
 
     Blank lines part paragraphs. Few signs are taken for a heading, for a wrong one misleads every
-    passage below it: a line underlined at about its length, and lines in capitals with numbers
-    that count up.
+    passage below it: a line underlined at about its length, and numbered lines between blank ones
+    that count up, in capitals or with text below each.
     """
     blocks: list[Block] = []
     headings: list[Heading] = []
@@ -105,24 +105,29 @@ def _items(text: str, start: int, end: int) -> Iterator[Block]:
 
 
 def _is_numbered_heading(text: str, start: int, end: int) -> bool:
-    """Whether a paragraph is one line in capitals with a number before it."""
+    """Whether a paragraph is one short line with a number before it that is no sentence."""
     if end - start > 100 or not (match := _NUMBERED.fullmatch(text, start, end)):
         return False
     name = match["name"]
     letters = sum(map(str.isalpha, name))
-    return name.isupper() and letters >= _LETTERS_IN_NAME and name[-1] not in ".:;,!?"
+    return not name[0].islower() and letters >= _LETTERS_IN_NAME and name[-1] not in ".:;,!?"
 
 
 def _counting_up(text: str, blocks: Sequence[Block], indices: Sequence[int]) -> Sequence[int]:
-    """Return the numbered lines if they are headings: they count up, and most have text below."""
-    numbers = [
-        tuple(map(int, _numbers(text[blocks[index].start : blocks[index].end]).split(".")))
-        for index in indices
-    ]
+    """Return the numbered lines if they are headings: they count up, and most have text below.
+
+    Those that are not in capitals might be a list: they begin with 1 and all have text below.
+    """
+    lines = [text[blocks[index].start : blocks[index].end] for index in indices]
+    numbers = [tuple(map(int, _numbers(line).split("."))) for line in lines]
     taken = set(indices)
     below = sum(index + 1 < len(blocks) and index + 1 not in taken for index in indices)
     rising = all(one < next_one for one, next_one in itertools.pairwise(numbers))
-    return indices if len(indices) >= 2 and rising and 2 * below > len(indices) else ()
+    if len(indices) < 2 or not rising:
+        return ()
+    if all(line.isupper() for line in lines):
+        return indices if 2 * below > len(indices) else ()
+    return indices if numbers[0] == (1,) and below == len(indices) else ()
 
 
 def _numbers(line: str) -> str:

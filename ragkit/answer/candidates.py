@@ -8,14 +8,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ingest.document import Block, BlockKind
 from ingest.sentences import sentence_spans
+from ragkit.answer.guessed import guessed_blocks
+from ragkit.answer.tables import (
+    ITEM_MARK,
+    WHOLE_ROWS,
+    Row,
+    Whole,
+    cells,
+    read_table,
+    readable,
+    whole,
+)
 
 if TYPE_CHECKING:
-    from ingest.document import Document
+    from ingest.document import Block, Document
     from ragkit.results import Hit
 
-CandidateKind = Literal["sentence", "item", "row", "fragment", "question"]
+CandidateKind = Literal["sentence", "item", "row", "code", "fragment", "question"]
 
 # Gives the document at a path, or None where it is gone or too large to be read for an answer.
 DocumentOf = Callable[[str], "Document | None"]
@@ -27,21 +37,9 @@ _BEYOND = 400
 _CAPTION = 160
 _SHORT = 12
 
-_LINE = re.compile(r".*\S.*")
-_HEADING = re.compile(r"\s{0,3}#{1,6}\s")
-_ITEM_MARK = re.compile(r"(?:[-*+•‣◦▪–·]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])[^\S\n]+")
-_SEPARATOR_ROW = re.compile(r"[\s|:+=-]*\Z")
 _ENDED = re.compile(r"[.!。！…][\"'”’»)*_`\]]*(?:\s?\[\d+\])*\Z")
 _ASKED = re.compile(r"[?？][\"'”’»)*_`]*\Z")
 _LEADS_IN = re.compile(r"[:：?？][\"'”’»)*_`]*\Z")
-_MARKUP = (
-    (re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)"), r"\1"),
-    (re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", re.DOTALL), r"\2"),
-    (re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])"), r"\1"),
-    (re.compile(r"`([^`\n]+)`"), r"\1"),
-    # A source's own footnote numbers would be taken for citations of the answer.
-    (re.compile(r"\s?\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]"), ""),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +59,8 @@ class Candidate:
         kind: What it is. A fragment is no whole sentence, such as a caption; a question of the
             document is never an answer.
         previous: Index of the candidate just before it under the same heading, if any.
+        table: For a row, the caption of its table and the names of the columns.
+        whole: The table or list that it is one of, where that is short.
     """
 
     hit: int
@@ -73,6 +73,8 @@ class Candidate:
     context: str
     kind: CandidateKind
     previous: int | None = None
+    table: str = ""
+    whole: Whole | None = None
 
 
 def candidates_of(
@@ -100,16 +102,9 @@ def candidates_of(
     return tuple(found)
 
 
-def readable(text: str) -> str:
-    """Leave out Markdown's marks and footnote numbers, on one line."""
-    for pattern, replacement in _MARKUP:
-        text = pattern.sub(replacement, text)
-    return " ".join(text.split())
-
-
 def row_subject(candidate: Candidate) -> str:
     """The first cell of a table's row: what the row is about."""
-    return _cells(candidate.text)[0]
+    return cells(candidate.text)[0]
 
 
 class _Cutter:
@@ -128,7 +123,7 @@ class _Cutter:
             self._pages = document.pages
         else:
             self._text, self._offset, self._pages = hit.text, hit.start, ()
-            self._blocks = _guessed_blocks(hit.text)
+            self._blocks = guessed_blocks(hit.text)
         self._start = hit.start - self._offset
         self._end = hit.end - self._offset
         self._heading = readable(hit.heading.rsplit(" > ", 1)[-1])
@@ -149,14 +144,14 @@ class _Cutter:
             elif block.kind == "code":
                 yield from self._code(block, self._lead_in(number))
             else:
-                yield from self._sentences(block, self._lead_in(number))
+                yield from self._sentences(block, self._lead_in(number), self._list(number))
 
-    def _sentences(self, block: Block, lead_in: str) -> Iterator[Candidate]:
+    def _sentences(self, block: Block, lead_in: str, items: Whole | None) -> Iterator[Candidate]:
         start = max(block.start, self._start - _BEYOND)
         end = min(block.end, self._end + _BEYOND)
         kind: CandidateKind = "item" if block.kind == "list_item" else "sentence"
         if kind == "item" and start == block.start:
-            mark = _ITEM_MARK.match(self._text, start)
+            mark = ITEM_MARK.match(self._text, start)
             start = mark.end() if mark else start
         spans = [(s, e) for s, e in sentence_spans(self._text, start, end) if s < e]
         if kind == "item" and end - start <= _WHOLE:
@@ -168,38 +163,71 @@ class _Cutter:
                 yield from self._candidate(span_start, span_end, "question", context)
                 context = text
                 continue
-            whole = kind == "item" or _ENDED.search(text)
-            yield from self._candidate(span_start, span_end, kind if whole else "fragment", context)
+            ended = kind == "item" or _ENDED.search(text)
+            leads = kind == "item" or (_LEADS_IN.search(text) and span_end == spans[-1][1])
+            yield from self._candidate(
+                span_start,
+                span_end,
+                kind if ended else "fragment",
+                context,
+                whole=items if leads else None,
+            )
 
     def _rows(self, block: Block, caption: str) -> Iterator[Candidate]:
-        header_end = block.header_end if block.header_end is not None else block.start
-        header_lines = [
-            line
-            for line in self._text[block.start : header_end].split("\n")
-            if line.strip() and not _SEPARATOR_ROW.match(line)
-        ]
-        header = _cells(header_lines[-1]) if header_lines else []
-        context = " ".join([caption, *(readable(" ".join(_cells(line))) for line in header_lines)])
-        start = header_end
-        while start < min(block.end, self._end):
-            newline = self._text.find("\n", start, block.end)
-            end = newline if newline >= 0 else block.end
-            line = self._text[start:end]
-            if end > self._start and not _SEPARATOR_ROW.match(line):
-                yield from self._candidate(start, end, "row", context, _row(_cells(line), header))
-            start = end + 1
+        names, rows = read_table(self._text, block, self._start, self._end)
+        about = readable(f"{caption} {names}")
+        together = self._whole(rows)
+        for row in rows:
+            yield from self._candidate(
+                row.start,
+                row.end,
+                "row",
+                about,
+                row.shown,
+                table=about,
+                whole=together,
+            )
+
+    def _whole(self, rows: Sequence[Row]) -> Whole | None:
+        return whole(self._text, rows, self._page(rows[0].start) if rows else None, self._offset)
+
+    def _list(self, number: int) -> Whole | None:
+        """Return the list that an item or a line that leads in belongs to, where it is short."""
+        blocks = self._blocks
+        first = number if blocks[number].kind == "list_item" else number + 1
+        while 0 < first <= number and blocks[first - 1].kind == "list_item":
+            first -= 1
+            if number - first > WHOLE_ROWS:
+                return None
+        items: list[Row] = []
+        for block in blocks[first : first + WHOLE_ROWS + 1]:
+            if block.kind != "list_item":
+                break
+            text = self._text[block.start : block.end].rstrip()
+            mark = ITEM_MARK.match(text)
+            said = readable(text[mark.end() :] if mark else text)
+            items.append(Row(block.start, block.start + len(text), said))
+        return self._whole(items)
 
     def _code(self, block: Block, lead_in: str) -> Iterator[Candidate]:
         if block.end - block.start <= _WHOLE:
-            yield from self._candidate(block.start, block.end, "item", lead_in)
+            yield from self._candidate(block.start, block.end, "code", lead_in)
             return
         start = block.start
         for line in self._text[block.start : block.end].split("\n"):
-            yield from self._candidate(start, start + len(line), "item", lead_in)
+            yield from self._candidate(start, start + len(line), "code", lead_in)
             start += len(line) + 1
 
     def _candidate(
-        self, start: int, end: int, kind: CandidateKind, context: str, shown: str = ""
+        self,
+        start: int,
+        end: int,
+        kind: CandidateKind,
+        context: str,
+        shown: str = "",
+        *,
+        table: str = "",
+        whole: Whole | None = None,
     ) -> Iterator[Candidate]:
         while start < end and self._text[start].isspace():
             start += 1
@@ -222,6 +250,8 @@ class _Cutter:
             context=readable(" ".join(part for part in (self._heading, context) if part)),
             kind=kind,
             previous=len(self._found) - 1 if adjoins else None,
+            table=table,
+            whole=whole,
         )
 
     def _page(self, start: int) -> int | None:
@@ -251,31 +281,6 @@ class _Cutter:
         return self._text[block.start : block.end]
 
 
-def _guessed_blocks(text: str) -> list[Block]:
-    """Tell headings, table rows, list items and paragraphs by how their lines look."""
-    blocks: list[Block] = []
-    for match in _LINE.finditer(text):
-        line = match.group()
-        kind: BlockKind = "paragraph"
-        if _HEADING.match(line):
-            kind = "heading"
-        elif line.lstrip().startswith("|") or " | " in line:
-            kind = "table"
-        elif _ITEM_MARK.match(line.lstrip()):
-            kind = "list_item"
-        last = blocks[-1] if blocks else None
-        goes_on = last is not None and last.end + 1 == match.start()
-        if (
-            last is not None
-            and goes_on
-            and (kind == last.kind == "table" or (kind == "paragraph" and last.kind != "heading"))
-        ):
-            blocks[-1] = Block(last.kind, last.start, match.end())
-        else:
-            blocks.append(Block(kind, match.start(), match.end()))
-    return blocks
-
-
 def _joined(spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Join a very short sentence ("No.") with the one that follows it."""
     start: int | None = None
@@ -286,21 +291,3 @@ def _joined(spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
             continue
         yield begun, span_end
         start = None
-
-
-def _cells(line: str) -> list[str]:
-    stripped = line.strip()
-    if " | " in stripped or stripped.startswith("|"):
-        return [readable(cell) for cell in stripped.strip("|").split("|")]
-    return [readable(cell) for cell in stripped.split("\t")]
-
-
-def _row(cells: Sequence[str], header: Sequence[str]) -> str:
-    """Write a row so that it reads alone: ``Pro – Price: 49; Users: 10``."""
-    subject, rest = cells[0], cells[1:]
-    if len(header) == len(cells) > 2:
-        pairs = zip(header[1:], rest, strict=True)
-        said = "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs if cell)
-        return f"{subject} – {said}" if subject else said
-    said = ", ".join(cell for cell in rest if cell)
-    return f"{subject}: {said}" if subject and said else subject or said

@@ -69,14 +69,16 @@ _ASKS: dict[Kind, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
 }
-_NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|"
-    r"thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|"
-    r"fifty|sixty|ninety|hundred|thousand|million|billion|half|once|twice|daily|weekly|monthly|"
-    r"yearly|annually|no limit|unlimited|free|none|"
-    r"zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|zwanzig|dreißig|hundert|tausend|"
+_COUNT = (
+    r"one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|"
+    r"sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|ninety|hundred|half|"
+    r"zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|zwanzig|dreißig|hundert|"
     r"deux|trois|quatre|cinq|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|vingt|trente|cent|"
-    r"mille|dos|tres|cuatro|cinco|siete|ocho|nueve|diez|veinte|cien)\b",
+    r"dos|tres|cuatro|cinco|siete|ocho|nueve|diez|veinte|cien"
+)
+_NUMBER = re.compile(
+    rf"\d|\b(?:{_COUNT}|thousand|million|billion|once|twice|daily|weekly|monthly|yearly|annually|"
+    r"no limit|unlimited|free|none|tausend|mille)\b",
     re.IGNORECASE,
 )
 _DATE = re.compile(
@@ -156,11 +158,10 @@ _SHOWS_UNIT: dict[Kind, re.Pattern[str]] = {
         r"\d\s?%|\d\s?per ?cent|\b(?:half|thirds?|quarters?|fifths?|tenths?)\b", re.IGNORECASE
     ),
     "duration": re.compile(
-        r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fourteen|an?|"
-        r"half|eine[nmr]?|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|zwölf|une?|deux|trois|"
-        r"quatre|cinq|huit|neuf|dix|douze))[\s-]*(?:and a half\s*)?(?:seconds?|s|min(?:utes?)?|h(?:ours?)?|(?:working )?days?|"
-        r"weeks?|months?|years?|quarters?|cycles|sekunden?|minuten?|stunden?|tagen?|wochen?|"
-        r"monaten?|jahren?|jours?|semaines?|mois|ans|années?|heures?)\b|\d\s?(?:年|日|時間|か月|分)|"
+        rf"\d[\s-]*(?:s|h|ans)\b|(?:\d|\b(?:{_COUNT}|half|(?<!\d\s)(?:an?|eine[nmr]?|une?))\b)[\s-]*"
+        r"(?:[^\W\d_]{3,}\s+|and a half\s+)?(?:seconds?|min(?:utes?)?|hours?|days?|"
+        r"weeks?|months?|years?|quarters?|cycles|sekunden?|minuten?|stunden?|tage?n?|wochen?|"
+        r"monate?n?|jahre?n?|jours?|semaines?|mois|ans|années?|heures?)\b|\d\s?(?:年|日|時間|か月|分)|"
         r"\b(?:no limit|unlimited|forever)\b",
         re.IGNORECASE,
     ),
@@ -202,6 +203,14 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN = 2
+_ENUMERATE = re.compile(r"^\W*(?:please\s+)?(?:list|enumerate|name|tell|nenne)\b", re.IGNORECASE)
+_ASKS_LIST = re.compile(
+    r"^\W*(?:please\s+)?(?:(?:list|enumerate|name|nenne|nennen)\b|(?:show|give|tell)(?: me)? (?:all|every)\b)|"
+    r"\b(?:what|which) (?:are|were)\b|\b(?:what|which) (?:all )?[\w-]+s (?:are|were|do|does|did|can|"
+    r"have|has|may|must|should)\b|\bwelche [\w-]+(?:n|e|er|s)\b|\bquel(?:le)?s\b|"
+    r"\b(?:all|every|alle|tous|toutes) (?:of )?(?:the|les|die)\b",
+    re.IGNORECASE,
+)
 # Kinds that a question may have beside the unit of a number: "when … and what does it cost".
 _BESIDE: frozenset[Kind] = frozenset(("date", "person", "place", "reason"))
 _UNFIT = 0.3
@@ -247,8 +256,13 @@ def asks_unit(kinds: Sequence[Kind]) -> bool:
 
 
 def without_measure(question: str) -> str:
-    """Return a question without the word that says what it measures: "how long" is no topic."""
-    return _MEASURED.sub("how", question)
+    """Return a question without what asks only: "how long" and "list" are no topics."""
+    return _MEASURED.sub("how", _ENUMERATE.sub("", question))
+
+
+def asks_list(question: str) -> bool:
+    """Whether a question asks for several things: "list …", "which parts are …"."""
+    return _ASKS_LIST.search(question) is not None
 
 
 def counted(question: str) -> frozenset[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragkit.answer import words
+from ragkit.answer.completing import completed, leading
 from ragkit.results import Citation
 
 if TYPE_CHECKING:
@@ -45,11 +46,10 @@ def put_together(candidates: Sequence[Candidate]) -> Extract:
     """Write sentences, the best first, in readable order and with citations."""
     chosen = _in_order(candidates)
     citations = tuple(cite(candidate, number) for number, candidate in enumerate(chosen, start=1))
-    pieces = [
-        f"{candidate.shown} [{citation.n}]"
-        for candidate, citation in zip(chosen, citations, strict=True)
-    ]
-    listed = sum(candidate.kind != "sentence" for candidate in chosen) > 1
+    said = list(zip(chosen, citations, strict=True))
+    lines = [[f"{line} [{n.n}]" for line in c.shown.split("\n")] for c, n in said]
+    listed = sum(c.kind != "sentence" for c in chosen) > 1 or any(len(each) > 1 for each in lines)
+    pieces = [piece for each in lines for piece in each]
     text = "\n".join(f"- {piece}" for piece in pieces) if listed else " ".join(pieces)
     return Extract(text, citations)
 
@@ -70,11 +70,12 @@ def choose(ranking: Ranking) -> list[Candidate]:
     """Pick the best candidate, and up to two more that answer nearly as well or what it does not."""
     if not ranking.scored:
         return []
-    best = ranking.scored[0]
+    best = leading(ranking)
+    said = completed(best, ranking)
     picked = [best]
-    length = len(best.candidate.shown)
-    rest = list(ranking.scored[1:])
-    while rest and len(picked) < MAX_SENTENCES:
+    length = sum(len(candidate.shown) for candidate in said)
+    rest = [e for e in ranking.scored if not any(_within(e.candidate, c) for c in said)]
+    while rest and len(said) < MAX_SENTENCES:
         entry = max(rest, key=lambda other: _worth(other, picked))
         rest.remove(entry)
         if best.score - entry.score > _allowed(entry, picked):
@@ -84,8 +85,13 @@ def choose(ranking: Ranking) -> list[Candidate]:
         if length + len(entry.candidate.shown) > MAX_CHARACTERS or _overlap(entry, picked) > _SAME:
             continue
         picked.append(entry)
+        said.append(entry.candidate)
         length += len(entry.candidate.shown)
-    return [entry.candidate for entry in picked]
+    return said
+
+
+def _within(one: Candidate, other: Candidate) -> bool:
+    return one.path == other.path and other.start <= one.start and one.end <= other.end
 
 
 def _allowed(entry: Scored, picked: Sequence[Scored]) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ragkit.answer import cues, words
 from ragkit.answer.candidates import row_subject
+from ragkit.answer.completing import table_asked
 from ragkit.answer.naming import names_of
 from ragkit.errors import EmbeddingError
 from ragkit.retrieve.history import refers_back, resolve
@@ -30,16 +31,16 @@ _CARRIED_WEIGHT = 0.5
 # bench/fit_answers.py, scaled so that the similarity weighs 1, and rounded.
 WEIGHTS: Mapping[str, float] = {
     "similarity": 1.00,
-    "coverage": 0.83,
-    "context": 0.20,
-    "previous": 0.30,
-    "place": 0.18,
-    "fit": 0.54,
-    "passage": 0.86,
-    "subject": 0.69,
-    "counted": 0.29,
-    "fragment": -0.27,
-    "row": -0.12,
+    "coverage": 0.78,
+    "context": 0.34,
+    "previous": 0.33,
+    "place": 0.14,
+    "fit": 0.57,
+    "passage": 0.83,
+    "subject": 0.62,
+    "counted": 0.24,
+    "fragment": -0.26,
+    "row": -0.05,
 }
 
 
@@ -74,7 +75,7 @@ class Ranking:
 
     ``question`` is what was asked, ``wanted`` its terms with their weight by rarity, ``named`` those
     of them that are names, ``kinds`` what it asks for; ``coverage`` is the share of its words that occur anywhere in the candidates;
-    ``degraded`` says what could not be done.
+    ``degraded`` says what could not be done; ``candidates`` are all there were, in their order.
     """
 
     scored: tuple[Scored, ...]
@@ -84,6 +85,7 @@ class Ranking:
     coverage: float
     degraded: tuple[str, ...] = ()
     named: frozenset[str] = frozenset()
+    candidates: Sequence[Candidate] = ()
 
 
 def rank(
@@ -123,22 +125,29 @@ def rank(
     passages = _passage_scores(hits)
     signals: list[dict[str, float]] = []
     nearby: list[frozenset[str]] = []
+    as_table: list[bool] = []
     for candidate, text, both in zip(candidates, texts, pool, strict=True):
         led = both | (texts[candidate.previous] if candidate.previous is not None else frozenset())
         whole = led | places[candidate.hit]
         shares = [words.covered(wanted, held) for held in (text, both, led, whole)]
+        as_table.append(table_asked(candidate, asked))
+        if as_table[-1]:
+            shares[0] = words.covered(wanted, text | words.terms(candidate.table))
+        fit = cues.fit(kinds, candidate.text, terms=asked, numbers=numbers)
+        if candidate.kind == "code" and not {"steps", "other"} & set(kinds):
+            fit = 0.0
         signals.append(
             {
                 "coverage": shares[0],
                 "context": shares[1] - shares[0],
                 "previous": shares[2] - shares[1],
                 "place": shares[3] - shares[2],
-                "fit": cues.fit(kinds, candidate.text, terms=asked, numbers=numbers),
+                "fit": fit,
                 "passage": passages[candidate.hit],
                 "subject": _subject(candidate, asked),
                 "counted": float(cues.counts(things, candidate.text)),
                 "fragment": float(candidate.kind == "fragment"),
-                "row": float(candidate.kind == "row"),
+                "row": float(candidate.kind == "row" and not as_table[-1]),
             }
         )
         nearby.append(whole)
@@ -185,6 +194,7 @@ def rank(
         coverage=words.covered(wanted, everything),
         degraded=degraded,
         named=named,
+        candidates=candidates,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 _LEAST = 1
 _CITATION = re.compile(r"\s?\[\d{1,3}\]")
 _WORD = re.compile(r"[-−]?\d+(?:[.,]\d+)*|\w+|[%€$£¥±°]", re.UNICODE)
+_PIECE = re.compile(r"\d+|\D")  # of a word in a script without spaces
 _ARTICLES = frozenset(("a", "an", "the"))
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
@@ -37,7 +38,7 @@ def answer_words(text: str) -> list[str]:
     found: list[str] = []
     for word in _WORD.findall(plain):
         if _UNSPACED.search(word):
-            found.extend(word)
+            found.extend(_PIECE.findall(word))
         elif word not in _ARTICLES:
             found.append(word)
     return found

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ragkit import KnowledgeBase
 from ragkit.answer import words
-from ragkit.answer.candidates import candidates_of, readable
+from ragkit.answer.candidates import candidates_of
 from ragkit.answer.cues import (
     counted,
     counts,
@@ -24,6 +24,7 @@ from ragkit.answer.cues import (
 )
 from ragkit.answer.extractive import MAX_CHARACTERS, MAX_SENTENCES
 from ragkit.answer.parts import parts_of
+from ragkit.answer.tables import readable
 from ragkit.embed import load_embedder
 from ragkit.results import Hit
 

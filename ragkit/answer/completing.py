@@ -1,0 +1,106 @@
+"""What belongs to a sentence that answers: its table or list, and the sentence it refers to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ragkit.answer import cues, words
+
+if TYPE_CHECKING:
+    from ragkit.answer.candidates import Candidate
+    from ragkit.answer.ranking import Ranking, Scored
+
+_LEADS_IN = re.compile(r"[:：]\W*\Z")
+_REFERS_BACK = re.compile(
+    r"\W*(?:it|this|that|these|those|they|he|she|its|their|both|there|otherwise|"
+    r"er|sie|dies(?:e[rsnm]?)?|dabei|dort|dann|il|elles?|ils|cel(?:a|ui|le)|cette|ces)\b",
+    re.IGNORECASE,
+)
+# A row or item with so much of the question is asked for itself, not as one of many.
+_ITSELF = 0.5
+# Scores that differ by less are no different.
+_EQUAL = 0.1
+
+
+def table_asked(candidate: Candidate, asked: AbstractSet[str]) -> bool:
+    """Whether a question is about a row's table as such: none of its rows holds a word of it."""
+    whole = candidate.whole
+    return candidate.kind == "row" and whole is not None and not asked & words.terms(whole.text)
+
+
+def leading(ranking: Ranking) -> Scored:
+    """Return the best sentence; of those about as good, a row whose table is asked for as such.
+
+    Such a table says all that there is to say, a sentence may tell but one case of it.
+    """
+    best = ranking.scored[0]
+    asked = words.terms(cues.without_measure(ranking.question))
+    for entry in ranking.scored:
+        if best.score - entry.score > _EQUAL:
+            break
+        if table_asked(entry.candidate, asked) and entry.fit >= best.fit:
+            return entry
+    return best
+
+
+def completed(entry: Scored, ranking: Ranking) -> list[Candidate]:
+    """Return what to say for the best sentence: it, or more than it.
+
+    A row of a table that is asked for as such stands for all its rows, as does an item of a list
+    where the question asks for several things; a line that leads in to a list comes with the list,
+    and a sentence that refers back with the one before it.
+    """
+    candidate = entry.candidate
+    if candidate.whole is not None:
+        if _LEADS_IN.search(candidate.text):
+            return [candidate, _whole(candidate)]
+        if _all_asked(entry, ranking):
+            return [_whole(candidate)]
+    before = candidate.previous
+    if candidate.kind == "fragment":
+        return [candidate, *_after(entry, ranking)]
+    if candidate.kind == "sentence" and before is not None and _REFERS_BACK.match(candidate.text):
+        antecedent = ranking.candidates[before]
+        if antecedent.kind == "sentence":
+            return [candidate, antecedent]
+    return [candidate]
+
+
+def _after(title: Scored, ranking: Ranking) -> list[Candidate]:
+    """Return the sentence right below a title, if it answers as well as the title does."""
+    return [
+        entry.candidate
+        for entry in ranking.scored
+        if (before := entry.candidate.previous) is not None
+        and ranking.candidates[before] is title.candidate
+        and entry.fit >= title.fit
+    ]
+
+
+def _all_asked(entry: Scored, ranking: Ranking) -> bool:
+    candidate = entry.candidate
+    asked = words.terms(cues.without_measure(ranking.question))
+    if candidate.kind == "row":
+        if table_asked(candidate, asked) and entry.fit >= _ITSELF:
+            return True
+        itself = entry.signals.get("subject", 0.0)
+    else:
+        itself = entry.coverage
+    return cues.asks_list(ranking.question) and itself < _ITSELF
+
+
+def _whole(candidate: Candidate) -> Candidate:
+    whole = candidate.whole
+    if whole is None:
+        return candidate
+    return replace(
+        candidate,
+        page=whole.page,
+        start=whole.start,
+        end=whole.end,
+        text=whole.text,
+        shown="\n".join(whole.shown),
+    )
