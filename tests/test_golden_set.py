@@ -19,6 +19,10 @@ GOLDEN = REPOSITORY / "tests" / "data" / "sample_docs_golden.jsonl"
 ITEMS: list[dict[str, Any]] = [
     json.loads(line) for line in GOLDEN.read_text(encoding="utf-8").splitlines()
 ]
+UNFITTED: list[dict[str, Any]] = [
+    json.loads(line)
+    for line in (GOLDEN.parent / "sample_docs_unfitted.jsonl").read_text("utf-8").splitlines()
+]
 ANSWERABLE = [item for item in ITEMS if item["answerable"]]
 WITHOUT_PAGES = {".md", ".txt"}
 
@@ -113,6 +117,19 @@ def test_places_have_the_form_of_their_format(
             assert 1 <= place["page"] <= len(documents[place["path"]].pages)
         else:
             assert place.keys() == {"path"}
+
+
+def test_questions_never_fitted_on_are_others_and_have_their_answers_in_the_evidence(
+    documents: dict[str, Document],
+) -> None:
+    assert len({item["id"] for item in UNFITTED}) == len(UNFITTED)
+    assert not {item["question"] for item in UNFITTED} & {item["question"] for item in ITEMS}
+    for item in UNFITTED:
+        assert bool(item["relevant"]) is item["answerable"] is (kind(item) != "none")
+        texts = " ".join(squash(evidence_text(documents, place)) for place in item["relevant"])
+        gold = item["answer"] or ""
+        listed = gold[2:-2].split("', '") if gold.startswith("['") else [gold]
+        assert all(squash(part) in texts for part in listed), item["id"]
 
 
 def test_unanswerable_near_misses_name_what_no_document_has(

@@ -23,6 +23,7 @@ _REFERS_BACK = re.compile(
 _ITSELF = 0.5
 # Scores that differ by less are no different.
 _EQUAL = 0.1
+_LESS_LIKE = 0.8
 
 
 def table_asked(candidate: Candidate, asked: AbstractSet[str]) -> bool:
@@ -32,15 +33,18 @@ def table_asked(candidate: Candidate, asked: AbstractSet[str]) -> bool:
 
 
 def leading(ranking: Ranking) -> Scored:
-    """Return the best sentence; of those about as good, a row whose table is asked for as such.
+    """Return the best sentence, or a row whose table is asked for as such.
 
-    Such a table says all that there is to say, a sentence may tell but one case of it.
+    Such a table says all that there is to say, where a sentence may tell one case of it or only
+    mention the thing: it leads if it is about as good, and if it answers what kind of thing is
+    asked for and its caption and columns hold the whole question, even if it is less like it.
     """
     best = ranking.scored[0]
     asked = words.terms(cues.without_measure(ranking.question))
     for entry in ranking.scored:
-        if best.score - entry.score > _EQUAL:
-            break
+        answers = entry.coverage >= 1.0 and entry.fit >= 1.0
+        if best.score - entry.score > (_LESS_LIKE if answers else _EQUAL):
+            continue
         if table_asked(entry.candidate, asked) and entry.fit >= best.fit:
             return entry
     return best

@@ -158,7 +158,9 @@ _SHOWS_UNIT: dict[Kind, re.Pattern[str]] = {
         r"\d\s?%|\d\s?per ?cent|\b(?:half|thirds?|quarters?|fifths?|tenths?)\b", re.IGNORECASE
     ),
     "duration": re.compile(
-        rf"\d[\s-]*(?:s|h|ans)\b|(?:\d|\b(?:{_COUNT}|half|(?<!\d\s)(?:an?|eine[nmr]?|une?))\b)[\s-]*"
+        rf"\d[\s-]*(?:s|h|ans)\b|(?:\d|\b(?:{_COUNT}|half|(?:within|for|in|after|about|than|takes?|"
+        # "An hour" is a time, but not the "a year" of "€10 a year".
+        r"lasts?|dauert|für|nach|dans|pendant)\s+(?:an?|eine[nmr]?|une?))\b)[\s-]*"
         r"(?:[^\W\d_]{3,}\s+|and a half\s+)?(?:seconds?|min(?:utes?)?|hours?|days?|"
         r"weeks?|months?|years?|quarters?|cycles|sekunden?|minuten?|stunden?|tage?n?|wochen?|"
         r"monate?n?|jahre?n?|jours?|semaines?|mois|ans|années?|heures?)\b|\d\s?(?:年|日|時間|か月|分)|"

@@ -11,10 +11,14 @@ from answer_samples import Library
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.document import Block
+from ingest.loaders.registry import Source
+from ingest.loaders.text import load_text
 from ragkit import KnowledgeBase
 from ragkit.answer import words
 from ragkit.answer.candidates import candidates_of
 from ragkit.answer.cues import (
+    asks_list,
     counted,
     counts,
     fit,
@@ -24,7 +28,7 @@ from ragkit.answer.cues import (
 )
 from ragkit.answer.extractive import MAX_CHARACTERS, MAX_SENTENCES
 from ragkit.answer.parts import parts_of
-from ragkit.answer.tables import readable
+from ragkit.answer.tables import cells, read_table, readable
 from ragkit.embed import load_embedder
 from ragkit.results import Hit
 
@@ -306,6 +310,134 @@ def test_each_thing_that_is_asked_is_answered(tmp_path: Path) -> None:
         answer = kb.ask("When is the launch of the Kestrel K-30 and what will it cost?")
     assert "March 2026" in answer.text
     assert "410 euros" in answer.text
+
+
+# -- tables, lists and neighbours said whole -----------------------------------------------------
+
+TERMS = """\
+# Terms
+
+## Making a claim
+
+Claims must reach us within 30 days, before the end of the guarantee.
+
+## Periods
+
+Table 1. Guarantee periods
+
+| Product | Private use | Business use |
+|---|---|---|
+| Kestrel K-20 | 36 months | 24 months |
+| Plover P-5 | 12 months | 12 months |
+| Spare parts | 6 months | 6 months |
+"""
+TOUR = """\
+# Factory tour
+
+The tour shows the foundry. It takes two hours and ends in the shop.
+
+These things must be left at the gate:
+
+- cameras
+- bags of more than 20 litres
+- open shoes
+"""
+
+
+def test_a_table_asked_for_as_such_is_said_whole(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "terms.md").write_text(TERMS, encoding="utf-8")
+    (tmp_path / "docs" / "tour.md").write_text(TOUR, encoding="utf-8")
+    with KnowledgeBase(tmp_path / "kb") as kb:
+        kb.ingest(tmp_path / "docs")
+        answer = kb.ask("How long is the guarantee?")
+    assert "- Kestrel K-20 – Private use: 36 months; Business use: 24 months [" in answer.text
+    assert "- Plover P-5 – Private use: 12 months; Business use: 12 months [" in answer.text
+    assert "- Spare parts – Private use: 6 months; Business use: 6 months [" in answer.text
+    (table,) = [c for c in answer.citations if "Kestrel" in c.quote]
+    assert table.quote.startswith("| Kestrel K-20 |")
+    assert table.quote.endswith("| Spare parts | 6 months | 6 months |")
+    assert len(answer.citations) <= MAX_SENTENCES
+
+
+def test_a_row_asked_for_is_said_alone(embedder: Embedder) -> None:
+    library = Library(terms=TERMS, tour=TOUR)
+    answer = library.ask("How long is the guarantee of the Plover P-5?", embedder=embedder)
+    assert "Plover P-5 – Private use: 12 months" in answer.text
+    assert "Spare parts" not in answer.text
+
+
+def test_a_long_table_is_not_said_whole(embedder: Embedder) -> None:
+    rows = "".join(f"| Part {n} | {n} months | {n} months |\n" for n in range(1, 41))
+    answer = Library(terms=TERMS + rows).ask("How long is the guarantee?", embedder=embedder)
+    assert len(answer.citations) <= MAX_SENTENCES
+    assert len(answer.text) <= MAX_CHARACTERS + 20
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What are the things that must be left at the gate?", "List what stays at the gate"],
+)
+def test_a_list_is_said_whole_where_several_things_are_asked_for(
+    question: str, embedder: Embedder
+) -> None:
+    answer = Library(terms=TERMS, tour=TOUR).ask(question, embedder=embedder)
+    for item in ("cameras", "bags of more than 20 litres", "open shoes"):
+        assert item in answer.text
+    assert len(answer.citations) <= MAX_SENTENCES
+
+
+def test_what_a_sentence_refers_back_to_is_said_before_it(embedder: Embedder) -> None:
+    answer = Library(terms=TERMS, tour=TOUR).ask(
+        "How many hours does the tour take?", embedder=embedder
+    )
+    assert answer.text.startswith("The tour shows the foundry. [1] It takes two hours")
+
+
+def test_columns_have_their_names_where_the_corner_of_the_table_is_empty(
+    embedder: Embedder,
+) -> None:
+    assert cells("| a | b |") == ["a", "b"]
+    text = "# Figures\n\n2023 | 2024\n--- | ---\nTurnover | 410 | 460\nStaff | 12 | 14\n"
+    document = load_text(Source(Path("a.txt"), text.encode()))
+    start = text.index("2023")
+    block = Block("table", start, len(text), header_end=text.index("Turnover"))
+    names, rows = read_table(document.text, block, 0, len(text))
+    assert names == "2023 2024"
+    assert [row.shown for row in rows if row.shown] == [
+        "Turnover – 2023: 410; 2024: 460",
+        "Staff – 2023: 12; 2024: 14",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "several"),
+    [
+        ("List the parts", True),
+        ("Which plans are there?", True),
+        ("What are the limits?", True),
+        ("Nenne die Teile", True),
+        ("Which plan is the cheapest?", False),
+        ("How long is the list?", False),
+    ],
+)
+def test_questions_for_several_things(question: str, several: bool) -> None:
+    assert asks_list(question) is several
+
+
+@pytest.mark.parametrize(
+    ("text", "is_duration"),
+    [
+        ("24 months", True),
+        ("268 rain days", True),
+        ("within an hour", True),
+        ("a battery of 18 Ah", False),
+        ("as announced", False),
+        ("10,000 euros a year", False),
+    ],
+)
+def test_durations(text: str, is_duration: bool) -> None:
+    assert (fits("duration", text) == 1.0) is is_duration
 
 
 @pytest.mark.parametrize(
