@@ -249,7 +249,12 @@ class _Cache:
                 notes=question.notes,
                 models=names,
                 base_url=question.base_url,
-                settings=[settings.mode, settings.verify, repr(settings.budget)],
+                settings=[
+                    settings.mode,
+                    settings.verify,
+                    str(settings.context_tokens),
+                    repr(settings.budget),
+                ],
             )
         except RagkitError as error:
             means.listener(Notice(f"the cache could not be read: {error}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,9 @@ from ragkit.answer.writing import Writing
 from ragkit.errors import ModelError
 from ragkit.events import span
 from ragkit.llm.meter import Meter
+from ragkit.llm.tokens import count_tokens
 from ragkit.results import Sources, TextDelta
+from ragkit.retrieve.context import widen
 from ragkit.retrieve.history import resolve
 
 if TYPE_CHECKING:
@@ -127,14 +130,17 @@ def answer_stream(
     streamed = False
     # An agent may have searched in other words: what it found need not look like the question.
     if models and (not verdict.hopeless or (searched is not None and searched.hits)):
-        evidence = Evidence(question, found.hits, candidates, embedder=embedder)
+        shown = found if searched else _widened(found, models, settings.context_tokens, document_of)
+        if shown.hits != found.hits:
+            candidates = candidates_of(shown.hits, document_of)
+        evidence = Evidence(question, shown.hits, candidates, embedder=embedder)
 
         def write(each: ChatModel) -> Writing:
             said = None if searched is None else searched.text
             return Writing(
                 each,
                 question,
-                found,
+                shown,
                 evidence,
                 mode=mode,
                 history=history,
@@ -148,7 +154,7 @@ def answer_stream(
             yield TextDelta(piece)
         draft.degraded += cascade.notes
         if cascade.writing is not None:
-            checked = _check(cascade.writing, found, settings, draft)
+            checked = _check(cascade.writing, shown, settings, draft)
             draft.degraded += evidence.degraded
             draft.usage = meter.usage
             yield from _conclude(cascade.writing, checked, draft, streamed=streamed)
@@ -166,6 +172,25 @@ def answer_stream(
     if not streamed:
         yield TextDelta(taken.text)
     yield draft.answer(taken.text, taken.citations)
+
+
+def _widened(
+    found: Found, models: Sequence[ChatModel], tokens: int, document_of: DocumentOf | None
+) -> Found:
+    """Widen passages to what a model is shown of the documents."""
+    if not tokens or found.groups or document_of is None:
+        return found
+    with span("widen", "retrieval") as step:
+        room = min(tokens, min(model.context_window for model in models) // 3)
+        tokenizer = models[0].name.removeprefix("openai:")
+        hits = widen(
+            found.hits,
+            document_of,
+            tokens=max(room, 1),
+            count=lambda text: count_tokens(text, tokenizer),
+        )
+        step.set(outputs={"hits": [asdict(hit) for hit in hits]}, passages=len(hits), tokens=room)
+    return replace(found, hits=hits, parts=())
 
 
 def _search(

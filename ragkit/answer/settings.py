@@ -25,6 +25,9 @@ class AnswerSettings:
             what they say; ``"compare"`` finds passages for each thing that is compared.
         verify: Whether sentences are held against the passages they cite by rules (``"words"``),
             or by the language model as well (``"model"``), which is asked once more for it.
+        context_tokens: How many tokens of the documents a language model is shown at most in a
+            single pass (a third of its window, if that is less): the best passages, widened by
+            what stands around them to whole tables and sections. 0: the passages as they are.
         cache: Whether answers are kept, and given again to the same question of the same documents.
             Answers by model objects are not: nothing tells one from another. Nor is anything kept
             where content is not to be recorded.
@@ -40,6 +43,7 @@ class AnswerSettings:
 
     mode: AnswerMode = "single"
     verify: Verify = "words"
+    context_tokens: int = 2_000
     cache: bool = True
     similar: float | None = None
     route: bool = True
@@ -56,6 +60,8 @@ class AnswerSettings:
         ):
             if value not in known:
                 raise UsageError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+        if self.context_tokens < 0:
+            raise UsageError(f"context_tokens must be at least 0, not {self.context_tokens!r}")
         if self.similar is not None and not 0 < self.similar <= 1:
             raise UsageError(f"similar must be above 0 and at most 1, not {self.similar!r}")
 
@@ -65,6 +71,7 @@ class AnswerOptions(TypedDict, total=False):
 
     mode: AnswerMode
     verify: Verify
+    context_tokens: int
     cache: bool
     similar: float | None
     route: bool

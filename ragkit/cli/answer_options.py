@@ -38,6 +38,15 @@ def answer_options(function: _Function) -> _Function:
         help="How sentences are held against their sources: by rules, or by the model as well.",
     )
     @click.option(
+        "--context-tokens",
+        metavar="N",
+        type=click.IntRange(0),
+        default=2000,
+        show_default=True,
+        help="How much of the documents a language model is shown at most: the best passages,"
+        " widened to whole tables and sections. 0: the passages as they are.",
+    )
+    @click.option(
         "--escalate",
         metavar="NAME",
         multiple=True,
@@ -73,6 +82,7 @@ def answer_options(function: _Function) -> _Function:
         mode: str,
         agent: bool,
         verify: str,
+        context_tokens: int,
         escalate: tuple[str, ...],
         cache: bool,
         max_cost: float | None,
@@ -83,6 +93,7 @@ def answer_options(function: _Function) -> _Function:
         answering = {
             "mode": "agent" if agent else mode,
             "verify": verify,
+            "context_tokens": context_tokens,
             "escalate": escalate,
             "cache": cache,
             "max_cost": max_cost,
@@ -115,6 +126,7 @@ def settings_of(
     return AnswerSettings(
         mode=answering["mode"],
         verify=answering["verify"],
+        context_tokens=answering["context_tokens"],
         cache=answering["cache"],
         prices=read_prices(answering["prices"]) if answering["prices"] is not None else None,
         budget=budget if budget_of == "answer" else None,

@@ -22,6 +22,7 @@ from ragkit.retrieve.rerank import RERANKED, load_reranker
 from ragkit.retrieve.stages import DEFAULT_STAGES, Stages
 
 if TYPE_CHECKING:
+    from ingest.document import Document
     from ragkit.embed.protocol import Embedder
     from ragkit.retrieve.arrange import Arranged
     from ragkit.store import Store
@@ -145,21 +146,19 @@ def search(
         from ragkit.retrieve.context import widen
 
         tokenizer = embedder().tokenizer
-        widened = widen(
-            store,
+        hits = widen(
             hits,
+            lambda path: document_at(store, path),
             tokens=stages.context_tokens,
             count=lambda text: len(tokenizer.token_starts(text)),
         )
-    else:
-        widened = tuple(hit for _, hit in hits)
     clock.lap("read")
     explained = (
         considered(store, ranking, found.dense, found.lexical, k=k, reranked=reranked)
         if stages.explain
         else ()
     )
-    return SearchResult(widened, tuple(degraded), clock.laps, tuple(notes), explained)
+    return SearchResult(hits, tuple(degraded), clock.laps, tuple(notes), explained)
 
 
 def _rerank(
@@ -181,29 +180,32 @@ def _rerank(
 
 def _hits(
     store: Store, ranking: Sequence[Arranged], k: int, reranked: Mapping[int, float]
-) -> list[tuple[int, Hit]]:
+) -> tuple[Hit, ...]:
     scores = {passage.fused.chunk_id: passage for passage in ranking[: k + _SPARE]}
     order = {chunk_id: number for number, chunk_id in enumerate(scores, start=1)}
-    return [
-        (
-            chunk.id,
-            Hit(
-                path=chunk.path,
-                page=chunk.page,
-                start=chunk.start,
-                end=chunk.end,
-                text=chunk.text,
-                score=round(scores[chunk.id].score, 6),
-                heading=" > ".join(chunk.heading),
-                ranks=Ranks(
-                    dense=scores[chunk.id].fused.dense_rank,
-                    lexical=scores[chunk.id].fused.lexical_rank,
-                    rerank=order[chunk.id] if chunk.id in reranked else None,
-                ),
+    return tuple(
+        Hit(
+            path=chunk.path,
+            page=chunk.page,
+            start=chunk.start,
+            end=chunk.end,
+            text=chunk.text,
+            score=round(scores[chunk.id].score, 6),
+            heading=" > ".join(chunk.heading),
+            ranks=Ranks(
+                dense=scores[chunk.id].fused.dense_rank,
+                lexical=scores[chunk.id].fused.lexical_rank,
+                rerank=order[chunk.id] if chunk.id in reranked else None,
             ),
         )
         for chunk in store.chunks(list(scores))[:k]
-    ]
+    )
+
+
+def document_at(store: Store, path: str) -> Document | None:
+    """Return the document at a path, or ``None`` where it is gone by now."""
+    found = store.document_by_path(path)
+    return None if found is None else found[1]
 
 
 def check_question(question: object) -> None:
