@@ -75,12 +75,15 @@ class AnsweringBase(OpenedBase):
             UsageError: an empty question, a bad filter, mode, ``k``, entry of ``history`` or other
                 option.
         """
-        from ragkit.llm import asking
         from ragkit.retrieve.search import search
         from ragkit.retrieve.stages import make_stages
 
         model = options.pop("model", None)
-        ask = asking(self._chat_model(model)) if model is not None else None
+        ask = None
+        if model is not None:
+            from ragkit.llm import asking
+
+            ask = asking(self._chat_model(model))
         with span(
             "search", "retrieval", inputs={"question": question}, k=k, where=where, mode=mode
         ) as step:

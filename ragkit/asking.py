@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ragkit.answer import answer_stream
 from ragkit.answer.cache import Kept, Scope, is_repeated, keep, recall, recall_similar, scope_of
 from ragkit.answer.calibration import load_calibration
+from ragkit.answer.chain import answer_stream
 from ragkit.answer.draft import EXTRACTIVE, Draft, StreamEvent
 from ragkit.answer.routes import Routed, route
 from ragkit.errors import EmbeddingError, RagkitError, UsageError

@@ -551,3 +551,16 @@ def test_a_well_formed_history_is_taken(kb: KnowledgeBase, docs: Path) -> None:
     for turns in (history, list(history), [], None):
         assert kb.search("How long is the warranty?", history=turns)
         assert "three years" in kb.ask("How long is the warranty?", history=turns).text
+
+
+def test_a_search_loads_nothing_that_only_answers_need(kb: KnowledgeBase, docs: Path) -> None:
+    kb.ingest(docs)
+    kb.close()
+    script = (
+        "import sys; from ragkit import KnowledgeBase\n"
+        "with KnowledgeBase(sys.argv[1]) as kb:\n"
+        "    assert kb.search('kettle', mode='lexical')\n"
+        "unneeded = {'ragkit.answer.chain', 'ragkit.llm', 'ragkit.agent', 'openai', 'onnxruntime'}\n"
+        "assert not unneeded & set(sys.modules), unneeded & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(kb.directory)], check=True)
