@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from ragkit.retrieve.presence import Presence
 
 # A logistic model of "the documents hold an answer", fitted by bench/fit_answers.py.
-BIAS = -1.66
+BIAS = -1.74
 WEIGHTS: Mapping[str, float] = {
-    "alike": 3.57,
-    "names apart": -1.91,
-    "name absent": -1.24,
-    "words absent": -1.09,
-    "unit absent": -2.28,
-    "first passage": 2.39,
-    "length": 1.02,
-    "looks": -1.23,
-    "computable": 1.76,
+    "alike": 3.73,
+    "names apart": -1.95,
+    "name absent": -1.37,
+    "words absent": -0.97,
+    "unit absent": -2.19,
+    "first passage": 2.38,
+    "length": 0.96,
+    "looks": -1.22,
+    "computable": 1.50,
 }
 THRESHOLD = 0.43
 _HOPELESS = 0.3  # of the threshold
@@ -125,7 +125,8 @@ def explain(signals: Signals, ranking: Ranking, *, known: bool) -> tuple[Refusal
             "text was read"
         )
     if signals.values["names apart"]:
-        return "names_apart", f"no passage found holds all of {_listed(signals.names)}"
+        together = "" if len(signals.names) == 1 else " together"
+        return "names_apart", f"no passage found holds {_listed(signals.names)}{together}"
     if signals.values["unit absent"]:
         asked = next(UNITS[kind] for kind in ranking.kinds if kind in UNITS)
         return "unit_absent", f"the sentences nearest to the question state no {asked}"

@@ -54,10 +54,16 @@ def holds(terms: AbstractSet[str], wanted: str) -> bool:
         return True
     if len(wanted) < _BEGINNING or not wanted.isalpha():
         return False
-    return any(
-        term.startswith(wanted) or (len(term) >= _BEGINNING and wanted.startswith(term))
-        for term in terms
-        if term[:_BEGINNING] == wanted[:_BEGINNING]
+    start = wanted[:_BEGINNING]
+    return any(term.startswith(start) and begins_alike(wanted, term) for term in terms)
+
+
+def begins_alike(one: str, other: str) -> bool:
+    """Whether one term is the beginning of another, and long enough to tell."""
+    return (
+        min(len(one), len(other)) >= _BEGINNING
+        and one.isalpha()
+        and (other.startswith(one) or one.startswith(other))
     )
 
 
@@ -81,7 +87,9 @@ def _labels(question: str) -> frozenset[str]:
     for match in _TOKEN.finditer(question):
         token = match[0]
         after = question[match.end() : match.end() + 1]
-        if any(character.isdigit() for character in token) and not _ORDINAL.fullmatch(token):
+        if words.is_measure(token) or _ORDINAL.fullmatch(token):
+            labelled = False
+        elif any(character.isdigit() for character in token):
             short = token.isdecimal() and len(token) < _YEAR
             # "numbers 288 and 388": what goes on after "and" is of the same kind.
             listed = labelled and before.casefold() in _JOINING

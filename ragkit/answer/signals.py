@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragkit.answer import cues, words
-from ragkit.answer.naming import held_share, holds, holds_all, names_of
-from ragkit.answer.topic import about_looks, asked_words, topic_of, topic_terms, without_pages
+from ragkit.answer.naming import begins_alike, held_share, holds, holds_all, names_of
+from ragkit.answer.topic import (
+    about_looks,
+    apart,
+    asked_words,
+    topic_of,
+    topic_terms,
+    without_pages,
+)
 from ragkit.retrieve.hints import find_hints
-from ragkit.retrieve.ratios import components
+from ragkit.retrieve.ratios import components, named_figure
 
 if TYPE_CHECKING:
     from ragkit.answer.ranking import Ranking, Scored
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
     from ragkit.retrieve.presence import Presence
 
 _LONG = 10
+_ENDING = 3  # letters
 _FIGURE = 0.3  # the fit of a number without its unit, as in a table's cell
 
 
@@ -54,28 +62,29 @@ def signals_of(hits: Sequence[Hit], ranking: Ranking, presence: Presence | None 
     """
     topic = topic_of(ranking.question)
     named_topic = without_pages(topic)
-    terms = topic_terms(cues.without_measure(named_topic))
+    # A report states what a ratio is computed from, and need not know the ratio's name.
+    figure = named_figure(topic)
+    terms = topic_terms(cues.without_measure(named_topic)) - words.terms(figure)
     names = names_of(named_topic, [hit.text for hit in hits]) & terms
     passages = [words.terms(f"{hit.text} {hit.path} {hit.heading}") for hit in hits]
     every = frozenset().union(*passages)
-    unseen, written = _look_up(named_topic, terms, every, presence)
+    unseen, written = _look_up(named_topic, terms, names, every, presence)
     missing = [word for word in unseen if word not in written]
     absent_names = tuple(word for word in missing if words.terms(word) & names)
     absent_words = tuple(word for word in missing if not words.terms(word) & names)
-    meant = names.difference(*map(words.terms, written)).union(
-        *(words.terms(text) for word, text in written.items() if words.terms(word) & names)
-    )
+    groups = [_as_written(words.terms(part) & names, written) for part in apart(named_topic)]
     beyond = _beyond(ranking.question, presence)
     looks = about_looks(topic)
     wanted = {term: weight for term, weight in ranking.wanted.items() if term in terms}
-    figures = components(topic)
-    parts = words.terms(figures.partition(".")[0]) if figures is not None else frozenset()
+    parts = words.terms((components(topic) or "").partition(".")[0])
     values = {
         "alike": max(
             entry.similarity * (0.5 + 0.5 * held_share(entry.nearby, wanted or ranking.wanted))
             for entry in ranking.scored
         ),
-        "names apart": float(not any(holds_all(passage, meant) for passage in passages)),
+        "names apart": float(
+            not all(any(holds_all(passage, group) for passage in passages) for group in groups)
+        ),
         "name absent": float(bool(absent_names or beyond)),
         "words absent": len(absent_words) / max(1, len(terms)),
         "unit absent": float(
@@ -92,15 +101,42 @@ def signals_of(hits: Sequence[Hit], ranking: Ranking, presence: Presence | None 
 
 
 def _look_up(
-    topic: str, terms: frozenset[str], held: frozenset[str], presence: Presence | None
+    topic: str,
+    terms: frozenset[str],
+    names: frozenset[str],
+    held: frozenset[str],
+    presence: Presence | None,
 ) -> tuple[list[str], dict[str, str]]:
     """The words of a question that the passages lack; and how documents write those they hold."""
     unseen = [
         word
         for word in asked_words(topic, terms)
-        if not holds(held, words.stem(word.casefold())) and not words.is_unspaced(word)
+        if not words.is_unspaced(word) and not _stands(word, held, names)
     ]
     return unseen, presence.spellings(unseen) if presence is not None and unseen else {}
+
+
+def _stands(word: str, held: frozenset[str], names: frozenset[str]) -> bool:
+    """Whether a word stands in passages; a name at most with another ending, as Japan, Japanese."""
+    return all(
+        term in held
+        or (
+            any(
+                abs(len(term) - len(other)) <= _ENDING
+                for other in held
+                if begins_alike(term, other)
+            )
+            if term in names
+            else holds(held, term)
+        )
+        for term in words.terms(word)
+    )
+
+
+def _as_written(names: frozenset[str], written: Mapping[str, str]) -> frozenset[str]:
+    """Names as the documents write them."""
+    slips = {word: text for word, text in written.items() if words.terms(word) & names}
+    return names.difference(*map(words.terms, slips)).union(*map(words.terms, slips.values()))
 
 
 def _beyond(question: str, presence: Presence | None) -> tuple[int, int] | None:

@@ -26,6 +26,7 @@ _EXAMPLE = re.compile(
 )
 _PAGE = re.compile(r"\bpages?\s*(?:no\.?|number|#)?\s*[(\[]?\d{1,4}\b[)\]]?", re.IGNORECASE)
 _WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
+_POSSESSIVE = re.compile(r"['’]s\Z")
 _FISCAL_YEAR = re.compile(r"\bfy[\s'’]?(?=(?:19|20)\d\d\b)", re.IGNORECASE)
 
 # Words that speak of documents and their parts, or order and count things, rather than name one.
@@ -41,11 +42,17 @@ _OF_DOCUMENTS = frozenset(
         contains present appear appears first second third fourth fifth sixth seventh eighth ninth
         tenth last one two three four five six seven eight nine ten eleven twelve thirteen fourteen
         fifteen sixteen seventeen eighteen nineteen twenty main part parts exactly respectively among
-        within across come comes belong belongs related format compared compare top bottom no
+        within across come comes belong belongs related format compared compare top bottom no write
+        tell find enumerate calculate compute explain please
         """,
     )
 )
 
+# Between things that need not stand together: "in Europe and in Japan", "lower than that of".
+_BESIDE = re.compile(
+    r"[,;+]|\b(?:and|or|vs|versus|than|compared (?:to|with)|between|und|oder|als|et|ou|que)\b",
+    re.IGNORECASE,
+)
 _COLOUR = r"red|green|blue|yellow|orange|purple|pink|gr[ea]y|black|white|brown"
 # What only the eye can tell; a colour alone may well be told in words ("the LED turns red").
 _SEEN = re.compile(
@@ -81,6 +88,15 @@ def about_looks(topic: str) -> str:
 def without_pages(topic: str) -> str:
     """Return a topic without the numbers of pages: they say where to look, not what is named."""
     return _PAGE.sub("page", topic)
+
+
+def apart(topic: str) -> list[str]:
+    """Cut a topic where it sets things beside each other.
+
+    >>> apart("Is the Heron dearer in Norway than in Japan?")
+    ['Is the Heron dearer in Norway ', ' in Japan?']
+    """
+    return _BESIDE.split(topic)
 
 
 def asked_words(topic: str, terms: AbstractSet[str]) -> tuple[str, ...]:

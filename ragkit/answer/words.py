@@ -102,6 +102,11 @@ def terms(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def is_measure(word: str) -> bool:
+    """Whether a word is a number with its unit, as "5GHz"."""
+    return _MEASURE.fullmatch(word) is not None
+
+
 def is_unspaced(word: str) -> bool:
     """Whether a word is of a script that puts no space between words."""
     return _UNSPACED.search(word) is not None

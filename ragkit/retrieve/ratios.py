@@ -131,3 +131,15 @@ def components(question: str) -> str | None:
         if pattern.search(question):
             return f"{items}. {statements}"
     return None
+
+
+def named_figure(question: str) -> str:
+    """Return the words by which ``question`` names such a figure; empty if it names none.
+
+    >>> named_figure("What was Nike's current ratio?")
+    'current ratio'
+    """
+    for pattern, _items, _statements in _PATTERNS:
+        if match := pattern.search(question):
+            return match[0]
+    return ""

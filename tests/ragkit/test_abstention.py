@@ -99,6 +99,7 @@ def test_a_refusal_lists_no_sources_but_its_trace_shows_the_nearest(tmp_path: Pa
         ("error numbers 288 and 388", {"288", "388"}),
         ("what does a 12 kg parcel cost after 8 days?", set()),
         ("does it read 100% on dry days?", set()),
+        ("does it do 5GHz", set()),
         ("WHAT IS THE NEXT STEP OF THE PLAN?", set()),
         ("Is it broken? Check the second page.", set()),
     ],
