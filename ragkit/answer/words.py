@@ -52,6 +52,10 @@ _FUNCTION_WORDS = frozenset(
     )
 )
 
+# "I'm", "what's", "don't" of such words; French "l'achat", "qu'il".
+_CONTRACTED = re.compile(r"(?:(?<!ca)n['’]t|['’](?:m|s|re|ve|ll|d|t))\Z")
+_ELIDED = re.compile(r"(?:[cdjlmnst]|qu)['’](?=\w{2})")
+
 _SPELLED = {
     word: str(value)
     for value, word in enumerate(
@@ -90,7 +94,8 @@ def terms(text: str) -> frozenset[str]:
     """The stems of the words that carry meaning; parts of compounds count as well."""
     found: set[str] = set()
     for word in words(_MEASURE.sub(r"\1 \2", text)):
-        if word in _FUNCTION_WORDS:
+        word = _ELIDED.sub("", word, count=1) if _ELIDED.match(word) else word
+        if word in _FUNCTION_WORDS or _CONTRACTED.sub("", word) in _FUNCTION_WORDS:
             continue
         if _UNSPACED.search(word):
             found.update(_pairs(word))
@@ -131,11 +136,7 @@ def numbers(text: str) -> set[str]:
 def names(text: str) -> set[str]:
     """Capitalised words other than those that begin the text, and codes with digits, as stems."""
     tokens = [match.group() for match in _WORD.finditer(text)]
-    return {
-        stem(token.casefold())
-        for token in tokens[1:]
-        if token[0].isupper() and token.casefold() not in _FUNCTION_WORDS
-    }
+    return {stem(token.casefold()) for token in tokens[1:] if token[0].isupper() and terms(token)}
 
 
 def weights(texts: Sequence[AbstractSet[str]], of: Iterable[str]) -> dict[str, float]:

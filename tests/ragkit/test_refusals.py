@@ -9,6 +9,7 @@ import pytest
 
 from ragkit import KnowledgeBase
 from ragkit.answer.topic import about_looks, topic_of, topic_terms
+from ragkit.answer.words import terms
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
 
@@ -134,6 +135,11 @@ def test_how_to_write_the_answer_is_no_topic(question: str, topic: str) -> None:
 
 def test_words_for_documents_are_no_topic() -> None:
     assert topic_terms("According to the table on this page, what is the torque?") == {"torqu"}
+
+
+def test_contractions_say_nothing_and_elided_articles_are_left_out() -> None:
+    assert terms("I'm sure you can't, and what's more it doesn't") == {"sure"}
+    assert terms("Qui a subventionné l'achat ?") == {"subventionné", "achat"}
 
 
 @pytest.mark.parametrize(
