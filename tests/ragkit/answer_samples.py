@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ingest.chunker import ChunkerOptions, chunk_document
 from ingest.loaders.markdown import load_markdown
 from ingest.loaders.registry import Source
-from ragkit.answer import answer_stream
+from ragkit.answer.chain import answer_stream
 from ragkit.results import Answer, Hit, SearchResult, Sources, TextDelta
 from ragkit.testing import HashEmbedder
 

@@ -93,7 +93,7 @@ def test_a_broken_embedder_degrades_out_loud() -> None:
 
 
 def test_closing_the_stream_closes_the_models() -> None:
-    from ragkit.answer import answer_stream
+    from ragkit.answer.chain import answer_stream
 
     closed = []
 
