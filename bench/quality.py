@@ -64,11 +64,13 @@ def score_documents(
 def score_found_documents(
     hits: Sequence[dict[str, Any]], query: dict[str, Any], _: EvalSet
 ) -> dict[str, float]:
-    """Documents found at all, and their ranking."""
+    """Documents found, by passages and by different documents, and their ranking."""
     gold = query["relevant"]
+    documents = [{"path": path} for path in dict.fromkeys(hit["path"] for hit in hits)]
     return {
         "recall@5": scoring.document_recall(hits, gold, 5),
         "recall@10": scoring.document_recall(hits, gold, 10),
+        "recall in 5 different documents": scoring.document_recall(documents, gold, 5),
         "nDCG@10": scoring.ndcg(hits, gold, 10),
     }
 

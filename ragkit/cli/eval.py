@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ragkit.cli.app import EXIT_INTERRUPTED
 from ragkit.cli.common import (
     Command,
     Common,
@@ -140,6 +141,8 @@ def command(
 
     assert queries is not None  # noqa: S101 - _check has made sure
     questions = read_golden(queries)[:first]
+    if report is not None:
+        _make_folder(report)
     settings = Settings(
         kb=str(common.directory),
         mode=mode,
@@ -159,7 +162,28 @@ def command(
     if report is not None:
         _write(common, report, [("", evaluation)], queries)
     _show(common, evaluation, queries)
-    return 1 if evaluation.problems else 0
+    return _code([evaluation])
+
+
+def _code(evaluations: Sequence[Evaluation]) -> int:
+    """The exit code: stopped by Ctrl-C, with something to note, or done."""
+    if any(evaluation.stopped for evaluation in evaluations):
+        return EXIT_INTERRUPTED
+    return 1 if any(evaluation.problems for evaluation in evaluations) else 0
+
+
+def _make_folder(report: Path) -> None:
+    """Make the report's folder before hours are spent on what could not be written."""
+    import tempfile
+
+    try:
+        report.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=report):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"--report: cannot write into {str(report)!r}: {error.strerror or error}"
+        ) from error
 
 
 def _check(
@@ -253,7 +277,10 @@ def _compare(
 
     first, second = (parse_settings(text, settings) for text in compare)
     names = differences(first, second)
-    evaluations = [_evaluate(questions, first), _evaluate(questions, second)]
+    evaluations = [_evaluate(questions, first)]
+    if evaluations[0].stopped:
+        raise KeyboardInterrupt
+    evaluations.append(_evaluate(questions, second))
     comparison = compare_evaluations(*evaluations, names=names)
     if report is not None:
         _write(common, report, list(zip(names, evaluations, strict=True)), queries, comparison)
@@ -268,7 +295,7 @@ def _compare(
     if not common.as_json:
         for problem in dict.fromkeys(problems):
             note(printable(problem))
-    return 1 if problems else 0
+    return _code(evaluations)
 
 
 def _write(
@@ -303,6 +330,8 @@ def _calibrate(
 
     # A language model's refusals are its own; what is fitted is the judgement before it.
     evaluation = _evaluate(questions, replace(settings, answers=True, model="extractive"))
+    if evaluation.stopped:
+        raise KeyboardInterrupt
     with open_kb(common) as kb:
         fit = fit_calibration(evaluation, kb.calibration())
         kb.calibrate(fit.calibration)
@@ -333,6 +362,12 @@ def _make(
         raise UsageError(f"{str(queries)!r} exists already; name a new file for the draft")
     if queries is not None and not queries.parent.is_dir():
         raise UsageError(f"there is no folder {str(queries.parent)!r} for the draft")
+    if queries is not None:
+        try:
+            queries.touch(exist_ok=False)
+            queries.unlink()
+        except OSError as error:
+            raise UsageError(f"cannot write {str(queries)!r}: {error.strerror or error}") from error
     chat_model = None
     if model != "extractive":
         from ragkit.llm import load_model

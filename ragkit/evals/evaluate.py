@@ -68,7 +68,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All outcomes, with what they were measured on."""
+    """All outcomes, with what they were measured on.
+
+    ``stopped``: by Ctrl-C, so that the outcomes are those of the first questions alone.
+    """
 
     settings: Settings
     outcomes: tuple[Outcome, ...]
@@ -78,6 +81,7 @@ class Evaluation:
     embedder: str
     version: str
     seconds: float
+    stopped: bool = False
 
 
 def evaluate(
@@ -90,6 +94,7 @@ def evaluate(
 
     A question that names a document is searched for both within it and across the collection, and
     answered within it. The gold rewrite of a follow-up is searched for only as an upper bound.
+    Ctrl-C ends the asking; what has been asked by then is scored.
 
     Args:
         questions: A golden set, as :func:`ragkit.evals.golden.read_golden` gives it.
@@ -109,21 +114,32 @@ def evaluate(
         asker = _Asker(kb, settings)
         runs: list[_Run] = []
         tell = on_question or _silent
-        for number, question in enumerate(checked.questions):
-            tell(number, len(checked.questions), question.id)
-            runs.append(asker.run(question))
-        tell(len(checked.questions), len(checked.questions), "")
+        total = len(checked.questions)
+        try:
+            for number, question in enumerate(checked.questions):
+                tell(number, total, question.id)
+                runs.append(asker.run(question))
+            tell(total, total, "")
+        except KeyboardInterrupt:
+            if not runs:
+                raise
+        cut = (
+            [f"stopped after {len(runs):,} of {total:,} questions; the figures are of these alone"]
+            if len(runs) < total
+            else []
+        )
         outcomes = _scored(runs, asker)
         embedder = str(status.embedder)
     return Evaluation(
         settings=settings,
         outcomes=tuple(outcomes),
-        problems=(*_problems(checked, asker), *_fallen_back(runs, settings)),
+        problems=(*cut, *_problems(checked, asker), *_fallen_back(runs, settings)),
         documents=status.documents,
         passages=status.chunks,
         embedder=embedder,
         version=status.version,
         seconds=time.perf_counter() - begun,
+        stopped=bool(cut),
     )
 
 

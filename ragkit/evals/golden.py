@@ -9,8 +9,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ragkit.errors import UsageError
+from ragkit.retrieve.search import MAX_QUESTION_CHARACTERS
 
 _TEXT = "a text"
+_FIELDS = (
+    "id", "question", "history", "rewrite", "answerable", "answer", "scope", "relevant",
+)  # fmt: skip
+_PLACE_FIELDS = ("path", "page", "start", "end", "grade")
 _ROLES = ("user", "assistant", "system")
 
 
@@ -75,11 +80,17 @@ def read_golden(path: str | Path) -> tuple[GoldenQuestion, ...]:
     """
     file = Path(path)
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        content = file.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{str(path)!r} is not UTF-8 (byte {error.start:,})") from error
+        at = content.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"{file.name}, line {at}: not UTF-8 (byte 0x{content[error.start]:02x}); save the file "
+            "as UTF-8"
+        ) from error
     questions: list[GoldenQuestion] = []
     lines: dict[str, int] = {}
     for number, line in enumerate(text.split("\n"), start=1):
@@ -116,7 +127,11 @@ def golden_line(question: GoldenQuestion) -> str:
 
 def _parse(file: Path, number: int, line: str) -> dict[str, Any]:
     try:
-        document = json.loads(line)
+        document = json.loads(line, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"{file.name}, line {number}: not valid JSON at character {error.pos + 1}: {error.msg}"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{file.name}, line {number}: not valid JSON: {error}") from error
     if not isinstance(document, dict):
@@ -124,6 +139,10 @@ def _parse(file: Path, number: int, line: str) -> dict[str, Any]:
             f"{file.name}, line {number}: expected a JSON object, not {document!r:.60}"
         )
     return document
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
 
 
 class _Line:
@@ -138,6 +157,9 @@ class _Line:
         question = self._document.get("question")
         if not isinstance(question, str) or not question.strip():
             self._bad("question", question, "a text that is not empty")
+        if len(question) > MAX_QUESTION_CHARACTERS:
+            self._bad("question", question, f"at most {MAX_QUESTION_CHARACTERS:,} characters long")
+        self._check_names(self._document, _FIELDS, "")
         relevant = self._relevant()
         answer = self._answer()
         answerable = self._optional("answerable", bool, "true or false")
@@ -211,6 +233,7 @@ class _Line:
         path = place.get("path")
         if not isinstance(path, str) or not path.strip():
             self._bad(f"{name}.path", path, _TEXT)
+        self._check_names(place, _PLACE_FIELDS, f"{name}.")
         numbers = {
             key: self._number_of(f"{name}.{key}", place.get(key), least)
             for key, least in (("page", 0), ("start", 0), ("end", 0), ("grade", 1))
@@ -231,6 +254,20 @@ class _Line:
         if isinstance(found, bool) or not isinstance(found, int) or found < least:
             self._bad(name, found, f"a whole number from {least}")
         return found
+
+    def _check_names(self, found: Mapping[str, Any], known: Sequence[str], prefix: str) -> None:
+        """Refuse a field that is nearly named like one that is read: a slip would be ignored."""
+        from difflib import get_close_matches
+
+        for name in found:
+            if name in known:
+                continue
+            near = [one for one in get_close_matches(name, known, 1, 0.8) if one not in found]
+            if near:
+                raise UsageError(
+                    f"{self._where}: there is no field {prefix + name!r}; is {prefix + near[0]!r} "
+                    "meant?"
+                )
 
     def _bad(self, name: str, found: object, expected: str) -> NoReturn:
         shown = repr(found)
