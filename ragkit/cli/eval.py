@@ -18,7 +18,7 @@ from ragkit.cli.common import (
     model_options,
     open_kb,
 )
-from ragkit.cli.output import is_terminal, note, plural, print_json, printable
+from ragkit.cli.output import human_seconds, is_terminal, note, plural, print_json, printable
 from ragkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _MISSES = 10
 _QUIET_SECONDS = 30.0
+_WORTH_SAYING_SECONDS = 5.0
 
 
 @click.command(
@@ -233,16 +234,19 @@ def _counter() -> Iterator[OnQuestion]:
     import time
 
     watched = is_terminal(sys.stderr)
-    said = time.monotonic()
+    begun = said = time.monotonic()
 
     def on_question(done: int, total: int, name: str) -> None:
         nonlocal said
+        now = time.monotonic()
+        left = (now - begun) / done * (total - done) if done else 0.0
+        soon = f", about {human_seconds(left)} left" if left >= _WORTH_SAYING_SECONDS else ""
         if watched:
-            shown = f"\r\x1b[K{done:,} of {total:,} done: {printable(name)[:40]}"
+            shown = f"\r\x1b[K{done:,} of {total:,} done{soon}: {printable(name)[:40]}"
             click.echo(shown, nl=False, err=True)
-        elif time.monotonic() - said >= _QUIET_SECONDS:
-            said = time.monotonic()
-            note(f"{done:,} of {total:,} done.")
+        elif now - said >= _QUIET_SECONDS:
+            said = now
+            note(f"{done:,} of {total:,} done{soon}.")
 
     try:
         yield on_question

@@ -214,16 +214,19 @@ class _Asker:
     def _search(
         self, question: str, scope: str | None, history: Sequence[Mapping[str, str]]
     ) -> tuple[Hit, ...]:
-        result = self._kb.retrieve(
-            question,
-            k=self._settings.k,
-            where=_where(scope),
-            history=history,
-            mode=self._settings.mode,
-            rerank=self._settings.rerank,
-            expand=self._settings.expand,
-            diversity=self._settings.diversity,
-        )
+        settings = self._settings
+        with no_longer_than(settings.timeout):
+            result = self._kb.retrieve(
+                question,
+                k=settings.k,
+                where=_where(scope),
+                history=history,
+                mode=settings.mode,
+                rerank=settings.rerank,
+                expand=settings.expand,
+                diversity=settings.diversity,
+                model=None if settings.model == EXTRACTIVE else settings.model,
+            )
         for sentence in result.degraded:
             if sentence not in self.problems:
                 self.problems.append(sentence)

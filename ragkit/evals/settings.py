@@ -23,7 +23,8 @@ class Settings:
     Attributes:
         kb: The base's folder.
         mode: How it is searched: ``"hybrid"``, ``"dense"`` or ``"lexical"``.
-        model: What answers: ``"extractive"`` or a language model's name.
+        model: What answers: ``"extractive"`` or a language model's name, which then also rewrites
+            follow-ups that refer back, and reranks or expands where that is asked for.
         base_url: Where the language model is served.
         embedder: The embedding model; ``None`` for the base's own.
         embedder_base_url: Where it is served.
@@ -147,6 +148,8 @@ def _value(name: str, value: str) -> object:
         if value.lower() in _TRUE + _FALSE:
             return value.lower() in _TRUE
         raise UsageError(f"{name} must be yes or no, not {value!r}")
+    if name == "rerank" and value == "none":
+        return None
     if name in ("kb", "rerank", "model", "base_url", "embedder", "embedder_base_url"):
         return value
     known = ", ".join(field.name for field in fields(Settings))
