@@ -1,4 +1,4 @@
-"""Writing a BERT sentence encoder down as an ONNX graph, from its weights.
+"""Writing a BERT sentence encoder or cross-encoder down as an ONNX graph, from its weights.
 
 The graph takes the token ids of one text, shape (tokens,), and gives its vector, shape (1, width),
 of unit length. One text at a time needs no padding and no mask, and a quantised result does not
@@ -41,6 +41,19 @@ def build_graph(model: ModelFolder, precision: Precision) -> bytes:
     return _Builder(model, _read_weights(model.weights), precision).build()
 
 
+def build_cross_encoder_graph(model: ModelFolder, precision: Precision) -> bytes:
+    """Return the serialised ONNX model of a cross-encoder.
+
+    It takes the token ids of one pair of texts and which text each is of (0 or 1), both of shape
+    (tokens,), and gives one logit, shape (1, 1).
+
+    Raises:
+        NotCompilableError: the weights are not named or stored as in a BERT model with a pooler and
+            a classifier.
+    """
+    return _Builder(model, _read_weights(model.weights), precision).build_cross_encoder()
+
+
 def _read_weights(path: Path) -> Mapping[str, NDArray[np.float32]]:
     import numpy as np
     from safetensors import SafetensorError
@@ -74,19 +87,34 @@ class _Builder:
         self._values = 0
 
     def build(self) -> bytes:
+        self._pool(self._encoded(self._embeddings("token_ids")), "vector")
+        return self._serialised("sentence_encoder", ["token_ids"], "vector", self._width)
+
+    def build_cross_encoder(self) -> bytes:
+        import numpy as np
+
+        hidden = self._encoded(self._embeddings("token_ids", "text_numbers"))
+        first = self._constant("first_token", np.array(0, np.int64))
+        pooled = self._node("Gather", [hidden, first], axis=1)
+        pooled = self._node("Tanh", [self._whole_linear(pooled, "pooler.dense")])
+        self._whole_linear(pooled, "classifier", output="logit")
+        return self._serialised("cross_encoder", ["token_ids", "text_numbers"], "logit", 1)
+
+    def _encoded(self, hidden: str) -> str:
+        for layer in range(self._model.shape.layers):
+            hidden = self._layer(hidden, f"encoder.layer.{layer}")
+        return hidden
+
+    def _serialised(self, name: str, inputs: list[str], output: str, width: int) -> bytes:
         from onnx import TensorProto, helper
 
         import ragkit
 
-        hidden = self._embeddings("token_ids")
-        for layer in range(self._model.shape.layers):
-            hidden = self._layer(hidden, f"encoder.layer.{layer}")
-        self._pool(hidden, "vector")
         graph = helper.make_graph(
             self._nodes,
-            "sentence_encoder",
-            [helper.make_tensor_value_info("token_ids", TensorProto.INT64, ["tokens"])],
-            [helper.make_tensor_value_info("vector", TensorProto.FLOAT, [1, self._width])],
+            name,
+            [helper.make_tensor_value_info(one, TensorProto.INT64, ["tokens"]) for one in inputs],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, width])],
             list(self._constants.values()),
         )
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_RUNTIME_DOMAIN, 1)]
@@ -103,7 +131,7 @@ class _Builder:
     def _width(self) -> int:
         return self._model.shape.width
 
-    def _embeddings(self, token_ids: str) -> str:
+    def _embeddings(self, token_ids: str, text_numbers: str = "") -> str:
         import numpy as np
 
         words = self._weight("embeddings.word_embeddings.weight")
@@ -118,11 +146,13 @@ class _Builder:
             found = self._node("Mul", [rows, row_scales])
         else:
             found = self._node("Gather", [self._constant("words", words), token_ids])
-        # Each token is of type 0: there is only one text.
-        positions = (
-            self._weight("embeddings.position_embeddings.weight")
-            + self._weight("embeddings.token_type_embeddings.weight")[0]
-        )
+        positions = self._weight("embeddings.position_embeddings.weight")
+        types = self._weight("embeddings.token_type_embeddings.weight")
+        if text_numbers:
+            of_type = self._node("Gather", [self._constant("types", types), text_numbers])
+            found = self._node("Add", [found, of_type])
+        else:
+            positions = positions + types[0]  # there is only one text
         table = self._constant("positions", positions)
         zero = self._constant("zero", np.array([0], np.int64))
         count = self._node("Shape", [token_ids])
@@ -175,6 +205,13 @@ class _Builder:
         bias = self._constant(f"{name}.bias", self._weight(f"{name}.bias"))
         epsilon = self._model.shape.layer_norm_epsilon
         return self._node("LayerNormalization", [value, scale, bias], axis=-1, epsilon=epsilon)
+
+    def _whole_linear(self, value: str, name: str, *, output: str | None = None) -> str:
+        """A product that is not quantised: of one row, and so as good as free."""
+        weight = self._constant(f"{name}.weight", self._weight(f"{name}.weight").T)
+        bias = self._constant(f"{name}.bias", self._weight(f"{name}.bias"))
+        outputs = None if output is None else [output]
+        return self._node("Add", [self._node("MatMul", [value, weight]), bias], outputs=outputs)
 
     def _linear(self, value: str, name: str, *, by_row: bool = False) -> str:
         weight, bias = self._weight(f"{name}.weight"), self._weight(f"{name}.bias")

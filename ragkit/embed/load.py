@@ -139,16 +139,16 @@ def _find_folder(name: str, listener: Listener) -> tuple[Path, str]:
             "form 'openai:NAME', 'ollama:NAME' or that of a name on the Hugging Face hub"
         )
     hub_name = name if "/" in name else f"sentence-transformers/{name}"
-    folder = _hub_snapshot(hub_name)
+    folder = hub_snapshot(hub_name)
     if folder is None:
         _download(hub_name, listener)
-        folder = _hub_snapshot(hub_name)
+        folder = hub_snapshot(hub_name)
     if folder is None:
         raise EmbeddingError(f"the embedding model {hub_name!r} holds no weights")
     return folder, hub_name
 
 
-def _hub_snapshot(name: str) -> Path | None:
+def hub_snapshot(name: str) -> Path | None:
     """Return the folder of a model that is in the hub's local cache; asks no network."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError

@@ -73,7 +73,33 @@ def read_model_folder(path: Path) -> ModelFolder:
         EmbeddingError: a file is damaged.
     """
     pooling = _pooling(path)
+    transformer = _read_optional(path / "sentence_bert_config.json")
+    _require(not transformer.get("do_lower_case"), "its texts are put in lower case beforehand")
+    query_prefix, passage_prefix = read_prefixes(path)
+    shape, max_sequence = _bert(path, read_json(path / "config.json"), transformer)
+    return ModelFolder(path, shape, pooling, max_sequence, query_prefix, passage_prefix)
+
+
+def read_cross_encoder_folder(path: Path) -> ModelFolder:
+    """Read the configuration of a cross-encoder in ``path``: BERT with one logit for a pair.
+
+    Raises:
+        NotCompilableError: the model is of another kind, or kept in another form.
+        EmbeddingError: a file is damaged.
+    """
     config = read_json(path / "config.json")
+    kinds = config.get("architectures")
+    _require(kinds == ["BertForSequenceClassification"], "it is no BERT classifier")
+    labels = config.get("id2label")
+    _require(isinstance(labels, dict) and len(labels) == 1, "it gives not one number for a pair")
+    shape, max_sequence = _bert(path, config, {})
+    return ModelFolder(path, shape, "cls", max_sequence, "", "")
+
+
+def _bert(
+    path: Path, config: Mapping[str, Any], transformer: Mapping[str, Any]
+) -> tuple[BertShape, int]:
+    """Check that a model can be compiled; return its shape and how many tokens it reads."""
     _require(config.get("model_type") == "bert", "it is not a BERT model")
     _require(config.get("hidden_act", "gelu") == "gelu", "its activation is not GELU")
     position = config.get("position_embedding_type") or "absolute"
@@ -81,9 +107,6 @@ def read_model_folder(path: Path) -> ModelFolder:
     _require(not config.get("is_decoder"), "it is a decoder")
     _require((path / WEIGHTS_FILE).is_file(), f"it has no single file {WEIGHTS_FILE!r}")
     _require((path / "tokenizer.json").is_file(), "it has no 'tokenizer.json'")
-    transformer = _read_optional(path / "sentence_bert_config.json")
-    _require(not transformer.get("do_lower_case"), "its texts are put in lower case beforehand")
-    query_prefix, passage_prefix = read_prefixes(path)
     try:
         shape = BertShape(
             layers=int(config["num_hidden_layers"]),
@@ -96,7 +119,7 @@ def read_model_folder(path: Path) -> ModelFolder:
         raise EmbeddingError(
             f"{str(path / 'config.json')!r} lacks or garbles a setting: {error}"
         ) from error
-    return ModelFolder(path, shape, pooling, max_sequence, query_prefix, passage_prefix)
+    return shape, max_sequence
 
 
 def read_prefixes(path: Path) -> tuple[str, str]:

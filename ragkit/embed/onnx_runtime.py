@@ -23,6 +23,22 @@ _TOKENISED_TOGETHER = 256
 _CHARACTERS_PER_TOKEN = 100
 
 
+def session_options() -> Any:
+    """How the graphs of :mod:`ragkit.embed.bert_graph` are run."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # One thread for each text, and as many texts at once as there are cores: no barrier after
+    # each operator, and no thread that spins while it waits for work.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    # The graph is written in fused operators; the next level would put slower ones in.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.log_severity_level = 3
+    return options
+
+
 class OnnxEncoder:
     """An opened model with its tokenizer; safe to call from several threads at once."""
 
@@ -34,18 +50,9 @@ class OnnxEncoder:
         """
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        # One thread for each text, and as many texts at once as there are cores: no barrier after
-        # each operator, and no thread that spins while it waits for work.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        # The graph is written in fused operators; the next level would put slower ones in.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.log_severity_level = 3
         try:
             self._session: Any = onnxruntime.InferenceSession(
-                str(model_file), options, providers=["CPUExecutionProvider"]
+                str(model_file), session_options(), providers=["CPUExecutionProvider"]
             )
         # ONNX Runtime's errors share no base class below Exception.
         except Exception as error:

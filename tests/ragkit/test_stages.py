@@ -1,9 +1,12 @@
 """What a search does beyond its defaults, through the public API, on real files."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -12,9 +15,12 @@ from tiny_models import WIDTH, write_bert
 
 from ragkit import KnowledgeBase, UsageError
 from ragkit.cli.app import cli
+from ragkit.embed.cross_encoder import CompiledCrossEncoder
+from ragkit.embed.model_folder import NotCompilableError
 from ragkit.results import SearchResult
 from ragkit.retrieve.expansion import compared, meaning
 from ragkit.retrieve.history import refers_back
+from ragkit.retrieve.rerank import load_reranker
 from ragkit.testing import HashEmbedder, ScriptedModel
 
 SECTIONS = "\n".join(
@@ -118,6 +124,56 @@ def test_a_cross_encoder_reranks(kb: KnowledgeBase, tmp_path: Path, form: str) -
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
     assert len(set(scores)) > 1
+
+
+@pytest.mark.slow
+def test_a_compiled_cross_encoder_agrees_with_its_original(tmp_path: Path) -> None:
+    model = write_cross_encoder(tmp_path / "cross")
+    passages = [
+        "The warranty lasts two years.",
+        "",
+        "x",
+        "Rain " * 700,
+        "Die Garantie: zwei Jahre.",
+    ]
+    both = [
+        load_reranker(f"{model}{form}", embedder=never).scores(
+            "How long is the warranty?", passages
+        )
+        for form in ("", ":int8")
+    ]
+    assert both[0] == pytest.approx(both[1], abs=0.03)
+    assert max(both[0]) - min(both[0]) > 0.1
+
+
+def test_a_compiled_cross_encoder_needs_no_torch(tmp_path: Path) -> None:
+    model = write_cross_encoder(tmp_path / "cross")
+    code = (
+        "import sys\n"
+        "from ragkit.retrieve.rerank import load_reranker\n"
+        f"scores = load_reranker({str(model) + ':int8'!r}, embedder=None).scores('q', ['a', 'b'])\n"
+        "assert len(scores) == 2 and 'torch' not in sys.modules, scores\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_only_cross_encoders_of_one_number_are_compiled(tmp_path: Path) -> None:
+    model = write_cross_encoder(tmp_path / "cross")
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    for change, said in (
+        ({"id2label": {"0": "a", "1": "b"}}, "one number"),
+        ({"architectures": ["BertModel"]}, "classifier"),
+        ({"model_type": "roberta"}, "not a BERT"),
+    ):
+        (model / "config.json").write_text(json.dumps({**config, **change}), encoding="utf-8")
+        with pytest.raises(NotCompilableError, match=said):
+            CompiledCrossEncoder(str(model))
+    with pytest.raises(NotCompilableError, match="machine"):
+        CompiledCrossEncoder(str(tmp_path / "nowhere"))
+
+
+def never() -> Any:
+    raise AssertionError("a cross-encoder needs no embedder")
 
 
 def write_cross_encoder(folder: Path) -> Path:
