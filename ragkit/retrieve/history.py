@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ragkit.errors import UsageError
+from ragkit.store import analysis
+from ragkit.store.languages import STOP_WORDS
 
 _WORD = re.compile(r"\w+")
 _CODE = re.compile(r"\b(?=[\w-]*\d)[A-Z][A-Za-z]*-?\d[\w-]*\b")
@@ -17,7 +19,9 @@ _SHOWN_TURNS = 6
 _SHOWN_CHARACTERS = 1_000
 _LONGEST_REWRITE = 400
 _FEW_WORDS = 3
+_KEPT_WORDS = 0.5
 _ROLES = ("user", "assistant")
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 _REFERRING = re.compile(
     r"\b(?:it|its|they|them|their|theirs|this|that|these|those|he|him|his|she|her|hers|there|then"
     r"|one|ones|such|same|former|latter|other|others|another|else|above|previous|instead|both)\b"
@@ -107,7 +111,8 @@ def rewrite(
         ask: Asks the model; may raise ``ModelError``.
 
     Returns:
-        The new question, or ``None`` if the reply is none.
+        The new question, or ``None`` if the reply is none: no single line, too long, or without
+        half of the question's own telling words, for then it is about something else.
     """
     shown = [
         {"role": turn.get("role", ""), "content": turn.get("content", "")[:_SHOWN_CHARACTERS]}
@@ -122,4 +127,16 @@ def rewrite(
     lines = [line.strip().strip("\"'") for line in reply.strip().splitlines() if line.strip()]
     if len(lines) != 1 or len(lines[0]) > max(_LONGEST_REWRITE, 2 * len(question)):
         return None
-    return lines[0]
+    asked, kept = _telling(question), _telling(lines[0])
+    return lines[0] if len(asked & kept) >= _KEPT_WORDS * len(asked) else None
+
+
+def _telling(text: str) -> set[str]:
+    """Its words, without those that stand for something else, and without unspaced scripts."""
+    found = {
+        term
+        for word in analysis.question_words(_REFERRING.sub(" ", text))
+        for term in word.terms
+        if not _UNSPACED.search(term)
+    }
+    return found - STOP_WORDS

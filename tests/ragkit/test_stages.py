@@ -19,7 +19,7 @@ from ragkit.embed.cross_encoder import CompiledCrossEncoder
 from ragkit.embed.model_folder import NotCompilableError
 from ragkit.results import SearchResult
 from ragkit.retrieve.expansion import compared, meaning
-from ragkit.retrieve.history import refers_back
+from ragkit.retrieve.history import refers_back, rewrite
 from ragkit.retrieve.rerank import load_reranker
 from ragkit.testing import HashEmbedder, ScriptedModel
 
@@ -255,7 +255,7 @@ HISTORY = [
 
 def test_a_question_that_refers_back_is_rewritten_by_the_model(kb: KnowledgeBase) -> None:
     model = ScriptedModel(["How long is the warranty of the teapot?"])
-    result = kb.retrieve("And its lid, or the other one?", history=HISTORY, model=model)
+    result = kb.retrieve("And the other one?", history=HISTORY, model=model)
     assert result.hits[0].path == "teapot.md"
     assert "rewritten" in result.notes[0]
 
@@ -274,6 +274,21 @@ def test_a_rewrite_that_is_no_question_is_not_used(kb: KnowledgeBase) -> None:
     result = kb.retrieve("And its lid?", history=HISTORY, model=model)
     assert "not rewritten" in result.degraded[0]
     assert "kettle" in result.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "used"),
+    [
+        ("And its lid?", "How long is the warranty of the kettle's lid?", True),
+        ("And its lid?", "How long is the warranty of the kettle?", False),
+        ("And the other one?", "How long is the warranty of the teapot?", True),
+        ("そちらは？", "ティーポットの保証は？", True),
+    ],
+)
+def test_a_rewrite_must_keep_what_the_question_says(
+    question: str, reply: str, *, used: bool
+) -> None:
+    assert (rewrite(question, HISTORY, lambda _: reply) == reply) is used
 
 
 @pytest.mark.parametrize(
