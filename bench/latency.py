@@ -9,8 +9,9 @@ turned a little. Questions are embedded by the real model.
     python bench/latency.py --work SCRATCH --from REAL... --questions QUESTIONS.jsonl...
     python bench/latency.py ... --against ANOTHER_CHECKOUT     # both in turn, with ratios
 
-Each base is grown once and kept in SCRATCH. All figures are milliseconds: least, lower quartile
-and median; on a machine with other work, compare the least and the quartile.
+Each base is grown once and kept in SCRATCH. All figures are milliseconds: least, lower quartile and
+median of the time on the clock, and the median of processor time, which other work on the machine
+disturbs least.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ import json
 import os
 import random
 import re
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +54,7 @@ FILTERS: dict[str, dict[str, str]] = {
     "date=2020-05": {"date": "2020-05"},
     "heading=introduction": {"heading": "introduction"},
     "heading=*a*": {"heading": "*a*"},
-    "path=*7/*": {"path": "*7/*"},
+    "path=*/2/*": {"path": "*/2/*"},
     "title=*flow*": {"title": "*flow*"},
     "heading=(none such)": {"heading": "no heading is called this"},
 }
@@ -155,84 +158,83 @@ def _put(
 
 # -- measuring --------------------------------------------------------------------------------
 
+Times = dict[str, list[tuple[float, float]]]  # milliseconds on the clock, and of processor time
 
-def measure(place: Path, questions: Sequence[str], parts: Sequence[str]) -> dict[str, Any]:
-    """Measure one base; figures are lists of milliseconds by what was done."""
+
+@contextmanager
+def timed(found: Times, label: str, *, children: bool = False) -> Iterator[None]:
+    """Time what happens inside, in this process or in those it starts."""
+
+    def spent() -> float:
+        if not children:
+            return time.process_time()
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    clock, processor = time.perf_counter(), spent()
+    yield
+    times = 1e3 * (time.perf_counter() - clock), 1e3 * (spent() - processor)
+    found.setdefault(label, []).append(times)
+
+
+def measure(place: Path, questions: Sequence[str], parts: Sequence[str]) -> Times:
+    """Measure one base in this process."""
     from ragkit import KnowledgeBase
+    from ragkit.store import Store
 
-    found: dict[str, list[float]] = {}
+    with Store.open(place) as store:
+        store.clear_answer_cache()
+    found: Times = {}
     with KnowledgeBase(place, create=False) as base:
-        base._store().clear_answer_cache()
-        started = time.perf_counter()
-        base.search("What is this first question about?")
-        found["first search after opening"] = [1e3 * (time.perf_counter() - started)]
+        with timed(found, "first search after opening"):
+            base.search("What is this first question about?")
         for index in range(10):
             base.search(f"warm up number {index}")
         if "search" in parts:
-            _timed(found, "new question, k=10", base, questions)
-            _timed(found, "seen question, k=10", base, questions)
-            _timed(found, "seen question, k=50", base, questions[::3], k=50)
+            search(found, "new question, k=10", base, questions)
+            search(found, "seen question, k=10", base, questions)
+            search(found, "seen question, k=50", base, questions[::3], k=50)
         if "filters" in parts:
             for name, where in FILTERS.items():
-                _timed(found, f"where {name}", base, questions[:12], where=where)
+                search(found, f"where {name}", base, questions[:12], where=where)
         if "ask" in parts:
-            for question in questions[:60]:
-                with _clocked(found, "ask (extractive), seen question"):
+            base.ask(questions[-1])
+            for question in questions[:40]:
+                with timed(found, "ask (extractive), seen question"):
                     base.ask(question)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    found["peak memory of the process, MB"] = [(peak, peak)]
     return found
 
 
-def _timed(
-    found: dict[str, list[float]],
-    label: str,
-    base: KnowledgeBase,
-    questions: Sequence[str],
-    **options: Any,
+def search(
+    found: Times, label: str, base: KnowledgeBase, questions: Sequence[str], **options: Any
 ) -> None:
+    """Time each question, and the stages of it."""
     for question in questions:
-        started = time.perf_counter()
-        result = base.retrieve(question, **options)
-        found.setdefault(label, []).append(1e3 * (time.perf_counter() - started))
+        with timed(found, label):
+            result = base.retrieve(question, **options)
         for stage, milliseconds in result.milliseconds.items():
-            found.setdefault(f"{label}: {stage}", []).append(milliseconds)
+            found.setdefault(f"  {stage} ({label})", []).append((milliseconds, float("nan")))
 
 
-class _clocked:
-    def __init__(self, found: dict[str, list[float]], label: str) -> None:
-        self._times = found.setdefault(label, [])
-
-    def __enter__(self) -> None:
-        self._started = time.perf_counter()
-
-    def __exit__(self, *_exception: object) -> None:
-        self._times.append(1e3 * (time.perf_counter() - self._started))
-
-
-def starts(place: Path, tree: Path, times: int) -> dict[str, list[float]]:
-    """Whole processes."""
-    found: dict[str, list[float]] = {}
-    commands = {
-        "process: ragkit --help": ["--help"],
-        "process: ragkit search": ["search", "--kb", str(place)],
-        "process: ragkit ask": ["ask", "--kb", str(place)],
-    }
+def starts(place: Path, environment: dict[str, str], times: int) -> Times:
+    """Time whole processes."""
+    found: Times = {}
     for number in range(times):
-        for label, arguments in commands.items():
-            question = [] if arguments == ["--help"] else [f"What happened in {2000 + number}?"]
-            with _clocked(found, label):
+        for command in ("--help", "search", "ask"):
+            arguments = [command]
+            if command != "--help":
+                arguments += [f"What happened in {2000 + number}?", "--kb", str(place)]
+            with timed(found, f"process: ragkit {command}", children=True):
                 subprocess.run(
-                    [sys.executable, "-m", "ragkit", *arguments, *question],
-                    env=environment(tree),
+                    [sys.executable, "-m", "ragkit", *arguments],
+                    cwd=place,
+                    env=environment,
                     stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    check=False,
+                    check=command != "ask",
                 )
     return found
-
-
-def environment(tree: Path) -> dict[str, str]:
-    """The environment in which a checkout's own code is run."""
-    return {**os.environ, "PYTHONPATH": str(tree)}
 
 
 # -- several checkouts in turn ----------------------------------------------------------------
@@ -253,11 +255,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--from", dest="sources", type=Path, nargs="+", default=[])
+    parser.add_argument("--work", type=Path, required=True, help="where bases are grown and kept")
+    parser.add_argument("--from", dest="sources", type=Path, nargs="+", required=True)
     parser.add_argument("--questions", type=Path, nargs="+", default=[])
     parser.add_argument("--passages", type=int, nargs="+", default=[5_000, 100_000])
-    parser.add_argument("--against", type=Path)
+    parser.add_argument("--against", type=Path, help="another checkout, measured in turn")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--most", type=int, default=100, help="questions of a round")
     parser.add_argument("--parts", nargs="+", default=["search", "filters", "ask", "starts"])
@@ -268,67 +270,73 @@ def main() -> None:
         if job == "grow":
             grow(Path(place), options.sources, options.passages[0])
         else:
-            questions = json.loads(sys.stdin.read())
-            print(json.dumps(measure(Path(place), questions, options.parts)))
+            print(json.dumps(measure(Path(place), json.load(sys.stdin), options.parts)))
         return
     trees = {"this": REPOSITORY} | ({"against": options.against} if options.against else {})
-    questions = read_questions(options.questions)
     for passages in options.passages:
-        report(passages, dict(run(options, trees, questions, passages)))
+        report(passages, run(options, trees, read_questions(options.questions), passages))
 
 
 def run(
     options: argparse.Namespace, trees: dict[str, Path], questions: list[str], passages: int
-) -> Iterator[tuple[str, dict[str, list[float]]]]:
-    """Measure one size of base with each checkout in turn."""
-    places = {name: options.work / name / str(passages) for name in trees}
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in trees}
-    for name, tree in trees.items():
+) -> dict[str, Times]:
+    """Measure one size of base with each checkout in turn, each with a base of its own."""
+    places = {name: options.work.absolute() / name / str(passages) for name in trees}
+    found: dict[str, Times] = {name: {} for name in trees}
+    # As an installed package has it, bytecode is kept.
+    environments = {
+        name: {
+            **os.environ,
+            "PYTHONPATH": str(tree.absolute()),
+            "PYTHONPYCACHEPREFIX": str(options.work.absolute() / name / "bytecode"),
+            "PYTHONDONTWRITEBYTECODE": "",
+        }
+        for name, tree in trees.items()
+    }
+
+    def child(name: str, job: str, *arguments: str, given: object = None) -> str:
+        command = [sys.executable, str(Path(__file__).resolve()), "--work", ".", "--from"]
+        command += [str(source.absolute()) for source in options.sources]
+        return subprocess.run(
+            [*command, "--child", job, str(places[name]), *arguments],
+            cwd=options.work,
+            env=environments[name],
+            input=json.dumps(given),
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        ).stdout
+
+    for name in trees:
         if not places[name].is_dir():
             places[name].parent.mkdir(parents=True, exist_ok=True)
-            sources = [str(source) for source in options.sources]
-            _child(tree, "grow", places[name], "--from", *sources, "--passages", str(passages))
+            child(name, "grow", "--passages", str(passages))
     for number in range(options.rounds):
-        asked = [
-            questions[(number * options.most + i) % len(questions)] for i in range(options.most)
-        ]
+        first = number * options.most
+        asked = [questions[(first + i) % len(questions)] for i in range(options.most)]
         for name in sorted(trees, reverse=bool(number % 2)):
-            output = _child(
-                trees[name], "measure", places[name], "--parts", *options.parts, given=asked
-            )
-            times = json.loads(output)
+            times = json.loads(child(name, "measure", "--parts", *options.parts, given=asked))
             if "starts" in options.parts:
-                times |= starts(places[name], trees[name], 5)
+                times |= starts(places[name], environments[name], 5)
             for label, values in times.items():
                 found[name].setdefault(label, []).extend(values)
-    yield from found.items()
+    return found
 
 
-def _child(tree: Path, job: str, place: Path, *arguments: str, given: object = None) -> str:
-    command = [sys.executable, str(Path(__file__).resolve()), "--work", ".", "--child", job]
-    return subprocess.run(
-        [*command, str(place), *arguments],
-        env=environment(tree),
-        input=json.dumps(given),
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    ).stdout
-
-
-def report(passages: int, found: dict[str, dict[str, list[float]]]) -> None:
-    """Print one line for each thing measured."""
-    print(f"\n{passages:,} passages: least, lower quartile, median in ms")
+def report(passages: int, found: dict[str, Times]) -> None:
+    """Print a line for each thing measured; with another checkout, that one comes first."""
+    print(f"\n{passages:,} passages, ms: least, lower quartile, median; processor time")
     for label in found["this"]:
-        line = f"{label:44s}"
-        columns: list[np.ndarray] = []
+        columns = []
         for name in reversed(found):
-            values = np.asarray(found[name].get(label, [float("nan")]))
-            columns.append(np.quantile(values, (0, 0.25, 0.5)))
-            line += "  " + " ".join(f"{value:8.2f}" for value in columns[-1])
+            values = np.asarray(found[name].get(label, [(np.nan, np.nan)]))
+            columns.append([*np.quantile(values[:, 0], (0, 0.25, 0.5)), np.median(values[:, 1])])
+        line = "  |".join("".join(f"{value:9.2f}" for value in column) for column in columns)
         if len(columns) == 2:
-            line += "  x " + " ".join(f"{value:5.2f}" for value in columns[1] / columns[0])
-        print(line, flush=True)
+            with np.errstate(invalid="ignore"):
+                ratios = np.divide(columns[1], columns[0])
+            line += "  | x" + "".join(f"{ratio:6.2f}" for ratio in ratios)
+        print(f"{label:52s}{line}", flush=True)
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ class _Said:
     def of(cls, chunk_id: int, place: ChunkPlace) -> _Said:
         words = frozenset(place.text.casefold().split())
         most = int((1 - _SHARE_OF_WORDS) * len(words))
-        longest = tuple(heapq.nlargest(most + 1, words, key=len))
+        longest = tuple(sorted(words, key=len)[-most - 1 :])
         return cls(chunk_id, place.document_id, words, longest)
 
     def says_no_more_than(self, other: _Said) -> bool:
