@@ -104,7 +104,9 @@ def find_named(question: str, store: Store, today: date) -> Named:
         return NOTHING_NAMED if not _ordered(question) else _choose(question, group)
     if group:
         return _within(question, group, periods, months)
-    fitting = [name for name in names.all if name.period and _fits(name.period, exact, frozenset())]
+    if not exact:
+        return NOTHING_NAMED
+    fitting = [name for name, period in names.dated() if _fits(period, exact, frozenset())]
     if not fitting or len(fitting) > _MOST_NAMED:
         return NOTHING_NAMED
     return Named({name.id: DATE_BOOST / 2 for name in fitting}, (_note("dated then", fitting),))
@@ -140,6 +142,7 @@ class _Names:
     all: list[_Name]
     by_kind: dict[str, list[_Name]]
     by_initials: Callable[[], dict[str, list[_Name]]]
+    dated: Callable[[], list[tuple[_Name, Period]]]
 
 
 _KNOWN: WeakKeyDictionary[Store, _Names] = WeakKeyDictionary()
@@ -156,8 +159,13 @@ def _names(store: Store) -> _Names:
                 if _is_kind(term):
                     by_kind.setdefault(term, []).append(name)
         initials = lru_cache(maxsize=1)(partial(_by_initials, names))
-        known = _KNOWN[store] = _Names(state, names, by_kind, initials)
+        dated = lru_cache(maxsize=1)(partial(_dated, names))
+        known = _KNOWN[store] = _Names(state, names, by_kind, initials, dated)
     return known
+
+
+def _dated(names: Sequence[_Name]) -> list[tuple[_Name, Period]]:
+    return [(name, period) for name in names if (period := name.period) is not None]
 
 
 def _by_initials(names: Sequence[_Name]) -> dict[str, list[_Name]]:
