@@ -187,6 +187,19 @@ def _make_folder(report: Path) -> None:
         ) from error
 
 
+def _check_writable(draft: Path) -> None:
+    """Refuse a file that exists or cannot be written before anything is drafted."""
+    try:
+        draft.touch(exist_ok=False)
+        draft.unlink()
+    except FileExistsError as error:
+        raise UsageError(f"{str(draft)!r} exists already; name a new file for the draft") from error
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no folder {str(draft.parent)!r} for the draft") from error
+    except OSError as error:
+        raise UsageError(f"cannot write {str(draft)!r}: {error.strerror or error}") from error
+
+
 def _check(
     queries: Path | None,
     compare: tuple[str, str] | None,
@@ -362,16 +375,8 @@ def _make(
     from ragkit.evals.golden import golden_line
     from ragkit.evals.make import draft_golden
 
-    if queries is not None and queries.exists():
-        raise UsageError(f"{str(queries)!r} exists already; name a new file for the draft")
-    if queries is not None and not queries.parent.is_dir():
-        raise UsageError(f"there is no folder {str(queries.parent)!r} for the draft")
     if queries is not None:
-        try:
-            queries.touch(exist_ok=False)
-            queries.unlink()
-        except OSError as error:
-            raise UsageError(f"cannot write {str(queries)!r}: {error.strerror or error}") from error
+        _check_writable(queries)
     chat_model = None
     if model != "extractive":
         from ragkit.llm import load_model

@@ -262,7 +262,7 @@ class _Line:
         for name in found:
             if name in known:
                 continue
-            near = [one for one in get_close_matches(name, known, 1, 0.8) if one not in found]
+            near = [one for one in get_close_matches(name, known, 1, 0.75) if one not in found]
             if near:
                 raise UsageError(
                     f"{self._where}: there is no field {prefix + name!r}; is {prefix + near[0]!r} "

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from fake_server import FakeServer, Handler
 
-from ragkit import KnowledgeBase
+from ragkit import KnowledgeBase, UsageError
 from ragkit.cli.app import cli
 from ragkit.evals.answers import answer_scores, refusal_scores
 from ragkit.evals.evaluate import evaluate
@@ -329,6 +329,92 @@ def test_bad_input_is_told_in_a_sentence(base: Path, golden: Path, tmp_path: Pat
         assert result.exit_code == code, result.output
         assert said in result.stderr
         assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b'{"question": "x"}\n{"question": "y", "anwser": "z"}',
+            "line 2: there is no field 'anwser'; is 'answer'",
+        ),
+        (b'{"question": "x", "relevant": [{"path": "a", "pgae": 3}]}', "'relevant[0].page' meant"),
+        (b'{"question": "x"}\n{"question": "gr\xfc\xdfe"}', "line 2: not UTF-8 (byte 0xfc)"),
+        ('{"question": "x"}'.encode("utf-16"), "line 1: not UTF-8"),
+        (b'{"question": "x", "answer": NaN}', "line 1: not valid JSON: NaN"),
+        (b'\n\n{"question": "x",}', "line 3: not valid JSON at character 18"),
+        (b'{"question": "' + b"w " * 60_000 + b'"}', "at most 100,000 characters"),
+        (
+            b'{"id": 1, "question": "x"}\n{"id": "1", "question": "y"}',
+            "'id' '1' was used in line 1",
+        ),
+        (
+            b'{"question": "x", "relevant": [{"path": "a", "grade": 9}]}',
+            "'relevant[0].grade' must be 1 to 4",
+        ),
+        (b"", "holds no question"),
+    ],
+)
+def test_a_malformed_line_is_named_with_its_field(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "golden.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        read_golden(path)
+    assert said in str(caught.value)
+
+
+def test_a_mark_at_the_beginning_and_dos_line_ends_do_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "golden.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"question": "x", "tags": ["own"]}\r\n\r\n{"question": "y"}\r\n')
+    assert [(q.id, q.question) for q in read_golden(path)] == [("1", "x"), ("3", "y")]
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is_measured(
+    base: Path, golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("measured in vain")
+
+    monkeypatch.setattr("ragkit.evals.evaluate.evaluate", never)
+    monkeypatch.setattr("ragkit.evals.make.draft_golden", never)
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for arguments in (
+        [golden, "--report", tmp_path / "file" / "measured"],
+        ["--make", 3, tmp_path / ("x" * 300 + ".jsonl")],  # no file system takes such a name
+    ):
+        result = run(*arguments, "--kb", base)
+        assert result.exit_code == 2, result.output
+        assert "cannot write" in result.stderr
+
+
+def test_what_was_measured_before_ctrl_c_is_shown_and_written(
+    base: Path, golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = KnowledgeBase.retrieve
+    asked: list[str] = []
+
+    def interrupted(self: KnowledgeBase, question: str, **options: Any) -> Any:
+        asked.append(question)
+        if len(asked) > 6:
+            raise KeyboardInterrupt
+        return search(self, question, **options)
+
+    monkeypatch.setattr(KnowledgeBase, "retrieve", interrupted)
+    report = tmp_path / "measured"
+    result = run(golden, "--kb", base, "--search-only", "--report", report, "--json")
+    assert result.exit_code == 130
+    found = json.loads(result.stdout)
+    assert 1 <= found["summary"]["questions"] < 6
+    assert found["problems"][0].startswith(f"stopped after {found['summary']['questions']} of 16")
+    assert "stopped after" in (report / "report.md").read_text(encoding="utf-8")
+    asked.clear()
+    for arguments in (["--calibrate"], ["--compare", "mode=dense", "mode=hybrid", "--search-only"]):
+        asked.clear()
+        assert run(golden, "--kb", base, *arguments).exit_code != 0
+    with KnowledgeBase(base) as kb:
+        assert kb.calibration().questions == 0
 
 
 def test_an_empty_base_is_refused(golden: Path, tmp_path: Path) -> None:
