@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ragkit.answer.abstain import judge
+from ragkit.answer import words
+from ragkit.answer.abstain import Verdict, judge
 from ragkit.answer.calibration import BUILT_IN, Calibration
 from ragkit.answer.candidates import DocumentOf, candidates_of
 from ragkit.answer.cascade import Cascade
@@ -29,12 +30,16 @@ from ragkit.llm.tokens import count_tokens
 from ragkit.results import Sources, TextDelta
 from ragkit.retrieve.context import widen
 from ragkit.retrieve.history import resolve
+from ragkit.retrieve.search import NOTHING_ALLOWED
 
 if TYPE_CHECKING:
     from ragkit.answer.agentic import Searched
     from ragkit.embed.protocol import Embedder
     from ragkit.llm.protocol import ChatModel
     from ragkit.retrieve.presence import Presence
+
+
+_ONLY_COMMON_WORDS = "the question has only words that say nothing of what it is about"
 
 
 def answer_stream(
@@ -124,6 +129,10 @@ def answer_stream(
                 if ranked
                 else judge(found.hits, ranking, calibration, presence)
             )
+        if found.nothing_allowed:
+            verdict = replace(verdict, reason=NOTHING_ALLOWED)
+        elif verdict.answerable and not history and not words.terms(question):
+            verdict = Verdict(False, verdict.confidence, _ONLY_COMMON_WORDS, "low_confidence")
         draft.verdict = verdict
         step.set(confidence=round(verdict.confidence, 4), answerable=verdict.answerable)
     draft.degraded += ranking.degraded

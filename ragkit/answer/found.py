@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from ragkit.answer import words
 from ragkit.answer.parts import parts_of
 from ragkit.results import Hit, SearchResult
+from ragkit.retrieve.search import NOTHING_ALLOWED
 
 if TYPE_CHECKING:
     from ragkit.answer.settings import AnswerMode
@@ -53,12 +54,14 @@ class Found:
         degraded: What went less than well.
         parts: For a question that asks several things: those found for it as a whole, then those
             for each thing.
+        nothing_allowed: Whether the filter lets no document through.
     """
 
     hits: tuple[Hit, ...]
     groups: tuple[Group, ...] = ()
     degraded: tuple[str, ...] = ()
     parts: tuple[Group, ...] = ()
+    nothing_allowed: bool = False
 
 
 def find(
@@ -71,6 +74,23 @@ def find(
 
     ``retrieve`` knows of the ``history`` unless it is given another.
     """
+    notes: list[str] = []
+
+    def noted(*arguments: Any, **options: Any) -> SearchResult:
+        result = retrieve(*arguments, **options)
+        notes.extend(result.notes)
+        return result
+
+    found = _find(question, mode, noted, history)
+    return replace(found, nothing_allowed=NOTHING_ALLOWED in notes)
+
+
+def _find(
+    question: str,
+    mode: AnswerMode,
+    retrieve: Retrieve,
+    history: Sequence[Mapping[str, str]],
+) -> Found:
     if mode == "map-reduce":
         return _by_document(question, retrieve(question, k=_MANY_HITS), _MOST_DOCUMENTS)
     if mode == "compare":

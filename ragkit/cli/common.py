@@ -140,9 +140,9 @@ def where_option(function: _Function) -> _Function:
         metavar="KEY=VALUE",
         multiple=True,
         help="Only what this holds for: path=GLOB, type=pdf (html, markdown, text), the file's date"
-        " as in 'date>=2024-01-01', heading=GLOB (passages under it), or any of the documents'"
-        " metadata, as in author=GLOB. Give it again to narrow further; the same key twice means"
-        " either, dates excepted.",
+        " as in 'date>=2024-01-01' or date=2024-05..2024-07, heading=GLOB (passages under it), or any"
+        " of the documents' metadata, as in author=GLOB; 'path!=GLOB' for all others. Give it again"
+        " to narrow further; the same key twice means either, dates excepted.",
     )(function)
 
 

@@ -139,10 +139,12 @@ def command(
             return
         from ragkit.cli.render import print_degraded, print_hits, print_stages
         from ragkit.cli.terminal import console
+        from ragkit.retrieve.search import NOTHING_ALLOWED
 
         out = console()
         print_hits(out, kb, result.hits, text, filtered=where is not None, verbose=common.verbose)
-        print_degraded(result.degraded)
+        nothing = [note for note in result.notes if note == NOTHING_ALLOWED]
+        print_degraded([*result.degraded, *nothing])
         if explain:
             from ragkit.cli.explain import print_considered
 

@@ -76,6 +76,20 @@ class Period:
     end: date
     precision: Precision
 
+    @classmethod
+    def of(cls, year: int, month: int = 0, day: int = 0) -> Period:
+        """A day, a month (``day`` 0), or a year (``month`` 0).
+
+        Raises:
+            ValueError: there is no such date.
+        """
+        start = date(year, month or 1, day or 1)
+        if day:
+            return cls(start, start + timedelta(days=1), "day")
+        if month:
+            return cls(start, _next_month(start), "month")
+        return cls(start, date(year + 1, 1, 1), "year")
+
     def holds(self, other: Period) -> bool:
         """Whether the whole of another period lies within it."""
         return self.start <= other.start and other.end <= self.end
@@ -109,6 +123,15 @@ def asked_periods(question: str, today: date) -> list[Period]:
     return periods + [_relative(match, today) for match in _RELATIVE.finditer(question)]
 
 
+def read_period(text: str) -> Period | None:
+    """Read a text that is a date, month, quarter or year, and nothing else."""
+    text = text.strip()
+    for start, end, period in _dated(text):
+        if (start, end) == (0, len(text)):
+            return period
+    return None
+
+
 def asked_months(question: str) -> frozenset[int]:
     """Find months that are named without a year, as in "the March minutes"; 1 to 12."""
     taken = [(start, end) for start, end, _ in _dated(question)]
@@ -140,15 +163,10 @@ def _period(parts: dict[str, str | None]) -> Period | None:
     name, quarter = parts.get("n"), parts.get("q")
     month = MONTH_OF[name.casefold()] if name else int(parts.get("m") or 0)
     try:
-        if parts.get("d"):
-            day = date(year, month, int(parts["d"] or 0))
-            return Period(day, day + timedelta(days=1), "day")
         if quarter:
             first = 3 * int(quarter) - 2
             return Period(date(year, first, 1), _next_month(date(year, first + 2, 1)), "quarter")
-        if month:
-            return Period(date(year, month, 1), _next_month(date(year, month, 1)), "month")
-        return Period(date(year, 1, 1), date(year + 1, 1, 1), "year")
+        return Period.of(year, month, int(parts.get("d") or 0))
     except ValueError:  # such as 31 February
         return None
 

@@ -27,6 +27,7 @@ NAME_BOOST = 0.1
 DATE_BOOST = 0.1
 _MOST_NAMED = 50  # more documents than that are no hint
 _MOST_DOCUMENTS = 20_000  # in larger bases reading all names would take too long
+_READ = 2_000  # characters of a question that are read for names
 _SHORTEST_MISSPELT = 6
 _SHORTEST_SHORT, _LONGEST_SHORT = 3, 6
 
@@ -51,7 +52,7 @@ _SMALL_WORDS = (
 _SMALL = frozenset(_SMALL_WORDS.split())
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _PIECE = re.compile(r"[^\W\d_]+|\d+")
-_FILE = re.compile(r"[\w][\w.-]*\.[a-z][a-z0-9]{1,4}\b", re.IGNORECASE)
+_FILE = re.compile(r"(?<![\w.-])\w[\w.-]{0,250}\.[a-z][a-z0-9]{1,4}\b", re.IGNORECASE)
 _QUOTED = re.compile(r"[\"“„«]([^\"“”„»«]{4,120})[\"”“»]")
 _INITIALS = re.compile(r"\b[A-Z]{3,6}\b")
 _LATEST = re.compile(
@@ -89,6 +90,7 @@ def find_named(question: str, store: Store, today: date) -> Named:
         store: The documents.
         today: What "last year" is reckoned from.
     """
+    question = question[:_READ]
     words = _question_words(question)
     cues = bool(_FILE.search(question) or _QUOTED.search(question) or _INITIALS.search(question))
     near_kinds = any(map(_may_be_kind, words))

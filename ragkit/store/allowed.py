@@ -36,6 +36,17 @@ class Allowed:
         """How many chunks there are."""
         return int((self.ranges[:, 1] - self.ranges[:, 0] + 1).sum())
 
+    def without(self, other: Allowed) -> Allowed:
+        """What is allowed here and not there."""
+        import numpy as np
+
+        last = int(max(self.ranges[:, 1].max(initial=0), other.ranges[:, 1].max(initial=0)))
+        mask = covered(self.ranges, last) & ~covered(other.ranges, last)
+        documents = None
+        if self.documents is not None and other.documents is not None:
+            documents = np.setdiff1d(self.documents, other.documents)
+        return Allowed(ranges_where(mask), documents)
+
     def ids(self) -> list[int]:
         """List the chunks' ids, ascending."""
         found: list[int] = []

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,13 @@ _COLUMNS = "SELECT id, first_chunk, chunks FROM documents"
 
 def allowed(connection: sqlite3.Connection, where: Where) -> Allowed:
     """What ``where`` allows."""
+    found = _included(connection, replace(where, excluding=()))
+    for unwanted in where.excluding:
+        found = found.without(_included(connection, unwanted))
+    return found
+
+
+def _included(connection: sqlite3.Connection, where: Where) -> Allowed:
     import numpy as np
 
     from ragkit.store.allowed import Allowed, as_array, covered, ranges_where
@@ -58,6 +66,10 @@ def document_ids(connection: sqlite3.Connection, where: Where) -> list[int]:
             (json.dumps([first for first, _ in spans]),),
         )
         found &= {row[0] for row in rows}
+    for unwanted in where.excluding:
+        # Something of a document is left where only some of its headings are unwanted.
+        if not unwanted.headings:
+            found -= {int(number) for number in _documents(connection, unwanted)[:, 0]}
     return sorted(found)
 
 
@@ -148,9 +160,11 @@ def _with_metadata(
             fitting.append(document_id)
     unknown = [key for key, _ in metadata if key not in known]
     if unknown:
+        near = get_close_matches(unknown[0], ["path", "type", "date", "heading", *known], 1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageError(
             f"cannot filter on {unknown[0]!r}: it is neither path, type, date or heading nor among"
-            f" the documents' metadata ({', '.join(sorted(known))})"
+            f" the documents' metadata ({', '.join(sorted(known))}){meant}"
         )
     return fitting
 

@@ -23,6 +23,7 @@ class Where:
         headings: Headings or globs, any of which may match any heading that a chunk stands under.
         metadata: Keys of the documents' metadata (or ``"title"``), each with texts or globs any
             of which may match; all keys must.
+        excluding: Filters of which none may hold.
     """
 
     paths: tuple[str, ...] = ()
@@ -31,6 +32,7 @@ class Where:
     modified_to: int | None = None
     headings: tuple[str, ...] = ()
     metadata: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    excluding: tuple[Where, ...] = ()
 
 
 def match_paths(patterns: Iterable[str], paths: Collection[str]) -> set[str]:
