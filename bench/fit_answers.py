@@ -80,7 +80,7 @@ def ask(kb: KnowledgeBase, question: GoldenQuestion) -> Asked | None:
     def retrieve(
         text: str, k: int = ANSWER_HITS, history: Sequence[Mapping[str, str]] = history
     ) -> SearchResult:
-        return kb.retrieve(text, k=k, where=where, history=history)
+        return kb.retrieve(text, k=k, where=where, history=history, quoting=True)
 
     found = find(question.question, "single", retrieve, history)
     candidates = candidates_of(found.hits, kb._document_of)

@@ -1,44 +1,55 @@
-"""Fit the weights of hybrid search, and check them on sets they were not fitted to.
+"""Fit the weights of hybrid search to retrieval sets, and cross-validate them by set and by half.
 
-Reads the retrieval sets of the evaluation data, keeps each in a knowledge base, and tries other
-weights around those in use, one at a time and as long as any helps (coordinate ascent). The
-objective is the mean over the sets of each set's own metric, so that no set outweighs another.
-Each set is then left out in turn: the weights fitted to the others are scored on it.
+Passages are searched for once for each part of the score (meaning; words in the text, around it, in
+headings, names and codes, and whether they stand nearby); then the parts' weights, the malus for
+repeating a page and the weight of being like the best are varied one by one, as long as the mean
+of the sets' metrics rises, from a start at which all that was fitted is left out. Each set is then
+left out in turn, and random halves of all questions: the weights fitted to the rest are scored on
+them.
 
     python bench/fusion.py --work /some/folder                 # fit and cross-validate
     python bench/fusion.py --work /some/folder --only-measure  # the weights in use
 
-The sets' names are read from the data folder; nothing depends on them.
+The sets' names are read from the data folder; nothing depends on them. Passages that repeat another
+one's text are not looked for here.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import random
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from eval_sets import data_folder
+from eval_sets import needed_data
 from scoring import gold_share, ndcg, page_hit
 
 from ragkit import KnowledgeBase
 from ragkit.retrieve import arrange as arranging
+from ragkit.retrieve import feedback
 from ragkit.retrieve.candidates import CANDIDATES
-from ragkit.retrieve.fusion import DENSE_WEIGHT, Fused
+from ragkit.retrieve.fusion import LISTED
 from ragkit.retrieve.reading import Reading, read, vocabulary_of
-from ragkit.store import lexical_query
+from ragkit.store.allowed import Allowed, as_array
+from ragkit.store.changes import ranges_of
+from ragkit.store.lexical_query import WordWeights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ragkit.store.records import ChunkPlace
+    from ragkit.store import Store
 
-FIELDS = ("context", "heading", "name")
+FIELDS = ("context", "heading", "name", "codes", "nearby")
+NO_FIELD = WordWeights(context=0.0, heading=0.0, name=0.0, codes=0.0, nearby=0.0)
+START = {"dense": 0.5, "same page": 0.0, "like the best": 0.0} | dict.fromkeys(FIELDS, 0.0)
 STEPS = (0.1, -0.1, 0.2, -0.2)
+FINE = {"same page": 0.25, "dense": 0.5}  # of a step
 GAIN = 0.0005  # smaller gains are noise
+HALVES = 3
 
 Weights = dict[str, float]
 
@@ -48,21 +59,25 @@ class Question:
     """A question with the passages that could be found, and their scores by part."""
 
     entry: Mapping[str, Any]
-    reading: Reading
-    ids: NDArray[np.int64]
     parts: dict[str, NDArray[np.float64]]
-    places: dict[int, ChunkPlace]
-    hits: dict[int, dict[str, Any]] = field(default_factory=dict)
+    vectors: NDArray[np.float16]
+    boosts: NDArray[np.float64]
+    documents: list[int]
+    units: list[Hashable]  # what should not be repeated
+    is_short: list[bool]
+    hits: list[dict[str, Any]]
+
+
+Sets = Mapping[str, Sequence[Question]]
 
 
 def in_use() -> Weights:
     """The weights as they are in the code."""
-    weights = {name: lexical_query.FIELD_WEIGHTS[name] for name in FIELDS}
     return {
-        "dense": DENSE_WEIGHT,
-        "same page": arranging.SAME_PAGE,
-        "codes": lexical_query.CODE_WEIGHT,
-    } | weights
+        "dense": LISTED.dense,
+        "same page": LISTED.same_page,
+        "like the best": LISTED.like_best,
+    } | {name: getattr(LISTED.words, name) for name in FIELDS}
 
 
 def collect(kb: KnowledgeBase, entries: Sequence[Mapping[str, Any]]) -> list[Question]:
@@ -74,61 +89,89 @@ def collect(kb: KnowledgeBase, entries: Sequence[Mapping[str, Any]]) -> list[Que
         reading = read(text, (), vocabulary_of(store, lambda: embedder))
         vectors = embedder.embed([part for part, _ in reading.parts], kind="query")
         vector = np.asarray([weight for _, weight in reading.parts], np.float32) @ vectors
-        length = float(np.linalg.norm(vector))
-        dense = {
-            one.chunk_id: one.score * length for one in store.search_dense(vector, 2 * CANDIDATES)
-        }
-        lexical = {name: parts_of(store, reading, name) for name in ("body", *FIELDS, "codes")}
-        found = lexical["body"].keys() | lexical["heading"].keys() | lexical["name"].keys()
-        ids = np.array(sorted(dense.keys() | found), np.int64)
-        missing = [int(number) for number in ids if int(number) not in dense]
-        if missing:
-            cosines = store.vectors_of(missing) @ vector
-            dense |= dict(zip(missing, cosines.tolist(), strict=True))
-        parts = {"dense": np.array([max(dense[int(n)], 0.0) for n in ids])}
-        for name, scores in lexical.items():
-            parts[name] = np.array([scores.get(int(number), 0.0) for number in ids])
-        question = Question(entry, reading, ids, parts, store.places(ids.tolist()))
-        for chunk in store.chunks(ids.tolist()):
-            question.hits[chunk.id] = {
-                "path": chunk.path,
-                "page": chunk.page,
-                "start": chunk.start,
-                "text": chunk.text,
-            }
-        questions.append(question)
+        near = store.search_dense(vector, 2 * CANDIDATES)
+        said = store.search_lexical(reading.parts, 4 * CANDIDATES, weights=LISTED.words)
+        ids = sorted({one.chunk_id for one in (*near, *said)})
+        found = store.vectors_of(ids)
+        parts = {"dense": np.maximum(found @ vector, 0.0).astype(np.float64)}
+        parts |= word_parts(store, reading, ids)
+        by_id = store.places(ids)
+        places = [by_id[number] for number in ids]
+        questions.append(
+            Question(
+                entry,
+                parts,
+                found.astype(np.float16),
+                np.array([arranging.boost_of(place, reading.hints) for place in places]),
+                [place.document_id for place in places],
+                [arranging.unit_of(place) for place in places],
+                [arranging.is_short(place) for place in places],
+                [
+                    {"path": one.path, "page": one.page, "start": one.start, "text": one.text}
+                    for one in store.chunks(ids)
+                ],
+            )
+        )
     return questions
 
 
-def parts_of(store: Any, reading: Reading, name: str) -> dict[int, float]:
-    """The lexical score that is due to one field alone, in units of that of the text."""
-    before = dict(lexical_query.FIELD_WEIGHTS), lexical_query.CODE_WEIGHT
-    tiny = 1e-6  # a field that only adds needs others to find
-    try:
-        for other in lexical_query.FIELD_WEIGHTS:
-            lexical_query.FIELD_WEIGHTS[other] = 1.0 if other == name else tiny
-        lexical_query.CODE_WEIGHT = 1.0 if name == "codes" else tiny
-        unit = lexical_query.FIELD_WEIGHTS["body"] + lexical_query.FIELD_WEIGHTS["context"]
-        found = store.search_lexical(reading.parts, 4 * CANDIDATES)
-        return {one.chunk_id: one.score * unit for one in found}
-    finally:
-        lexical_query.FIELD_WEIGHTS.update(before[0])
-        lexical_query.CODE_WEIGHT = before[1]
+def word_parts(
+    store: Store, reading: Reading, ids: Sequence[int]
+) -> dict[str, NDArray[np.float64]]:
+    """The lexical score of some passages by the field that it is due to, in units of the text's."""
+    only = Allowed(as_array(ranges_of(ids)), None)
+
+    def scores(weights: WordWeights) -> NDArray[np.float64]:
+        found = store.search_lexical(reading.parts, len(ids), weights=weights, allowed=only)
+        by_id = {one.chunk_id: one.score for one in found}
+        whole = 1.0 + weights.context + weights.nearby
+        return np.array([by_id.get(number, 0.0) for number in ids]) * whole
+
+    body = scores(NO_FIELD)
+    return {"body": body} | {
+        name: np.maximum(scores(replace(NO_FIELD, **{name: 1.0})) - body, 0.0) for name in FIELDS
+    }
 
 
 def ranked(question: Question, weights: Weights) -> list[dict[str, Any]]:
-    """The hits of a question under some weights."""
-    words = question.parts["body"] + sum(
-        weights[name] * question.parts[name] for name in (*FIELDS, "codes")
-    )
-    words = np.minimum(words / (1 + weights["context"]), 1.0)
+    """The hits of a question under some weights: what the retriever does, on arrays."""
+    words = question.parts["body"] + sum(weights[name] * question.parts[name] for name in FIELDS)
+    words = np.minimum(words / (1 + weights["context"] + weights["nearby"]), 1.0)
     scores = weights["dense"] * question.parts["dense"] + (1 - weights["dense"]) * words
-    order = np.lexsort((question.ids, -scores))[:100]
-    ranking = [Fused(int(question.ids[n]), float(scores[n]), None, None) for n in order]
+    order = np.argsort(-scores, kind="stable")[:110]
+    scores = scores[order]
+    if weights["like the best"]:
+        scores = scores - weights["like the best"] * unlikeness(question, order, scores)
+    scores = np.maximum(scores, 0.0) + question.boosts[order]
+    listed: dict[Hashable, int] = {}
+    for place in np.argsort(-scores, kind="stable").tolist():
+        unit = question.units[order[place]]
+        if unit is not None:
+            scores[place] -= weights["same page"] * listed.get(unit, 0)
+            listed[unit] = listed.get(unit, 0) + 1
+    return [question.hits[order[place]] for place in np.argsort(-scores, kind="stable")[:50]]
 
-    arranging.SAME_PAGE = weights["same page"]
-    listed = arranging.arrange(ranking, question.places, question.reading.hints, limit=50)
-    return [question.hits[passage.fused.chunk_id] for passage in listed]
+
+def unlikeness(
+    question: Question, order: NDArray[np.intp], scores: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What :func:`ragkit.retrieve.feedback.prefer_alike` takes off, before its weight."""
+    numbers = order.tolist()
+    seen = numbers[: feedback.SEEN]
+    first: dict[int, int] = {}
+    for place, number in enumerate(numbers):
+        first.setdefault(question.documents[number], place)
+    if (
+        len(first) <= feedback.BEST
+        or len({question.documents[number] for number in seen}) < feedback.BEST
+        or not all(question.is_short[number] for number in seen)
+    ):
+        return np.zeros(len(order))
+    *good, next_best = list(first.values())[: feedback.BEST + 1]
+    vectors = question.vectors[order].astype(np.float32)
+    centre = (scores[good] - scores[next_best]) @ vectors[good]
+    similarities = vectors @ (centre / (np.linalg.norm(centre) or 1.0))
+    return np.asarray(similarities.max() - similarities, dtype=np.float64)
 
 
 def score(question: Question, hits: list[dict[str, Any]]) -> float:
@@ -150,35 +193,40 @@ def _no_source(path: str) -> Any:
     raise AssertionError(f"ragkit's hits have offsets: {path}")
 
 
-def objective(sets: Mapping[str, list[Question]], weights: Weights) -> float:
+def objective(sets: Sets, weights: Weights) -> float:
+    """The mean of the sets' metrics."""
     return float(np.mean([measure(questions, weights) for questions in sets.values()]))
 
 
 def measure(questions: Sequence[Question], weights: Weights) -> float:
+    """The mean metric of a set."""
     return float(np.mean([score(q, ranked(q, weights)) for q in questions]))
 
 
-def fit(sets: Mapping[str, list[Question]]) -> Weights:
-    weights = in_use()
+def fit(sets: Sets) -> Weights:
+    """Climb from :data:`START`, one weight at a time."""
+    weights = dict(START)
     best = objective(sets, weights)
     improved = True
     while improved:
         improved = False
         for name in weights:
-            scale = 0.25 if name == "same page" else 1.0
             for step in STEPS:
-                tried = {**weights, name: round(max(weights[name] + step * scale, 0.0), 3)}
-                if tried["dense"] > 1:
+                changed = weights[name] + step * FINE.get(name, 1.0)
+                tried = {**weights, name: round(max(changed, 0.0), 3)}
+                if tried["dense"] > 1 or tried == weights:
                     continue
                 value = objective(sets, tried)
                 if value > best + GAIN:
                     weights, best, improved = tried, value, True
+                    break
     return weights
 
 
 def load_sets(work: Path) -> dict[str, list[Question]]:
+    """Ingest what is not there yet, and search."""
     sets = {}
-    for folder in sorted(path.parent for path in data_folder().glob("*/queries.jsonl")):
+    for folder in sorted(path.parent for path in needed_data().glob("*/queries.jsonl")):
         with (folder / "queries.jsonl").open(encoding="utf-8") as lines:
             entries = [json.loads(line) for line in lines]
         entries = [entry for entry in entries if entry["answerable"] and entry["relevant"]]
@@ -188,26 +236,52 @@ def load_sets(work: Path) -> dict[str, list[Question]]:
     return sets
 
 
+def pick(sets: Sets, chosen: Callable[[str, int], bool]) -> dict[str, list[Question]]:
+    """The sets with only those questions that are chosen by set and number."""
+    kept = {
+        name: [q for number, q in enumerate(questions) if chosen(name, number)]
+        for name, questions in sets.items()
+    }
+    return {name: questions for name, questions in kept.items() if questions}
+
+
+def print_line(label: str, sets: Sets, *settings: Weights) -> None:
+    """Print what some settings score on each set."""
+    for name, questions in sets.items():
+        values = "  ".join(f"{measure(questions, weights):.4f}" for weights in settings)
+        print(f"  {label:12}{name:16}{values}", flush=True)
+
+
 def main() -> None:
+    """Fit, cross-validate and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, required=True, help="folder to keep the bases in")
     parser.add_argument("--only-measure", action="store_true")
     arguments = parser.parse_args()
     sets = load_sets(arguments.work)
     print("in use:", in_use())
-    for name, questions in sets.items():
-        print(f"  {name:16}{measure(questions, in_use()):.4f}")
+    print_line("in use", sets, in_use())
     if arguments.only_measure:
         return
     weights = fit(sets)
     print("fitted to all:", weights)
-    for name, questions in sets.items():
-        print(f"  {name:16}{measure(questions, weights):.4f}")
-    print("fitted to the others, scored on the one left out:")
-    for left_out, questions in sets.items():
-        others = {name: found for name, found in sets.items() if name != left_out}
-        weights = fit(others)
-        print(f"  {left_out:16}{measure(questions, weights):.4f}  {weights}", flush=True)
+    print_line("fitted", sets, weights)
+    print("weights in use, weights fitted to the other sets:")
+    for left_out in sets:
+        weights = fit(pick(sets, lambda name, _, out=left_out: name != out))
+        print_line("left out", {left_out: sets[left_out]}, in_use(), weights)
+        print("   ", weights)
+    print("on one half of the questions: weights in use, weights fitted to the other half:")
+    for seed in range(HALVES):
+        number_of = random.Random(seed)
+        halves = {
+            name: set(number_of.sample(range(len(questions)), len(questions) // 2))
+            for name, questions in sets.items()
+        }
+        for first in (True, False):
+            weights = fit(pick(sets, lambda n, i, a=first, h=halves: (i in h[n]) is a))
+            rest = pick(sets, lambda n, i, a=first, h=halves: (i in h[n]) is not a)
+            print_line(f"half {seed}{'ab'[first]}", rest, in_use(), weights)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ class AnsweringBase(OpenedBase):
             history: Earlier turns, oldest first: ``[{"role": "user", "content": "…"}, …]``.
             mode: ``"hybrid"``, ``"dense"`` (meaning only) or ``"lexical"`` (words only).
             **options: Stages beyond the defaults: ``rerank``, ``expand``, ``diversity``, ``by``,
-                ``context_tokens``, ``model``, ``explain``; see :class:`ragkit.retrieve.stages.StageOptions`.
+                ``context_tokens``, ``model``, ``explain``, ``quoting``; see :class:`ragkit.retrieve.stages.StageOptions`.
 
         Raises:
             UsageError: an empty question, a bad filter, mode, ``k``, entry of ``history`` or other
@@ -179,7 +179,7 @@ class AnsweringBase(OpenedBase):
         means = Means(
             store=self._store(),
             retrieve=lambda text, k=ANSWER_HITS, history=(), model=None: self.retrieve(
-                text, k=k, where=asked.where, history=history, model=model
+                text, k=k, where=asked.where, history=history, model=model, quoting=True
             ),
             embedder=self._question_embedder,
             chat_model=self._chat_model,

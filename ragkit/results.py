@@ -95,8 +95,9 @@ class Considered:
         dense_rank: 1-based rank in the search by meaning; ``None`` if that did not find it.
         dense_score: Cosine similarity to the question, -1 to 1.
         lexical_rank: 1-based rank in the search by words.
-        lexical_score: BM25 as a share of what the question's words could reach, 0 to 1.
-        fused_score: The two merged, 0 to 1.
+        lexical_score: BM25 as a share of what the question's words could reach, 0 to 1; in hybrid
+            mode with what stands nearby.
+        fused_score: The two merged, 0 to 1, less what the passage loses for being unlike the best.
         boost: What hints in the question (page, year) added.
         repetition: What was taken off because passages of the same page, or one with the same
             text, come before.

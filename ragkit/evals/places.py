@@ -100,14 +100,18 @@ def gold_share(
 
     Everything returned counts against the budget, also what was returned before.
     """
-    gold = {(place["path"], i) for place in relevant for i in range(place["start"], place["end"])}
-    got: set[tuple[str, int]] = set()
+    gold: dict[str, set[int]] = {}
+    for place in relevant:
+        gold.setdefault(place["path"], set()).update(range(place["start"], place["end"]))
+    got: dict[str, set[int]] = {path: set() for path in gold}
     left = budget
     for hit in hits:
         text = hit["text"][:left]
         left -= len(text)
-        for start, end in spans_of(hit, text, source):
-            got.update((hit["path"], i) for i in range(start, end))
+        if hit["path"] in gold:
+            for start, end in spans_of(hit, text, source):
+                got[hit["path"]].update(gold[hit["path"]].intersection(range(start, end)))
         if left <= 0:
             break
-    return len(gold & got) / len(gold) if gold else 0.0
+    whole = sum(map(len, gold.values()))
+    return sum(map(len, got.values())) / whole if whole else 0.0

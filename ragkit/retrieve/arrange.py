@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ragkit.retrieve.fusion import LISTED
 from ragkit.retrieve.hints import Hints, names_year
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from ragkit.retrieve.stages import Unit
     from ragkit.store.records import ChunkPlace
 
-# What each passage costs that is already listed from the same page (of a short document without
-# pages: from the same document). Measured in bench/README.md.
-SAME_PAGE = 0.05
 SHORT_DOCUMENT = 8  # chunks, about as much as a page
 # What a passage costs whose text is listed already, and where the copy is in another document.
 SAME_TEXT = 0.1
@@ -56,11 +54,16 @@ class _Waiting:
 
 
 def arrange(
-    ranking: Sequence[Fused], places: Mapping[int, ChunkPlace], hints: Hints, *, limit: int
+    ranking: Sequence[Fused],
+    places: Mapping[int, ChunkPlace],
+    hints: Hints,
+    *,
+    limit: int,
+    same_page: float = LISTED.same_page,
 ) -> list[Arranged]:
     """Order passages by their scores, with boosts for hints and a malus for repeating a page.
 
-    The first of a page keeps its score, the second loses :data:`SAME_PAGE`, the third twice that.
+    The first of a page keeps its score, the second loses ``same_page``, the third twice that.
     (This is maximal marginal relevance with the page as the measure of likeness; for that with
     vectors see :mod:`ragkit.retrieve.diversity`.) A passage that says what a listed one says loses
     :data:`SAME_TEXT`, or :data:`COPIED_TEXT` if that one is in another document: a second copy of
@@ -71,12 +74,14 @@ def arrange(
         places: Where they stand; passages that are not in it are gone, and left out.
         hints: Where the question says to look.
         limit: How many to return at most.
+        same_page: What a passage costs for each before it from its page (of a short document
+            without pages: from the document).
     """
     queue: list[tuple[float, int]] = []
     boosts: list[float] = []
     for order, passage in enumerate(ranking):
         place = places.get(passage.chunk_id)
-        boosts.append(0.0 if place is None else _boost(place, hints))
+        boosts.append(0.0 if place is None else boost_of(place, hints))
         if place is not None:
             queue.append((-min(passage.score + boosts[order], 1.0), order))
     heapq.heapify(queue)
@@ -88,10 +93,10 @@ def arrange(
         negative, order = heapq.heappop(queue)
         passage, state = ranking[order], waiting[order]
         place = places[passage.chunk_id]
-        unit = _unit(place)
+        unit = unit_of(place)
         times = units.get(unit, 0) if unit is not None else 0
         # What was listed since its score was last looked at.
-        malus = SAME_PAGE * (times - state.counted)
+        malus = same_page * (times - state.counted)
         state.counted = times
         text = state.text = state.text or _Said.of(passage.chunk_id, place)
         malus += _compare(text, said, state)
@@ -101,7 +106,7 @@ def arrange(
         if unit is not None:
             units[unit] = times + 1
         said.append(text)
-        repetition = SAME_PAGE * state.counted + state.malus
+        repetition = same_page * state.counted + state.malus
         arranged.append(Arranged(passage, -negative, boosts[order], repetition, state.same_as))
     return arranged
 
@@ -157,14 +162,20 @@ def best_of_each(
     return list(kept.values())
 
 
-def _unit(place: ChunkPlace) -> tuple[int, int | None] | None:
+def is_short(place: ChunkPlace) -> bool:
+    """Whether a passage is from a document without pages that is about as long as one."""
+    return place.page is None and place.document_chunks <= SHORT_DOCUMENT
+
+
+def unit_of(place: ChunkPlace) -> tuple[int, int | None] | None:
     """What should not be repeated: a page, or a short document; ``None`` in long ones."""
-    if place.page is None and place.document_chunks > SHORT_DOCUMENT:
+    if place.page is None and not is_short(place):
         return None
     return place.document_id, place.page
 
 
-def _boost(place: ChunkPlace, hints: Hints) -> float:
+def boost_of(place: ChunkPlace, hints: Hints) -> float:
+    """By how much the question's hints raise a passage."""
     boost = PAGE_BOOST if place.page is not None and place.page in hints.pages else 0.0
     if hints.years and names_year(hints.years, place.path, place.title or ""):
         boost += YEAR_BOOST

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from ragkit.errors import EmbeddingError
 from ragkit.retrieve.arrange import Arranged, arrange
-from ragkit.retrieve.fusion import fuse
+from ragkit.retrieve.feedback import prefer_alike
+from ragkit.retrieve.fusion import LISTED, Weights, fuse
+from ragkit.store.lexical_query import ALONE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +56,7 @@ def find(
     count: int,
     allowed: Allowed | None,
     lap: Callable[[str], None],
+    weights: Weights = LISTED,
 ) -> Candidates:
     """Search by meaning, by words, or by both.
 
@@ -65,6 +68,7 @@ def find(
         count: How many passages to ask each for.
         allowed: The only chunks to look at; ``None``: all.
         lap: Called with a stage's name when it ends.
+        weights: What is found for.
 
     Raises:
         EmbeddingError: in dense mode, the model failed; hybrid goes on by words and says so.
@@ -92,9 +96,10 @@ def find(
         found.degraded += _missing_vectors(store)
         lap("dense")
     if mode != "dense":
-        matching = store.search_lexical(reading.parts, count, allowed=allowed)
+        words = ALONE if found.vector is None else weights.words
+        matching = store.search_lexical(reading.parts, count, weights=words, allowed=allowed)
         if named:
-            also = store.search_lexical(reading.parts, _NAMED, document_ids=named)
+            also = store.search_lexical(reading.parts, _NAMED, weights=words, document_ids=named)
             matching = [*matching, *also]
         found.lexical = {scored.chunk_id: scored.score for scored in matching}
         lag = store.view_lag().lexical
@@ -112,6 +117,7 @@ def rank(
     mode: Mode,
     limit: int,
     filtered_to_chunks: bool = False,
+    weights: Weights = LISTED,
 ) -> list[Arranged]:
     """Merge what was found; in hybrid mode, follow the question's hints and spread over pages.
 
@@ -123,6 +129,7 @@ def rank(
         limit: How many passages to return at most.
         filtered_to_chunks: Whether a filter excludes parts of documents, so that pages named in
             the question are not looked up.
+        weights: The same as for :func:`find`.
     """
     if mode != "hybrid":
         ranking = fuse(
@@ -134,7 +141,13 @@ def rank(
         missing = [chunk_id for chunk_id in found.lexical if chunk_id not in found.dense]
         similarities = store.products(found.vector, missing)
     wide = max(_ARRANGED, 2 * limit)
-    ranking = fuse(found.dense, found.lexical, similarities=similarities, limit=wide)
+    ranking = fuse(
+        found.dense,
+        found.lexical,
+        similarities=similarities,
+        dense_weight=weights.dense,
+        limit=wide,
+    )
     places = store.places([passage.chunk_id for passage in ranking])
     if reading.hints.pages and not filtered_to_chunks:
         there = [places[p.chunk_id].document_id for p in ranking if p.chunk_id in places]
@@ -152,10 +165,13 @@ def rank(
             found.lexical,
             similarities=similarities,
             also=also,
+            dense_weight=weights.dense,
             limit=wide + len(also),
         )
         places |= store.places(also)
-    return arrange(ranking, places, reading.hints, limit=limit)
+    if found.vector is not None and weights.like_best:
+        ranking = prefer_alike(ranking, places, store.vectors_of, weights.like_best)
+    return arrange(ranking, places, reading.hints, limit=limit, same_page=weights.same_page)
 
 
 def _question_vector(embedder: Embedder, reading: Reading) -> NDArray[np.float32]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from ragkit.results import Considered
 
+_UNLIKE = 0.05  # a smaller loss is not worth a word
+
 if TYPE_CHECKING:
     from ragkit.retrieve.arrange import Arranged
     from ragkit.store import Store
@@ -76,6 +78,8 @@ def _outcome(passage: Arranged, number: int, k: int, same_as: str | None) -> str
         reasons.append("lowered: others of its page come before")
     if passage.likeness:
         reasons.append(f"likeness to one before: {passage.likeness:.2f}")
+    if passage.fused.unlike > _UNLIKE:
+        reasons.append("lowered: unlike the best documents")
     if passage.fused.dense_rank is None:
         reasons.append("found by words only")
     if passage.fused.lexical_rank is None:

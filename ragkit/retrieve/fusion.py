@@ -4,19 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ragkit.store.lexical_query import ALONE, BESIDE_MEANING
+
+if TYPE_CHECKING:
+    from ragkit.store.lexical_query import WordWeights
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How hybrid search weighs what it found.
+
+    Attributes:
+        dense: Share of the cosine similarity in the score, 0 to 1.
+        words: What words count by where they stand, where there is a search by meaning as well.
+        same_page: What each passage costs that is already listed from the same page (of a short
+            document without pages: from the same document).
+        like_best: See :func:`ragkit.retrieve.feedback.prefer_alike`; 0: not done.
+    """
+
+    dense: float
+    words: WordWeights
+    same_page: float
+    like_best: float
+
 
 # Fitted by bench/fusion.py.
-DENSE_WEIGHT = 0.4
+LISTED = Weights(dense=0.33, words=BESIDE_MEANING, same_page=0.08, like_best=0.5)
+# What is quoted has to say itself what was asked for, and further quotes may be of the same page.
+QUOTED = Weights(dense=0.4, words=ALONE, same_page=0.05, like_best=0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """A passage with its merged score (0 to 1) and its 1-based rank in each search."""
+    """A passage with its merged score (0 to 1) and its 1-based rank in each search.
+
+    ``unlike`` is what the score has lost because the passage is unlike the best.
+    """
 
     chunk_id: int
     score: float
     dense_rank: int | None
     lexical_rank: int | None
+    unlike: float = 0.0
 
 
 def fuse(
@@ -25,7 +56,7 @@ def fuse(
     *,
     similarities: Mapping[int, float] | None = None,
     also: Iterable[int] = (),
-    dense_weight: float = DENSE_WEIGHT,
+    dense_weight: float = LISTED.dense,
     limit: int | None = None,
 ) -> list[Fused]:
     """Merge by a weighted sum of cosine similarity and lexical score, best first.

@@ -15,6 +15,7 @@ from ragkit.retrieve.candidates import CANDIDATES, Mode, find, rank
 from ragkit.retrieve.diversity import POOL, diversify
 from ragkit.retrieve.expansion import expand
 from ragkit.retrieve.explain import considered
+from ragkit.retrieve.fusion import LISTED, QUOTED
 from ragkit.retrieve.history import check_history
 from ragkit.retrieve.naming import find_named
 from ragkit.retrieve.reading import read, vocabulary_of
@@ -104,6 +105,7 @@ def search(
     wanted = max(k, RERANKED if stages.rerank else 0, POOL if stages.diversity else 0)
     count = max(CANDIDATES, 2 * wanted)
     limit = max(wanted, _EXPLAINED if stages.explain else 0) + _SPARE
+    weights = QUOTED if stages.quoting else LISTED
     while True:
         found = find(
             store,
@@ -113,6 +115,7 @@ def search(
             count=count,
             allowed=allowed,
             lap=clock.lap,
+            weights=weights,
         )
         ranking = rank(
             store,
@@ -121,6 +124,7 @@ def search(
             mode=mode,
             limit=2 * count if stages.by else limit,
             filtered_to_chunks=allowed is not None and allowed.documents is None,
+            weights=weights,
         )
         if stages.by is None:
             break

@@ -35,6 +35,9 @@ class StageOptions(TypedDict, total=False):
         model: A language model that rewrites questions which refer back, and that ``"llm"`` and
             ``"hyde"`` ask; without one nothing is sent anywhere.
         explain: Describe in the result what was considered, and why it was kept or dropped.
+        quoting: Find what can be quoted as an answer, as ``ask`` does: a passage has to say itself
+            what was asked for. Without it what stands around a passage counts, too, which finds
+            more places, but more that only look like answers.
     """
 
     rerank: str | None
@@ -44,6 +47,7 @@ class StageOptions(TypedDict, total=False):
     context_tokens: int | None
     model: str | ChatModel | None
     explain: bool
+    quoting: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Stages:
     context_tokens: int | None = None
     ask: Ask | None = None
     explain: bool = False
+    quoting: bool = False
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -82,7 +87,7 @@ def make_stages(options: Mapping[str, Any], ask: Ask | None) -> Stages:
     Raises:
         UsageError: an unknown option or a bad value.
     """
-    known = ("rerank", "expand", "diversity", "by", "context_tokens", "explain")
+    known = ("rerank", "expand", "diversity", "by", "context_tokens", "explain", "quoting")
     unknown = [name for name in options if name not in known]
     if unknown:
         raise UsageError(f"search takes no {unknown[0]!r}; it takes {', '.join(known)} and model")
@@ -100,4 +105,5 @@ def make_stages(options: Mapping[str, Any], ask: Ask | None) -> Stages:
         context_tokens=options.get("context_tokens"),
         ask=ask,
         explain=bool(options.get("explain", False)),
+        quoting=bool(options.get("quoting", False)),
     )

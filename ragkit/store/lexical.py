@@ -28,7 +28,13 @@ from ragkit.store.lexical_index import (
     read_state,
     write_manifest,
 )
-from ragkit.store.lexical_query import FINDING_FIELDS, build_presence, build_query
+from ragkit.store.lexical_query import (
+    ALONE,
+    FINDING_FIELDS,
+    WordWeights,
+    build_presence,
+    build_query,
+)
 from ragkit.store.records import Scored
 
 if TYPE_CHECKING:
@@ -64,7 +70,11 @@ class LexicalView:
         self._damaged = False
 
     def search(
-        self, parts: Sequence[tuple[str, float]], k: int, allowed: Allowed | None = None
+        self,
+        parts: Sequence[tuple[str, float]],
+        k: int,
+        allowed: Allowed | None = None,
+        weights: WordWeights = ALONE,
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
 
@@ -76,6 +86,7 @@ class LexicalView:
             parts: Texts to look for and their weights, which sum to 1 at most.
             k: How many chunks; fewer come back when there are no more.
             allowed: Only these chunks; ``None`` is no limit.
+            weights: What words count by where they stand.
 
         Raises:
             DamagedIndexError: the index cannot be read.
@@ -85,7 +96,7 @@ class LexicalView:
             return []
         try:
             with panics_as_errors():
-                return _search(opened, parts, k, allowed)
+                return _search(opened, parts, k, allowed, weights)
         except (ValueError, OSError) as error:
             raise DamagedIndexError(
                 f"the word index in {str(self.folder)!r} cannot be read ({error}); "
@@ -312,10 +323,14 @@ def _tantivy_errors(folder: Path) -> Iterator[None]:
 
 
 def _search(
-    opened: Opened, parts: Sequence[tuple[str, float]], k: int, allowed: Allowed | None
+    opened: Opened,
+    parts: Sequence[tuple[str, float]],
+    k: int,
+    allowed: Allowed | None,
+    weights: WordWeights,
 ) -> list[Scored]:
     searcher = opened.index.searcher()
-    query = build_query(opened.index, searcher, parts)
+    query = build_query(opened.index, searcher, parts, weights)
     if query is None:
         return []
 

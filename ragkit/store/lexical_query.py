@@ -4,18 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ragkit.store import analysis
 from ragkit.store.analysis import Word
-from ragkit.store.lexical_index import TEXT_FIELDS, languages_of
+from ragkit.store.lexical_index import languages_of
 from ragkit.store.paths import storable
 
-# Fitted by bench/fusion.py. ``context`` weighs what the chunks around it say, and only adds to
-# the score of a chunk that a word of the question was found in.
-FIELD_WEIGHTS = dict(zip(TEXT_FIELDS, (1.0, 0.6, 0.3, 0.4), strict=True))
 FINDING_FIELDS = ("body", "heading", "name")
-CODE_WEIGHT = 0.6
+_NEARBY_FIELDS = ("context", "heading", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class WordWeights:
+    """What a word of the question counts by where it stands; a chunk's text counts 1.
+
+    Attributes:
+        context: The chunk with those before and after it, by BM25.
+        heading: Its headings.
+        name: Title and file name.
+        codes: Numbers, dates and codes in its text and headings.
+        nearby: In any of these but the codes, however often and however long they are.
+    """
+
+    context: float
+    heading: float
+    name: float
+    codes: float
+    nearby: float
+
+
+# Fitted by bench/fusion.py. What is nearby only adds to the score of a chunk that a word was found
+# in. Beside a search by meaning it is best not counted how often a word stands there, but whether.
+ALONE = WordWeights(context=0.6, heading=0.3, name=0.4, codes=0.6, nearby=0.0)
+BESIDE_MEANING = WordWeights(context=0.0, heading=0.3, name=0.4, codes=0.6, nearby=0.5)
 MAX_TERMS = 64
 _MAX_CANDIDATES = 4096  # words whose rarity is looked up
 _REAL_WORD = 4  # letters; shorter parts of a code, as in CV-900, say nothing alone
@@ -23,7 +46,9 @@ _SATURATION = 2.2  # tantivy's k1 + 1: what a word's score tends to, in units of
 _Wanted = tuple[str, Word, float]  # field, word, weight
 
 
-def build_query(index: Any, searcher: Any, parts: Sequence[tuple[str, float]]) -> Any:
+def build_query(
+    index: Any, searcher: Any, parts: Sequence[tuple[str, float]], weights: WordWeights = ALONE
+) -> Any:
     """Build the query: any of the words, in any of the fields; ``None`` if none of them occurs.
 
     Words that say little, such as "what is the", are looked up only where nothing else is asked.
@@ -33,37 +58,43 @@ def build_query(index: Any, searcher: Any, parts: Sequence[tuple[str, float]]) -
         searcher: A state of it.
         parts: Texts with their weights. The part of the score that is due to a text is its weight
             times its share of what a chunk would tend to that repeats every word of it.
+        weights: What words count by where they stand.
     """
     import tantivy
 
     languages = languages_of(searcher)
     finding: list[_Wanted] = []
     around: list[_Wanted] = []
+    nearby: list[tuple[Word, float]] = []
     for text, weight in parts:
         normal = analysis.normalise(storable(text))
         words = analysis.question_words(normal, languages)[:_MAX_CANDIDATES]
         found, rarity = _rarest(searcher, FINDING_FIELDS, words)
         code_words = [Word((code,)) for code in dict.fromkeys(analysis.codes(normal))]
         codes, code_rarity = _rarest(searcher, ("codes",), code_words[:_MAX_CANDIDATES])
-        ceiling = _SATURATION * max(rarity, code_rarity)
-        if ceiling <= 0:
+        whole = max(rarity, code_rarity)
+        if whole <= 0:
             continue
-        unit = weight / (ceiling * (FIELD_WEIGHTS["body"] + FIELD_WEIGHTS["context"]))
-        finding += [
-            (field, word, unit * FIELD_WEIGHTS[field]) for word in found for field in FINDING_FIELDS
-        ]
-        finding += [("codes", code, unit * CODE_WEIGHT) for code in codes]
-        around += [("context", word, unit * FIELD_WEIGHTS["context"]) for word in found]
+        share = weight / (whole * (1.0 + weights.context + weights.nearby))
+        unit = share / _SATURATION
+        for word, rare in found:
+            finding += [
+                ("body", word, unit),
+                ("heading", word, unit * weights.heading),
+                ("name", word, unit * weights.name),
+            ]
+            around.append(("context", word, unit * weights.context))
+            nearby.append((word, share * weights.nearby * rare))
+        finding += [("codes", code, unit * weights.codes) for code, _ in codes]
     if not finding:
         return None
-    query = _any_of(index, searcher, finding)
-    if not around:
+    added = [_one_word(index, searcher, *wanted) for wanted in around if wanted[2]]
+    added += [_standing_nearby(index, word, score) for word, score in nearby if score]
+    query = _any_of([_one_word(index, searcher, *wanted) for wanted in finding])
+    if not added:
         return query
     return tantivy.Query.boolean_query(
-        [
-            (tantivy.Occur.Must, query),
-            (tantivy.Occur.Should, _any_of(index, searcher, around)),
-        ]
+        [(tantivy.Occur.Must, query), (tantivy.Occur.Should, _any_of(added))]
     )
 
 
@@ -80,12 +111,9 @@ def build_presence(index: Any, searcher: Any, word: str) -> Any:
     codes = [code for code in analysis.codes(normal) if any(map(str.isalpha, code))]
 
     def is_held(fields: Sequence[str], terms: Sequence[str]) -> Any:
-        return tantivy.Query.boolean_query(
+        return _any_of(
             [
-                (
-                    tantivy.Occur.Should,
-                    tantivy.Query.term_query(index.schema, field, term, "basic"),
-                )
+                tantivy.Query.term_query(index.schema, field, term, "basic")
                 for field in fields
                 for term in terms
             ]
@@ -98,18 +126,25 @@ def build_presence(index: Any, searcher: Any, word: str) -> Any:
         ways.append(tantivy.Query.boolean_query(held))
     if not ways or any(part.common_in is not None for part in parts):
         return None
-    return tantivy.Query.boolean_query([(tantivy.Occur.Should, way) for way in ways])
+    return _any_of(ways)
 
 
-def _any_of(index: Any, searcher: Any, wanted: Sequence[_Wanted]) -> Any:
+def _any_of(queries: Sequence[Any]) -> Any:
     import tantivy
 
-    return tantivy.Query.boolean_query(
-        [
-            (tantivy.Occur.Should, _one_word(index, searcher, field, word, weight))
-            for field, word, weight in wanted
-        ]
-    )
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
+
+
+def _standing_nearby(index: Any, word: Word, score: float) -> Any:
+    """Give ``score`` to chunks that a word stands in or near, whatever its number there."""
+    import tantivy
+
+    stands = [
+        tantivy.Query.term_query(index.schema, field, term, "basic")
+        for term in word.terms
+        for field in _NEARBY_FIELDS
+    ]
+    return tantivy.Query.const_score_query(_any_of(stands), score)
 
 
 def _one_word(index: Any, searcher: Any, field: str, word: Word, weight: float) -> Any:
@@ -147,10 +182,10 @@ def _rarity(frequency: int, total: int) -> float:
 
 def _rarest(
     searcher: Any, fields: Sequence[str], words: Sequence[Word]
-) -> tuple[list[Word], float]:
+) -> tuple[list[tuple[Word, float]], float]:
     """Those words that occur (of too many, the ones in the fewest chunks), and how rare all are.
 
-    The latter is the sum of the inverse document frequencies, as BM25 counts them, of the words
+    Each comes with its own rarity. The latter is the sum of the inverse document frequencies, as BM25 counts them, of the words
     that occur and of those that do not: a question that is mostly about other things finds
     nothing that scores well.
     """
@@ -168,4 +203,7 @@ def _rarest(
     counted = seen[max(missing - MAX_TERMS, 0) : missing] + kept
     totals = {word.common_in: _passages(searcher, word.common_in) for word in words}
     rarity = sum(_rarity(frequency, totals[word.common_in]) for frequency, _, word in counted)
-    return [word for _, _, word in sorted(kept, key=lambda entry: entry[1])], rarity
+    kept.sort(key=lambda entry: entry[1])
+    return [
+        (word, _rarity(frequency, totals[word.common_in])) for frequency, _, word in kept
+    ], rarity

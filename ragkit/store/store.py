@@ -22,6 +22,7 @@ from ragkit.store.conversation_store import ConversationStore
 from ragkit.store.dense import DenseView
 from ragkit.store.document_store import DocumentStore
 from ragkit.store.lexical import DamagedIndexError, LexicalView
+from ragkit.store.lexical_query import ALONE, WordWeights
 from ragkit.store.lock import SHORT_WAIT_SECONDS, WriterLock
 from ragkit.store.records import (
     Check,
@@ -319,13 +320,14 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         query: str | Sequence[tuple[str, float]],
         k: int,
         *,
+        weights: WordWeights = ALONE,
         allowed: Allowed | None = None,
         document_ids: Sequence[int] | None = None,
     ) -> list[Scored]:
         """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
 
         Any text is a valid query; several are given with their weights. Scores are from 0 to 1,
-        as shares of what the question's words could reach. Limits as in :meth:`search_dense`. An
+        as shares of what the question's words could reach, each by where it stands. Limits as in :meth:`search_dense`. An
         index that is behind the truth catches up first, if nobody else is writing;
         :meth:`view_lag` says what is missing otherwise.
         """
@@ -334,11 +336,11 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         parts = [(query, 1.0)] if isinstance(query, str) else query
         limit = self._limit(allowed, document_ids)
         try:
-            return self._lexical.search(parts, k, limit)
+            return self._lexical.search(parts, k, limit, weights)
         except DamagedIndexError:
             self._lexical.discard()
             self._catch_up()
-            return self._lexical.search(parts, k, limit)
+            return self._lexical.search(parts, k, limit, weights)
 
     def products(self, vector: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, float]:
         """Return the products of a vector with those of chunks; chunks without are left out.

@@ -11,6 +11,7 @@ from store_samples import chunks_of, document_of, problems, put, state_of
 
 from ragkit.store import Store
 from ragkit.store.analysis import codes, normalise
+from ragkit.store.lexical_query import ALONE, BESIDE_MEANING, WordWeights
 
 FOLDER = Path("/home/ada/docs").absolute()
 
@@ -104,6 +105,25 @@ def test_what_stands_around_a_passage_adds_to_its_score_but_finds_nothing(store:
     near, _, far = store.search_lexical("pear apple", 9)
     assert near.score > far.score
     assert near.chunk_id < far.chunk_id
+
+
+def test_beside_meaning_a_word_nearby_counts_once_however_often_it_stands_there(
+    store: Store,
+) -> None:
+    put(store, FOLDER, "a.txt", document_of("pear", "apple"))
+    put(store, FOLDER, "b.txt", document_of("pear", "apple apple apple"))
+    put(store, FOLDER, "c.txt", document_of("pear", "plum"))
+
+    def pears(weights: WordWeights) -> list[float]:
+        found = store.search_lexical("pear apple", 9, weights=weights)
+        by_id = {chunk.id: chunk.text for chunk in store.chunks([one.chunk_id for one in found])}
+        return [one.score for one in found if by_id[one.chunk_id] == "pear"]
+
+    one, more, none = sorted(pears(ALONE), reverse=True)
+    assert one != more
+    first, second, last = pears(BESIDE_MEANING)
+    assert first == second > last
+    assert none > 0
 
 
 def test_scores_are_shares_of_what_all_words_could_reach(store: Store) -> None:

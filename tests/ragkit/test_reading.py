@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragkit.retrieve.arrange import SAME_PAGE, arrange
-from ragkit.retrieve.fusion import Fused
+from ragkit.retrieve.arrange import arrange
+from ragkit.retrieve.fusion import LISTED, Fused
 from ragkit.retrieve.hints import Hints, find_hints
 from ragkit.retrieve.history import resolve
 from ragkit.retrieve.ratios import components
@@ -121,7 +121,7 @@ NO_HINTS = Hints(frozenset(), frozenset())
 
 
 def test_a_page_is_not_repeated_before_others_that_fit_nearly_as_well() -> None:
-    scores = {1: 0.80, 2: 0.79, 3: 0.78, 4: 0.78 - SAME_PAGE / 2, 5: 0.1}
+    scores = {1: 0.80, 2: 0.79, 3: 0.78, 4: 0.78 - LISTED.same_page / 2, 5: 0.1}
     places = {1: place(1, 1), 2: place(1, 1), 3: place(1, 1), 4: place(1, 2), 5: place(2, 1)}
     assert order(scores, places, NO_HINTS) == [1, 4, 2, 3, 5]
 
