@@ -313,7 +313,8 @@ def _search_file(
         if not mask.any():
             return []
     first_pass, ids_of = snapshot.file.first_pass, snapshot.file.ids
-    if first_pass is not None and ids_of is not None:
+    is_sparse = allowed is not None and allowed.chunks < quantized.SPARSE * note.count
+    if first_pass is not None and ids_of is not None and not is_sparse:
         with dense_file.one_thread():
             found = quantized.nearest(first_pass, query, k, None if mask is None else mask[ids_of])
         if found is not None:

@@ -26,7 +26,7 @@ _LARGEST = 127.0
 _WORST_ERROR = 0.05  # beyond, too many vectors would have to be looked at again
 _PER_RESULT, _SPARE = 4, 100  # candidates
 _MOST = 4_096  # candidates; scoring more again takes longer than the exact search
-_SPARSE = 0.25  # share of vectors allowed by a filter; with fewer, these alone are compared
+SPARSE = 0.25  # share of vectors allowed by a filter; with fewer, these alone are compared
 _MARGIN = 1e-5  # what float32 sums may differ by, and what rounds to the same score
 _BLOCK = 8_192
 
@@ -108,7 +108,7 @@ def nearest(
     wanted = _PER_RESULT * k + _SPARE
     if allowed is not None:
         left = int(np.count_nonzero(allowed))
-        if left < _SPARSE * total:
+        if left < SPARSE * total:
             return None
         # Passing over vectors one by one takes longer than comparing them all.
         wanted = wanted * total // left
