@@ -67,10 +67,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--expand",
-    type=click.Choice(["acronyms", "comparison"]),
+    type=click.Choice(["acronyms", "aliases", "comparison"]),
     multiple=True,
-    help="Search also for what acronyms stand for in the documents, or for each of two things that"
-    " are compared.",
+    help="Search also for what acronyms stand for in the documents, for other names that they give"
+    " (X, also known as Y), or for each of two things that are compared.",
 )
 @click.option(
     "--by",

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from ragkit.errors import ModelError
+from ragkit.retrieve.aliases import aliases_of, other_names
 
 if TYPE_CHECKING:
     from ragkit.store import Store
 
-Expansion = Literal["acronyms", "comparison", "hyde"]
-EXPANSIONS: tuple[Expansion, ...] = ("acronyms", "comparison", "hyde")
+Expansion = Literal["acronyms", "aliases", "comparison", "hyde"]
+EXPANSIONS: tuple[Expansion, ...] = ("acronyms", "aliases", "comparison", "hyde")
 
 _READ = 20  # passages in which the meaning of an acronym is looked for
 _LONGEST_NAME = 6
@@ -44,7 +45,8 @@ def expand(
     Args:
         question: The question, references and slips resolved.
         kinds: ``"acronyms"``: what the documents say that its acronyms stand for, and the acronyms
-            of names that it spells out. ``"comparison"``: each of two things that it compares.
+            of names that it spells out. ``"aliases"``: the other names of things in it, as in "X,
+            formerly Y"; see :mod:`ragkit.retrieve.aliases`. ``"comparison"``: each of two things that it compares.
             ``"hyde"``: a passage that a language model imagines as the answer (Gao et al. 2022).
         store: The documents.
         ask: Asks the language model, for ``"hyde"``.
@@ -59,6 +61,11 @@ def expand(
         for short, name in acronyms(question, store):
             texts.append(f"{short} {name}")
             notes.append(f"the documents say that {short!r} is {name!r}")
+    if "aliases" in kinds:
+        for name, other in other_names(question, aliases_of(store)):
+            there = re.compile(re.escape(name), re.IGNORECASE)
+            texts.append(other.join(there.split(question)))
+            notes.append(f"the documents call {name!r} also {other!r}")
     if "comparison" in kinds:
         sides = compared(question)
         if sides:

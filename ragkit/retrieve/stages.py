@@ -24,7 +24,8 @@ class StageOptions(TypedDict, total=False):
         rerank: Look at the best passages again: ``"sentences"``, ``"llm"``, or the name or folder
             of a cross-encoder, with ``:int8`` after it to compile it; see
             :func:`ragkit.retrieve.rerank.load_reranker`.
-        expand: Search for more than was asked: ``"acronyms"``, ``"comparison"``, ``"hyde"``; see
+        expand: Search for more than was asked: ``"acronyms"``, ``"aliases"``,
+            ``"comparison"``, ``"hyde"``; see
             :func:`ragkit.retrieve.expansion.expand`.
         diversity: From 0 to 1: how much a passage should differ from those before it, in meaning;
             see :func:`ragkit.retrieve.diversity.diversify`.

@@ -102,6 +102,11 @@ class DocumentStore(Connections):
         with self._reading() as connection:
             return queries.chunks(connection, chunk_ids)
 
+    def texts_with(self, signs: Sequence[str]) -> list[str]:
+        """Return the texts of the chunks that hold any of some pieces of text, without wildcards."""
+        with self._reading() as connection:
+            return queries.texts_with(connection, signs)
+
     def chunks_of(self, document_id: int) -> list[StoredChunk]:
         """Return all chunks of a document in order."""
         with self._reading() as connection:

@@ -163,6 +163,17 @@ def chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> list[Sto
     return [found[chunk_id] for chunk_id in map(int, chunk_ids) if chunk_id in found]
 
 
+def texts_with(connection: sqlite3.Connection, signs: Sequence[str]) -> list[str]:
+    """The texts of the chunks that hold any of some pieces of text; ASCII letters in either case."""
+    rows = connection.execute(
+        "SELECT text FROM chunks WHERE "  # noqa: S608 - our own conditions
+        + " OR ".join(["text LIKE '%' || ? || '%'"] * len(signs))
+        + " ORDER BY id",
+        tuple(signs),
+    )
+    return [row[0] for row in rows]
+
+
 def places(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> dict[int, ChunkPlace]:
     """Where chunks stand; those that are gone are left out."""
     rows = connection.execute(
