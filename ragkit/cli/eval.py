@@ -364,6 +364,11 @@ def _calibrate(
         f"Questions are now answered from confidence {fit.calibration.threshold:.2f} on; "
         f"{common.hint('eval --uncalibrate')} goes back.",
     )
+    if fit.balanced_after < fit.balanced_before:
+        note(
+            "On questions that it was not fitted to, the new threshold does worse than the one "
+            "before: go back, or add questions and fit again."
+        )
     for problem in evaluation.problems:
         note(printable(problem))
     return 1 if evaluation.problems else 0
