@@ -17,17 +17,18 @@ if TYPE_CHECKING:
     from ragkit.retrieve.presence import Presence
 
 # A logistic model of "the documents hold an answer", fitted by bench/fit_answers.py.
-BIAS = -1.74
+BIAS = -1.72
 WEIGHTS: Mapping[str, float] = {
-    "alike": 3.73,
-    "names apart": -1.95,
-    "name absent": -1.37,
-    "words absent": -0.97,
-    "unit absent": -2.19,
-    "first passage": 2.38,
-    "length": 0.96,
+    "alike": 3.77,
+    "names apart": -1.80,
+    "label apart": -0.70,
+    "name absent": -1.34,
+    "words absent": -1.04,
+    "unit absent": -2.43,
+    "first passage": 2.35,
+    "length": 0.97,
     "looks": -1.22,
-    "computable": 1.50,
+    "computable": 1.55,
 }
 THRESHOLD = 0.43
 _HOPELESS = 0.3  # of the threshold
@@ -127,6 +128,11 @@ def explain(signals: Signals, ranking: Ranking, *, known: bool) -> tuple[Refusal
     if signals.values["names apart"]:
         together = "" if len(signals.names) == 1 else " together"
         return "names_apart", f"no passage found holds {_listed(signals.names)}{together}"
+    if signals.labels:
+        return (
+            "names_apart",
+            f"none of the sentences nearest to the question holds {_listed(signals.labels)}",
+        )
     if signals.values["unit absent"]:
         asked = next(UNITS[kind] for kind in ranking.kinds if kind in UNITS)
         return "unit_absent", f"the sentences nearest to the question state no {asked}"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LONG = 10
 _ENDING = 3  # letters
+_QUOTED = 3  # sentences that an answer has at most
 _FIGURE = 0.3  # the fit of a number without its unit, as in a table's cell
 
 
@@ -38,7 +39,8 @@ class Signals:
             them.
         absent_names: Names, codes and numbers of the question that no document holds.
         absent_words: Its other words that none does.
-        names: The terms of all it names.
+        names: All it names.
+        labels: Years, codes and numbers of it that none of the best sentences holds.
         beyond: The page it asks for, where no document has that many, and how many there are.
         looks: The word by which it asks for what only the eye can tell.
     """
@@ -47,6 +49,7 @@ class Signals:
     absent_names: tuple[str, ...] = ()
     absent_words: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     beyond: tuple[int, int] | None = None
     looks: str = ""
 
@@ -73,6 +76,7 @@ def signals_of(hits: Sequence[Hit], ranking: Ranking, presence: Presence | None 
     absent_names = tuple(word for word in missing if words.terms(word) & names)
     absent_words = tuple(word for word in missing if not words.terms(word) & names)
     groups = [_as_written(words.terms(part) & names, written) for part in apart(named_topic)]
+    labels = _labels_apart(groups, ranking.scored[:_QUOTED])
     beyond = _beyond(ranking.question, presence)
     looks = about_looks(topic)
     wanted = {term: weight for term, weight in ranking.wanted.items() if term in terms}
@@ -85,10 +89,11 @@ def signals_of(hits: Sequence[Hit], ranking: Ranking, presence: Presence | None 
         "names apart": float(
             not all(any(holds_all(passage, group) for passage in passages) for group in groups)
         ),
+        "label apart": float(bool(labels)),
         "name absent": float(bool(absent_names or beyond)),
         "words absent": len(absent_words) / max(1, len(terms)),
         "unit absent": float(
-            cues.asks_unit(ranking.kinds) and not any(map(_states, ranking.scored[:3]))
+            cues.asks_unit(ranking.kinds) and not any(map(_states, ranking.scored[:_QUOTED]))
         ),
         "first passage": hits[0].score,
         "length": min(_LONG, len(terms)) / _LONG,
@@ -96,7 +101,13 @@ def signals_of(hits: Sequence[Hit], ranking: Ranking, presence: Presence | None 
         "computable": sum(holds(every, term) for term in parts) / len(parts) if parts else 0.0,
     }
     return Signals(
-        values, absent_names, absent_words, asked_words(named_topic, names), beyond, looks
+        values,
+        absent_names=absent_names,
+        absent_words=absent_words,
+        names=asked_words(named_topic, names),
+        labels=asked_words(named_topic, labels),
+        beyond=beyond,
+        looks=looks,
     )
 
 
@@ -137,6 +148,18 @@ def _as_written(names: frozenset[str], written: Mapping[str, str]) -> frozenset[
     """Names as the documents write them."""
     slips = {word: text for word, text in written.items() if words.terms(word) & names}
     return names.difference(*map(words.terms, slips)).union(*map(words.terms, slips.values()))
+
+
+def _labels_apart(groups: Sequence[frozenset[str]], best: Sequence[Scored]) -> frozenset[str]:
+    """The terms with digits, of things set beside each other, that no sentence holds together."""
+    said = [
+        words.terms(f"{entry.candidate.context} {entry.candidate.text} {entry.candidate.shown}")
+        for entry in best
+    ]
+    labels = [frozenset(term for term in group if any(map(str.isdigit, term))) for group in groups]
+    return frozenset().union(
+        *(label for label in labels if not any(label <= sentence for sentence in said))
+    )
 
 
 def _beyond(question: str, presence: Presence | None) -> tuple[int, int] | None:

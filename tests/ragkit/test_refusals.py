@@ -85,6 +85,17 @@ def test_names_that_never_stand_together_are_told(kb: KnowledgeBase) -> None:
     assert answer.reason == "no passage found holds 'Larkspur', 'Norway' and '2019' together"
 
 
+def test_a_year_that_no_sentence_near_the_question_holds_is_told(kb: KnowledgeBase) -> None:
+    answered = kb.ask("Where was the Larkspur tested in 2023?")
+    other = kb.ask("How many of the Foxglove were in stock in Basel in 2023?")
+    assert not answered.refused
+    assert other.refused
+    assert other.reason_code in {"names_apart", "low_confidence"}
+    assert other.confidence is not None
+    assert answered.confidence is not None
+    assert other.confidence < answered.confidence
+
+
 def test_a_question_of_colours_in_pictures_is_told(kb: KnowledgeBase) -> None:
     answer = kb.ask("What colour is the background of the logo?")
     assert answer.refused
