@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 # A logistic model of "the documents hold an answer", fitted by bench/fit_answers.py.
 BIAS = -1.72
 WEIGHTS: Mapping[str, float] = {
-    "alike": 3.77,
-    "names apart": -1.80,
-    "label apart": -0.70,
-    "name absent": -1.34,
-    "words absent": -1.04,
-    "unit absent": -2.43,
-    "first passage": 2.35,
+    "alike": 3.78,
+    "names apart": -1.76,
+    "label apart": -0.87,
+    "name absent": -1.33,
+    "words absent": -1.03,
+    "unit absent": -2.42,
+    "first passage": 2.32,
     "length": 0.97,
     "looks": -1.22,
-    "computable": 1.55,
+    "computable": 1.57,
 }
 THRESHOLD = 0.43
 _HOPELESS = 0.3  # of the threshold
