@@ -210,10 +210,10 @@ def _by_model(
         unanswerable = len(found) >= count - beyond
         try:
             reply = _ask_model(model, document.text[start:end], unanswerable=unanswerable)
-        except ModelError as error:
+        except (ModelError, KeyboardInterrupt) as error:
             if not found:
                 raise
-            failure = str(error)
+            failure = str(error) or "by Ctrl-C"
             break
         if reply is None:
             rejected += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -198,6 +198,26 @@ def test_a_model_is_asked_again_and_no_question_comes_twice(handbook: Path) -> N
         "How long can it do without the cloud?"
     ]
     assert questions[0].answer == "45 days"
+
+
+def test_what_was_drafted_before_ctrl_c_is_kept(
+    handbook: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = '{"question": "How long can it do without?", "answer": "45 days"}'
+    model = ScriptedModel('{"question": "When does it leave?", "answer": "within 3 days"}', again)
+    stream = model.stream
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        if found:
+            raise KeyboardInterrupt
+        return stream(*arguments, **options)
+
+    monkeypatch.setattr(model, "stream", interrupted)
+    found: list[int] = []
+    with KnowledgeBase(handbook) as kb:
+        draft = draft_golden(kb, 4, model=model, on_question=found.append)
+    assert len(draft.questions) == 1
+    assert any("Ctrl-C" in note for note in draft.notes)
 
 
 def test_an_answer_is_found_whatever_its_spacing_and_quotes() -> None:
