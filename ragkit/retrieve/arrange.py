@@ -128,7 +128,13 @@ class _Said:
         return cls(chunk_id, place.document_id, words, longest)
 
     def says_no_more_than(self, other: _Said) -> bool:
-        """Whether nearly all of its words, and all its figures, stand in the other one."""
+        """Whether nearly all of its words, and all its figures, stand in the other one.
+
+        If that is in another document: whether both have the same words. Versions of a page that
+        differ a little are both wanted.
+        """
+        if self.document_id != other.document_id:
+            return bool(self.words) and self.words == other.words
         # Two passages seldom share a long word, and then need not be compared in full.
         if other.words.isdisjoint(self.longest):
             return False
