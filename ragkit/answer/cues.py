@@ -196,7 +196,7 @@ _ASKS_FIGURE = re.compile(
     re.IGNORECASE,
 )
 _ASKS_WHETHER = re.compile(
-    rf"{_BEGIN}(?:is|are|was|were|do|does|did|can|could|may|must|will|would|should|has|have)\b",
+    rf"{_BEGIN}(?:is|are|was(?!\s+(?:\w+t|sind|haben|kosten|darf|muss|kann|wird|wurde)\b)|were|do|does|did|can|could|may|must|will|would|should|has|have)\b",
     re.IGNORECASE,
 )
 _COUNTED = re.compile(

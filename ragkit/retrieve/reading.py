@@ -109,13 +109,16 @@ def _resolved(
 def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Vocabulary:
     """Return what is known of words: the documents', and the model's, which are common ones.
 
-    Without a model no word is taken for a common one that the documents merely lack.
+    Without a model only everyday words, in any of four languages, are taken for common ones that
+    the documents merely lack.
     """
-    from ragkit.store import analysis
+    from ragkit.store import analysis, glossary
     from ragkit.store.languages import common_words
 
     @lru_cache(maxsize=256)
     def is_word(word: str) -> bool:
+        if glossary.meanings(word):
+            return True
         if embedder is None:
             return False
         try:
