@@ -134,6 +134,9 @@ def search(
             break
         count *= 4
     degraded += found.degraded
+    repeated = sum(passage.same_as is not None for passage in ranking)
+    if repeated:
+        notes.append(f"put back, for another passage says the same: {repeated}")
     clock.lap("rank")
     reranked: dict[int, float] = {}
     if stages.rerank:

@@ -54,6 +54,7 @@ def test_a_second_copy_comes_after_what_says_something_else(kb: KnowledgeBase) -
     assert "newer manual.md" in paths[:2], "another figure is another text"
     lowered = [passage for passage in result.considered if "same text as" in passage.outcome]
     assert {passage.path for passage in lowered} <= copies
+    assert "put back, for another passage says the same: 1" in result.notes
     first = next(hit for hit in result.hits if hit.path in copies)
     assert f"same text as {first.path} [{first.start}:{first.end}]" in lowered[0].outcome
 
