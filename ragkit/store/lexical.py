@@ -144,9 +144,12 @@ class LexicalView:
                 query = build_presence(opened.index, searcher, word)
                 if query is None:
                     continue
-                if allowed is not None:
+                # Most words that are missing are so everywhere, which costs less to find out.
+                held = bool(searcher.search(query, 1, count=False).hits)
+                if held and allowed is not None:
                     query = _limited(opened.index, query, allowed)
-                if not searcher.search(query, 1, count=False).hits:
+                    held = bool(searcher.search(query, 1, count=False).hits)
+                if not held:
                     missing.add(word)
             return frozenset(missing)
         return frozenset()
