@@ -40,12 +40,11 @@ def leading(ranking: Ranking) -> Scored:
     asked for and its caption and columns hold the whole question, even if it is less like it.
     """
     best = ranking.scored[0]
-    asked = words.terms(cues.without_measure(ranking.question))
     for entry in ranking.scored:
         answers = entry.coverage >= 1.0 and entry.fit >= 1.0
         if best.score - entry.score > (_LESS_LIKE if answers else _EQUAL):
             continue
-        if table_asked(entry.candidate, asked) and entry.fit >= best.fit:
+        if entry.as_table and entry.fit >= best.fit:
             return entry
     return best
 
@@ -86,9 +85,8 @@ def _after(title: Scored, ranking: Ranking) -> list[Candidate]:
 
 def _all_asked(entry: Scored, ranking: Ranking) -> bool:
     candidate = entry.candidate
-    asked = words.terms(cues.without_measure(ranking.question))
     if candidate.kind == "row":
-        if table_asked(candidate, asked) and entry.fit >= _ITSELF:
+        if entry.as_table and entry.fit >= _ITSELF:
             return True
         itself = entry.signals.get("subject", 0.0)
     else:

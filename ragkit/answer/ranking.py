@@ -57,6 +57,7 @@ class Scored:
         vector: Its vector, ``None`` when it was not embedded.
         signals: What the score is made of, by name, each 0 to 1.
         nearby: The terms of the candidate, of what leads to it, and of its passage's place.
+        as_table: Whether it is a row whose table is asked for as such.
     """
 
     candidate: Candidate
@@ -67,6 +68,7 @@ class Scored:
     vector: NDArray[np.float32] | None
     signals: Mapping[str, float] = field(default_factory=dict)
     nearby: frozenset[str] = frozenset()
+    as_table: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def rank(
         led = both | (texts[candidate.previous] if candidate.previous is not None else frozenset())
         whole = led | places[candidate.hit]
         shares = [words.covered(wanted, held) for held in (text, both, led, whole)]
-        as_table.append(table_asked(candidate, asked))
+        as_table.append(table_asked(candidate, asked | carried))
         if as_table[-1]:
             shares[0] = words.covered(wanted, text | words.terms(candidate.table))
         fit = cues.fit(kinds, candidate.text, terms=asked, numbers=numbers)
@@ -186,6 +188,7 @@ def rank(
             vector=vectors.get(i),
             signals=signals[i],
             nearby=nearby[i],
+            as_table=as_table[i],
         )
         for i in likeliest
     ]
