@@ -12,6 +12,7 @@ from ragkit.answer.topic import (
     about_looks,
     apart,
     asked_words,
+    speakers_of,
     topic_of,
     topic_terms,
     without_pages,
@@ -67,12 +68,14 @@ def signals_of(hits: Sequence[Hit], ranking: Ranking, presence: Presence | None 
     named_topic = without_pages(topic)
     # A report states what a ratio is computed from, and need not know the ratio's name.
     figure = named_figure(topic)
-    terms = topic_terms(cues.without_measure(named_topic)) - words.terms(figure)
+    aside = words.terms(figure) | speakers_of(named_topic)
+    terms = topic_terms(cues.without_measure(named_topic)) - aside
     names = names_of(named_topic, [hit.text for hit in hits]) & terms
     passages = [words.terms(f"{hit.text} {hit.path} {hit.heading}") for hit in hits]
     every = frozenset().union(*passages)
     unseen, written = _look_up(named_topic, terms, names, every, presence)
-    missing = [word for word in unseen if word not in written]
+    speakers = speakers_of(named_topic)
+    missing = [word for word in unseen if word not in written and not words.terms(word) <= speakers]
     absent_names = tuple(word for word in missing if words.terms(word) & names)
     absent_words = tuple(word for word in missing if not words.terms(word) & names)
     groups = [_as_written(words.terms(part) & names, written) for part in apart(named_topic)]

@@ -57,10 +57,26 @@ _COLOUR = r"red|green|blue|yellow|orange|purple|pink|gr[ea]y|black|white|brown"
 # What only the eye can tell; a colour alone may well be told in words ("the LED turns red").
 _SEEN = re.compile(
     r"\bcolou?r(?:s|ed)?\b|\b(?:logos?|photos?|photographs?|pictures?|icons?|rectangles?|underlined?|"
-    r"italics?|italic|highlighted|blacked out|background|screenshots?|handwritten)\b"
+    r"italics?|italic|highlighted(?! by)|blacked out|background|screenshots?|handwritten)\b"
     rf"|\b(?:{_COLOUR}) (?:[\w-]+ )?(?:box|bars?|lines?|words?|texts?|arrows?|circles?|dots?|letters?|"
     r"items?|areas?|curves?|segments?)\b",
     re.IGNORECASE,
+)
+
+_NAME = r"(?P<name>(?:[A-Z][\w’'-]*\.? ){0,3}[A-Z][\w’-]*?)"
+_SAYING = (
+    r"(?:mention|describ|refer|express|pledg|promis|propos|request|claim|argu|suggest|highlight|"
+    r"stress|emphasi[sz]|announc|outlin|discuss|recommend|explain|urg|vow)(?:e?s|ed|d|ing|e)?|said|says?"
+)
+# Whoever is reported to say something. Capitals tell names, so only what is around them may vary.
+_SPEAKERS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"\b[Aa]ccording to {_NAME}(?![\w’-])",
+        rf"\b(?<![A-Z] ){_NAME} (?:\w+ly )?(?:{_SAYING})\b",
+        rf"\b(?:{_SAYING}) by {_NAME}(?![\w’-])",
+        rf"\b{_NAME}['’]s (?:\w+ ){{0,5}}(?:[Ss]peech|[Aa]ddress|statements?|remarks|views?|intentions)\b",
+    )
 )
 
 
@@ -83,6 +99,19 @@ def about_looks(topic: str) -> str:
     """Return the word by which a question asks for what only the eye can tell, else nothing."""
     match = _SEEN.search(topic)
     return match[0] if match is not None else ""
+
+
+def speakers_of(topic: str) -> frozenset[str]:
+    """Return the terms that name who is reported to say something; documents seldom do.
+
+    >>> sorted(speakers_of("What did President Miller promise, according to Smith?"))
+    ['miller', 'president', 'smith']
+    >>> sorted(speakers_of("When was President Miller born?"))
+    []
+    """
+    return frozenset().union(
+        *(words.terms(match["name"]) for each in _SPEAKERS for match in each.finditer(topic))
+    )
 
 
 def without_pages(topic: str) -> str:

@@ -72,6 +72,20 @@ def test_codes_are_looked_up_whole(kb: KnowledgeBase) -> None:
     assert answer.reason_code != "name_absent"
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "According to Mayor Dahl, in which year was the Foxglove introduced?",
+        "What did Mayor Dahl say about the blades of the Foxglove fan, made of ash wood?",
+        "How long do I hold the knob to lock it, as described by Karin Dahl?",
+    ],
+)
+def test_whoever_speaks_need_not_be_named(kb: KnowledgeBase, question: str) -> None:
+    assert not kb.ask(question).refused
+    absent = kb.ask("How old is Mayor Dahl?")
+    assert absent.reason_code == "name_absent"
+
+
 def test_a_slip_in_a_name_does_not_make_it_absent(kb: KnowledgeBase) -> None:
     answer = kb.ask("How much does the Larkspurr pump weigh?")
     assert not answer.refused
