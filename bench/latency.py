@@ -47,6 +47,7 @@ EXCHANGED = 0.1  # share of words
 TURNED = 0.35  # length of the noise added to a unit vector: cosine 0.94 to the original
 DAY = 86_400 * 10**9
 DAYS = 9 * 365  # over which the files' dates are spread
+PARTS = ("search", "filters", "ask", "starts")
 FIRST_DAY = 1_420_070_400 * 10**9  # 2015-01-01 in ns since 1970
 FILTERS: dict[str, dict[str, str]] = {
     "type=pdf": {"type": "pdf"},
@@ -262,7 +263,7 @@ def main() -> None:
     parser.add_argument("--against", type=Path, help="another checkout, measured in turn")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--most", type=int, default=100, help="questions of a round")
-    parser.add_argument("--parts", nargs="+", default=["search", "filters", "ask", "starts"])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
