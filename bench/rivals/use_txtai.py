@@ -2,15 +2,29 @@
 
 Text comes through ``Segmentation(paragraphs=True)``, the base of ``Textractor``. ``Textractor``
 itself reads PDF through an Apache Tika server or Docling, which fetch programs or models at run
-time; here pypdf hands it the text page by page.
+time; here pypdf hands it the text page by page. Paragraphs are what blank lines part, and text
+without any would be one passage, of which the model reads the beginning: they are cut at
+:data:`WORDS` words, as a user who looks at the first answers would do.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness import TEXT_SUFFIXES, Passage, Query, Search, files_of, model_folder, relative, run
+
+WORDS = 200
+
+
+def cut(paragraph: str) -> Iterator[str]:
+    """Cut a paragraph into pieces of at most so many words, their white space as it is."""
+    words = [match.start() for match in re.finditer(r"\S+", paragraph)]
+    starts = words[::WORDS]
+    for start, end in zip(starts, [*starts[1:], len(paragraph)], strict=True):
+        yield paragraph[start:end].rstrip()
 
 
 class Txtai:
@@ -42,8 +56,8 @@ class Txtai:
             else:
                 continue
             for page, text in pages:
-                for paragraph in segment(text):
-                    texts.append(paragraph)
+                for piece in (piece for paragraph in segment(text) for piece in cut(paragraph)):
+                    texts.append(piece)
                     places.append((relative(path, folder), page))
         embeddings = Embeddings(path=model_folder(), content=True, hybrid=True)
         embeddings.index(
