@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Literal
 from ingest.sentences import sentence_spans
 from ragkit.answer.guessed import guessed_blocks
 from ragkit.answer.tables import (
+    FENCE,
     ITEM_MARK,
     WHOLE_ROWS,
     Row,
     Whole,
     cells,
     read_table,
+    read_whole,
     readable,
+    readable_code,
     whole,
 )
 
@@ -117,7 +120,8 @@ class _Cutter:
         self._hit = hit
         self._found = found
         # The document may have been replaced since the search; the passage is what was found.
-        if document is not None and document.text[hit.start : hit.end] == hit.text:
+        self._known = document is not None and document.text[hit.start : hit.end] == hit.text
+        if document is not None and self._known:
             self._text, self._offset = document.text, 0
             self._blocks: Sequence[Block] = document.blocks
             self._pages = document.pages
@@ -176,7 +180,7 @@ class _Cutter:
     def _rows(self, block: Block, caption: str) -> Iterator[Candidate]:
         names, rows = read_table(self._text, block, self._start, self._end)
         about = readable(f"{caption} {names}")
-        together = self._whole(rows)
+        together = self._whole(rows) if read_whole(block) else None
         for row in rows:
             yield from self._candidate(
                 row.start,
@@ -189,6 +193,8 @@ class _Cutter:
             )
 
     def _whole(self, rows: Sequence[Row]) -> Whole | None:
+        if not self._known:
+            return None  # of a passage alone nobody can tell where the table or list ends
         return whole(self._text, rows, self._page(rows[0].start) if rows else None, self._offset)
 
     def _list(self, number: int) -> Whole | None:
@@ -215,7 +221,8 @@ class _Cutter:
             return
         start = block.start
         for line in self._text[block.start : block.end].split("\n"):
-            yield from self._candidate(start, start + len(line), "code", lead_in)
+            if not FENCE.match(line):
+                yield from self._candidate(start, start + len(line), "code", lead_in)
             start += len(line) + 1
 
     def _candidate(
@@ -246,7 +253,7 @@ class _Cutter:
             start=start + self._offset,
             end=end + self._offset,
             text=text,
-            shown=shown or readable(text),
+            shown=shown or (readable_code(text) if kind == "code" else readable(text)),
             context=readable(" ".join(part for part in (self._heading, context) if part)),
             kind=kind,
             previous=len(self._found) - 1 if adjoins else None,

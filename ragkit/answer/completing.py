@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ragkit.answer.candidates import Candidate
     from ragkit.answer.ranking import Ranking, Scored
 
-_LEADS_IN = re.compile(r"[:：]\W*\Z")
+_LEADS_IN = re.compile(r"[:：][^\w:：]*\Z")
 _REFERS_BACK = re.compile(
     r"\W*(?:it|this|that|these|those|they|he|she|its|their|both|there|otherwise|"
     r"er|sie|dies(?:e[rsnm]?)?|dabei|dort|dann|il|elles?|ils|cel(?:a|ui|le)|cette|ces)\b",

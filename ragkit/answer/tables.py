@@ -28,6 +28,8 @@ _MARKUP = (
     # A source's own footnote numbers would be taken for citations of the answer.
     (re.compile(r"\s?\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]"), ""),
 )
+FENCE = re.compile(r"^[^\S\n]*(?:`{3,}|~{3,})[^`\n]*$", re.MULTILINE)
+_INDEX = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ def readable(text: str) -> str:
     return " ".join(text.split())
 
 
+def readable_code(text: str) -> str:
+    """Put code on one line, without fences; ``items[0]`` with spaces, or it would be a citation."""
+    return " ".join(_INDEX.sub(r"[ \1 ]", FENCE.sub("", text)).split())
+
+
 def cells(line: str) -> list[str]:
     """The cells of a table's line."""
     stripped = line.strip()
@@ -78,7 +85,7 @@ def read_table(text: str, block: Block, start: int, end: int) -> tuple[str, list
 
     Of a long table, only those rows that stand in ``text[start:end]``.
     """
-    header_end = block.header_end if block.header_end is not None else block.start
+    header_end = _header_end(block)
     lines = [
         line
         for line in text[block.start : header_end].split("\n")
@@ -87,7 +94,7 @@ def read_table(text: str, block: Block, start: int, end: int) -> tuple[str, list
     header = cells(lines[-1]) if lines else []
     names = " ".join(readable(" ".join(cells(line))) for line in lines)
     first, last = header_end, block.end
-    if last - first > _READ_WHOLE:
+    if not read_whole(block):
         first = max(first, text.rfind("\n", first, max(first, start)) + 1)
         newline = text.find("\n", end, last)
         last = newline if newline >= 0 else last
@@ -105,8 +112,17 @@ def read_table(text: str, block: Block, start: int, end: int) -> tuple[str, list
     return names, rows
 
 
+def read_whole(block: Block) -> bool:
+    """Whether :func:`read_table` gives all rows of a table, for it is not long."""
+    return block.end - _header_end(block) <= _READ_WHOLE
+
+
+def _header_end(block: Block) -> int:
+    return block.header_end if block.header_end is not None else block.start
+
+
 def whole(text: str, rows: Sequence[Row], page: int | None, offset: int) -> Whole | None:
-    """Put the rows of a table or the items of a list together, where they are short.
+    """Put the rows of a table or the items of a list together, where they are short and no misread ones.
 
     Args:
         text: What they stand in.
@@ -115,6 +131,8 @@ def whole(text: str, rows: Sequence[Row], page: int | None, offset: int) -> Whol
         offset: What to add to places in ``text``.
     """
     if not 2 <= len(rows) <= WHOLE_ROWS or sum(len(r.shown) for r in rows) > _WHOLE_CHARACTERS:
+        return None
+    if any(row.stray for row in rows):
         return None
     start, end = rows[0].start, rows[-1].end
     shown = tuple(row.shown for row in rows)

@@ -367,11 +367,15 @@ def test_a_row_asked_for_is_said_alone(embedder: Embedder) -> None:
     assert "Spare parts" not in answer.text
 
 
-def test_a_long_table_is_not_said_whole(embedder: Embedder) -> None:
-    rows = "".join(f"| Part {n} | {n} months | {n} months |\n" for n in range(1, 41))
+@pytest.mark.parametrize("product", ["Part", "Part of the outer casing, as delivered until lately"])
+def test_a_long_table_is_not_said_whole_nor_a_piece_of_it_as_if(
+    product: str, embedder: Embedder
+) -> None:
+    rows = "".join(f"| {product} {n} | {n} months | {n} months |\n" for n in range(1, 41))
     answer = Library(terms=TERMS + rows).ask("How long is the guarantee?", embedder=embedder)
     assert len(answer.citations) <= MAX_SENTENCES
     assert len(answer.text) <= MAX_CHARACTERS + 20
+    assert all("\n" not in citation.quote for citation in answer.citations)
 
 
 @pytest.mark.parametrize(
@@ -392,6 +396,14 @@ def test_what_a_sentence_refers_back_to_is_said_before_it(embedder: Embedder) ->
         "How many hours does the tour take?", embedder=embedder
     )
     assert answer.text.startswith("The tour shows the foundry. [1] It takes two hours")
+
+
+def test_code_keeps_its_marks_and_has_no_false_citations(embedder: Embedder) -> None:
+    text = "# Usage\n\nRead the first item so:\n\n```python\nfirst = load(**options).__items__[0]\n```\n"
+    answer = Library(usage=text).ask("How do I read the first item?", embedder=embedder)
+    assert "first = load(**options).__items__[ 0 ] [" in answer.text
+    (code,) = [c for c in answer.citations if "load" in c.quote]
+    assert "__items__[0]" in code.quote
 
 
 def test_columns_have_their_names_where_the_corner_of_the_table_is_empty(
