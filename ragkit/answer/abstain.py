@@ -125,7 +125,7 @@ def explain(signals: Signals, ranking: Ranking, *, known: bool) -> tuple[Refusal
             f"the question asks about {signals.looks!r}: of pictures, colours and layout only the "
             "text was read"
         )
-    if signals.values["names apart"]:
+    if signals.values["names apart"] and signals.names:
         together = "" if len(signals.names) == 1 else " together"
         return "names_apart", f"no passage found holds {_listed(signals.names)}{together}"
     if signals.labels:

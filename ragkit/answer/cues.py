@@ -219,7 +219,7 @@ _UNFIT = 0.3
 
 
 def question_kind(question: str) -> Kind:
-    """Guess from an English question what an answer must hold; ``"other"`` when nothing shows."""
+    """Guess what an answer must hold; ``"other"`` when nothing shows (in most languages, it does not)."""
     found = [
         (match.start(), order, kind)
         for order, (kind, pattern) in enumerate(_ASKS.items())

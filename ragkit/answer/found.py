@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ragkit.answer import words
-from ragkit.answer.parts import parts_of
+from ragkit.answer.parts import READ_CHARACTERS, parts_of
 from ragkit.results import Hit, SearchResult
 from ragkit.retrieve.search import NOTHING_ALLOWED
 
@@ -200,8 +200,9 @@ def compared(question: str) -> tuple[str, ...]:
 
     ``"Compare the Basic and the Pro plan"`` compares ``"the Basic"`` with ``"the Pro plan"``.
     """
+    asked = " ".join(question[:READ_CHARACTERS].split()).rstrip("?.! ")
     for form in _FORMS:
-        match = form.search(question.strip().rstrip("?.! "))
+        match = form.search(asked)
         if match is None:
             continue
         parts = match.groupdict()

@@ -6,6 +6,8 @@ import re
 
 from ragkit.answer import words
 
+# Of a question only so much is read for what it asks: what is longer is mostly pasted text.
+READ_CHARACTERS = 2_000
 _MOST = 3
 _ASKING = (
     r"(?:how|what|when|where|who|whom|whose|why|which|is|are|was|were|does|do|did|can|could|may|will|"
@@ -26,8 +28,12 @@ def parts_of(question: str) -> tuple[str, ...]:
 
     ``"When will it be ready, and what does it cost?"`` asks two: ``"When will it be ready"`` and
     ``"what does it cost"``. Each part has a word that asks; what is only told before it stays with
-    the part that follows.
+    the part that follows. A question of more than :data:`READ_CHARACTERS` is not split.
     """
+    if len(question) > READ_CHARACTERS:
+        return ()
+    # Runs of white space would take the pattern time that grows with their length cubed.
+    question = " ".join(question.split())
     parts: list[str] = []
     told = ""
     begun = 0

@@ -40,10 +40,11 @@ class Signals:
             them.
         absent_names: Names, codes and numbers of the question that no document holds.
         absent_words: Its other words that none does.
-        names: All it names.
+        names: What it names; of that, where some should stand together and does not, only it.
         labels: Years, codes and numbers of it that none of the best sentences holds.
         beyond: The page it asks for, where no document has that many, and how many there are.
-        looks: The word by which it asks for what only the eye can tell.
+        looks: The word by which it asks for what only the eye can tell, which no sentence near it
+            has.
     """
 
     values: Mapping[str, float]
@@ -68,20 +69,28 @@ def signals_of(hits: Sequence[Hit], ranking: Ranking, presence: Presence | None 
     named_topic = without_pages(topic)
     # A report states what a ratio is computed from, and need not know the ratio's name.
     figure = named_figure(topic)
-    aside = words.terms(figure) | speakers_of(named_topic)
-    terms = topic_terms(cues.without_measure(named_topic)) - aside
+    speakers = speakers_of(named_topic)
+    terms = topic_terms(cues.without_measure(named_topic)) - words.terms(figure) - speakers
     names = names_of(named_topic, [hit.text for hit in hits]) & terms
     passages = [words.terms(f"{hit.text} {hit.path} {hit.heading}") for hit in hits]
     every = frozenset().union(*passages)
     unseen, written = _look_up(named_topic, terms, names, every, presence)
-    speakers = speakers_of(named_topic)
     missing = [word for word in unseen if word not in written and not words.terms(word) <= speakers]
     absent_names = tuple(word for word in missing if words.terms(word) & names)
     absent_words = tuple(word for word in missing if not words.terms(word) & names)
-    groups = [_as_written(words.terms(part) & names, written) for part in apart(named_topic)]
+    asked = [words.terms(part) & names for part in apart(named_topic)]
+    groups = [_as_written(group, written) for group in asked]
+    parted = [
+        group
+        for group, meant in zip(asked, groups, strict=True)
+        if not any(holds_all(passage, meant) for passage in passages)
+    ]
     labels = _labels_apart(groups, ranking.scored[:_QUOTED])
     beyond = _beyond(ranking.question, presence)
     looks = about_looks(topic)
+    # Where the text speaks of the icon or the photograph itself, it may well tell.
+    if any(words.terms(looks) <= entry.nearby for entry in ranking.scored[:_QUOTED]):
+        looks = ""
     wanted = {term: weight for term, weight in ranking.wanted.items() if term in terms}
     parts = words.terms((components(topic) or "").partition(".")[0])
     values = {
@@ -89,9 +98,7 @@ def signals_of(hits: Sequence[Hit], ranking: Ranking, presence: Presence | None 
             entry.similarity * (0.5 + 0.5 * held_share(entry.nearby, wanted or ranking.wanted))
             for entry in ranking.scored
         ),
-        "names apart": float(
-            not all(any(holds_all(passage, group) for passage in passages) for group in groups)
-        ),
+        "names apart": float(bool(parted)),
         "label apart": float(bool(labels)),
         "name absent": float(bool(absent_names or beyond)),
         "words absent": len(absent_words) / max(1, len(terms)),
@@ -107,7 +114,7 @@ def signals_of(hits: Sequence[Hit], ranking: Ranking, presence: Presence | None 
         values,
         absent_names=absent_names,
         absent_words=absent_words,
-        names=asked_words(named_topic, names),
+        names=asked_words(named_topic, parted[0] if parted else names),
         labels=asked_words(named_topic, labels),
         beyond=beyond,
         looks=looks,

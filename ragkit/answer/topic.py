@@ -6,6 +6,7 @@ import re
 from collections.abc import Set as AbstractSet
 
 from ragkit.answer import words
+from ragkit.answer.parts import READ_CHARACTERS
 
 _FORM = (
     r"format\w*|integers?|int|floats?|decimals?|digits?|percent\w*|lists?|order|millions?|thousands?|"
@@ -14,17 +15,26 @@ _FORM = (
 )
 # A further sentence such as "Round your answer to two decimals." or "Give me an integer."
 _INSTRUCTION = re.compile(
-    r"(?:(?<=[.?!])|(?<=\n)|(?<=\s\s))\s*(?:please\s+)?(?:write|give|answer|round|return|format|express|"
+    r"(?:(?<=[.?!])|(?<=\n)|(?<=\s\s))\s*+(?:please\s+)?(?:write|give|answer|round|return|format|express|"
     r"list|save|represent|provide|enumerate|show|state|output|the answer)\b"
     rf"(?=[^.?!]*\b(?:{_FORM})\b).*\Z",
     re.IGNORECASE | re.DOTALL,
+)
+# What is left without it must ask something: "I have a P-310. List its parts in order." does not.
+_ASKS = re.compile(
+    r"[?？]|\b(?:how|what|when|where|who|whom|whose|why|which|list|enumerate|name|give|tell|show|count|"
+    r"calculate|compute|find|identify|describe|explain)\b",
+    re.IGNORECASE,
 )
 _EXAMPLE = re.compile(
     r"\(?(?:,\s*)?\b(?:for example|e\.g\.|like|such as)\W*\[[^\]]*\]\)?"
     r"|\b(?:(?:as|in) )?Y{2,4}[-/. ]M{2}(?:[-/. ]D{2})?\b",
     re.IGNORECASE,
 )
-_PAGE = re.compile(r"\bpages?\s*(?:no\.?|number|#)?\s*[(\[]?\d{1,4}\b[)\]]?", re.IGNORECASE)
+_PAGE = re.compile(
+    r"\b(?:pages?|seiten?|páginas?)\s*(?:(?:no\.?|nr\.?|number|#)\s*)?[(\[]?\d{1,4}\b[)\]]?",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _POSSESSIVE = re.compile(r"['’]s\Z")
 _FISCAL_YEAR = re.compile(r"\bfy[\s'’]?(?=(?:19|20)\d\d\b)", re.IGNORECASE)
@@ -57,25 +67,35 @@ _COLOUR = r"red|green|blue|yellow|orange|purple|pink|gr[ea]y|black|white|brown"
 # What only the eye can tell; a colour alone may well be told in words ("the LED turns red").
 _SEEN = re.compile(
     r"\bcolou?r(?:s|ed)?\b|\b(?:logos?|photos?|photographs?|pictures?|icons?|rectangles?|underlined?|"
-    r"italics?|italic|highlighted(?! by)|blacked out|background|screenshots?|handwritten)\b"
+    r"italics?|italic|highlighted(?! by)|blacked out|screenshots?|handwritten)\b"
     rf"|\b(?:{_COLOUR}) (?:[\w-]+ )?(?:box|bars?|lines?|words?|texts?|arrows?|circles?|dots?|letters?|"
     r"items?|areas?|curves?|segments?)\b",
     re.IGNORECASE,
 )
 
-_NAME = r"(?P<name>(?:[A-Z][\w’'-]*\.? ){0,3}[A-Z][\w’-]*?)"
+_LETTERS = r"[A-Z](?:[\w-]|['’](?!s\b))*"
+_NAME = rf"(?P<name>(?:{_LETTERS}\.? ){{0,3}}{_LETTERS}?)"
 _SAYING = (
-    r"(?:mention|describ|refer|express|pledg|promis|propos|request|claim|argu|suggest|highlight|"
-    r"stress|emphasi[sz]|announc|outlin|discuss|recommend|explain|urg|vow)(?:e?s|ed|d|ing|e)?|said|says?"
+    r"mention|describ|referr?|express|pledg|promis|propos|request|claim|argu|suggest|highlight|"
+    r"stress|emphasi[sz]|announc|outlin|discuss|recommend|explain|urg|vow"
 )
+# Not forms that are mostly nouns: nobody need have said "Leave request" or "Tesla claims".
+_SAID = (
+    rf"(?:{_SAYING})(?:ed|ing)|(?:mention|describ|refer|propos|argu|suggest|emphasi[sz]|announc|outlin|"
+    r"discuss|recommend|explain|pledg|promis|express|stress|urg|vow)e?s|said|says?"
+)
+_WILL_SAY = r"(?:did|does|do|has|have|had|will|would|may|might|could|should)"
 # Whoever is reported to say something. Capitals tell names, so only what is around them may vary.
 _SPEAKERS = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"\b[Aa]ccording to {_NAME}(?![\w’-])",
-        rf"\b(?<![A-Z] ){_NAME} (?:\w+ly )?(?:{_SAYING})\b",
-        rf"\b(?:{_SAYING}) by {_NAME}(?![\w’-])",
-        rf"\b{_NAME}['’]s (?:\w+ ){{0,5}}(?:[Ss]peech|[Aa]ddress|statements?|remarks|views?|intentions)\b",
+        rf"\b[Aa]ccording to {_NAME}(?:(?![\w’'-])|['’]s (?:statements?|views?|words|opinion)\b)",
+        rf"\b{_WILL_SAY} (?:\w+ly )?(?:the )?{_NAME} (?:\w+ly )?(?:(?:{_SAYING})e?|say)\b",
+        rf"\b(?<![A-Z] ){_NAME} (?:\w+ly )?(?:{_SAID})\b",
+        rf"\b(?:{_SAID}) by {_NAME}(?![\w’'-])",
+        # Not "Acme's postal address" and "Acme's financial statements".
+        rf"\b{_NAME}['’]s (?:\w+ ){{0,5}}(?:[Ss]peech|(?:[Uu]nion|[Ii]naugural|[Kk]eynote|[Oo]pening|"
+        r"[Cc]losing) [Aa]ddress|remarks|intentions|(?:statements?|views?) (?:on|about|that))\b",
     )
 )
 
@@ -83,11 +103,14 @@ _SPEAKERS = tuple(
 def topic_of(question: str) -> str:
     """Return a question without instructions on the form of its answer, and years without "FY".
 
+    Of an endless question, only the beginning.
+
     >>> topic_of("What was the profit in FY2021? Answer in millions.")
     'What was the profit in 2021?'
     """
-    plain = _FISCAL_YEAR.sub("", question)
-    return _EXAMPLE.sub("", _INSTRUCTION.sub("", plain)).strip() or question
+    plain = _FISCAL_YEAR.sub("", question[:READ_CHARACTERS])
+    asked = _INSTRUCTION.sub("", plain)
+    return _EXAMPLE.sub("", asked if _ASKS.search(asked) else plain).strip() or plain
 
 
 def topic_terms(topic: str) -> frozenset[str]:

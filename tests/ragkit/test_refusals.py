@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from ragkit import KnowledgeBase
-from ragkit.answer.topic import about_looks, topic_of, topic_terms
+from ragkit.answer.found import compared
+from ragkit.answer.parts import parts_of
+from ragkit.answer.topic import about_looks, speakers_of, topic_of, topic_terms
 from ragkit.answer.words import terms
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
@@ -122,6 +124,19 @@ def test_a_colour_that_is_told_in_words_is_answered(kb: KnowledgeBase) -> None:
     assert not answer.refused
 
 
+def test_a_picture_that_the_text_speaks_of_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "display.md").write_text(
+        "# Display\n\nThe icon with two waves means that the pump is in pairing mode.\n",
+        encoding="utf-8",
+    )
+    with KnowledgeBase(tmp_path / "kb") as kb:
+        kb.ingest(tmp_path / "docs")
+        answer = kb.ask("What does the icon with two waves mean?")
+    assert not answer.refused
+    assert "pairing mode" in answer.text
+
+
 def test_a_missing_unit_is_told(kb: KnowledgeBase) -> None:
     answer = kb.ask("How much does the Foxglove cost?")
     assert answer.refused
@@ -152,10 +167,38 @@ def test_pages_mean_nothing_where_a_document_has_none(kb: KnowledgeBase) -> None
         ("Give me the order number.", "Give me the order number."),
         ("Does it work? I like the format.", "Does it work? I like the format."),
         ("Round your answer to two decimals.", "Round your answer to two decimals."),
+        (
+            "Here is a P-310. Return all parts as values.",
+            "Here is a P-310. Return all parts as values.",
+        ),
     ],
 )
 def test_how_to_write_the_answer_is_no_topic(question: str, topic: str) -> None:
     assert topic_of(question) == topic
+
+
+@pytest.mark.parametrize(
+    ("question", "speakers"),
+    [
+        ("Which goals did Senator O'Hara mention?", {"senator", "o'hara", "hara"}),
+        ("What was announced by Ada Brandt?", {"ada", "brandt"}),
+        ("What is in Dahl's opening address?", {"dahl"}),
+        ("According to Acme's 2023 report, how many are there?", set()),
+        ("What do Acme's financial statements show?", set()),
+        ("What is Acme's postal address?", set()),
+        ("Who approves a Leave request?", set()),
+        ("How long do Tesla claims take?", set()),
+    ],
+)
+def test_who_is_reported_to_say_something(question: str, speakers: set[str]) -> None:
+    assert speakers_of(question) == speakers
+
+
+def test_endless_white_space_in_a_question_is_read_at_once() -> None:
+    gap = " " * 50_000
+    assert parts_of(f"Is it{gap}ready") == ()
+    assert topic_of(f"Is it{gap}ready").startswith("Is it")
+    assert compared(f"Compare this{gap}with that") == ()
 
 
 def test_words_for_documents_are_no_topic() -> None:
