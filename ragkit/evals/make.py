@@ -99,10 +99,8 @@ def _by_rule(
     shuffled: random.Random,
     on_question: Callable[[int], None] | None,
 ) -> Draft:
-    most = max(_FEWEST_READ, _READ_PER_QUESTION * count)
-    read = list(paths) if len(paths) <= most else sorted(shuffled.sample(list(paths), most))
     pools: list[_Pool] = []
-    for path in read:
+    for path in _some(paths, count, shuffled):
         document = kb.document(path)
         ideas = list(ideas_of(document, path))
         shuffled.shuffle(ideas)
@@ -127,6 +125,12 @@ def _by_rule(
     if not beyond and count >= 1 / _SHARE_UNANSWERABLE:
         notes.append('add questions that the documents do not answer, with "answerable": false')
     return Draft(_numbered([*found, *beyond]), tuple(notes))
+
+
+def _some(paths: Sequence[str], count: int, shuffled: random.Random) -> list[str]:
+    """The documents to read for so many questions: all, or of very many some."""
+    most = max(_FEWEST_READ, _READ_PER_QUESTION * count)
+    return list(paths) if len(paths) <= most else sorted(shuffled.sample(list(paths), most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,7 @@ def _by_model(
     asked: set[str] = set()
     rejected = doubled = 0
     failure = ""
-    for path, document, start, end in _passages(kb, paths, shuffled):
+    for path, document, start, end in _passages(kb, _some(paths, count, shuffled), shuffled):
         if len(found) >= count or rejected + doubled > 3 * count:
             break
         unanswerable = len(found) >= count - beyond
