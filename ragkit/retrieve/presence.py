@@ -48,8 +48,8 @@ class Presence:
 
     def last_page(self) -> int | None:
         """Return the number of pages of the longest document; ``None`` where one has no pages."""
-        pages = [document.pages for document in self.store.documents(self.where)]
-        return max(pages) if pages and all(pages) else None
+        fewest, most = self.store.page_counts(self.where) or (0, 0)
+        return most if fewest else None
 
     def _absent(self, words: Sequence[str]) -> frozenset[str]:
         if not words:

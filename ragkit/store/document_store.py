@@ -45,6 +45,11 @@ class DocumentStore(Connections):
         with self._snapshot() as connection:
             return queries.documents(connection, where)
 
+    def page_counts(self, where: Where | None = None) -> tuple[int, int] | None:
+        """Return the pages of the document with the fewest and with the most; 0: it has none."""
+        with self._snapshot() as connection:
+            return queries.page_counts(connection, where)
+
     def document_names(self) -> list[DocumentName]:
         """Return what all documents are called, by id."""
         with self._reading() as connection:

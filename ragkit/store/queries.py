@@ -81,6 +81,17 @@ def documents(connection: sqlite3.Connection, where: Where | None) -> list[Store
     return [_document(row) for row in rows]
 
 
+def page_counts(connection: sqlite3.Connection, where: Where | None) -> tuple[int, int] | None:
+    """Pages of the document with the fewest, and with the most, that ``where`` allows."""
+    sql = "SELECT min(pages), max(pages) FROM documents"
+    if where is None or where == Where():
+        row = connection.execute(sql).fetchone()
+    else:
+        allowed = json.dumps(filtering.document_ids(connection, where))
+        row = connection.execute(sql + _IDS_AMONG, (allowed,)).fetchone()
+    return None if row[0] is None else (row[0], row[1])
+
+
 def document_names(connection: sqlite3.Connection) -> list[DocumentName]:
     """What all documents are called, by id."""
     rows = connection.execute(
