@@ -41,6 +41,11 @@ def log(connection: sqlite3.Connection, kind: ChangeKind, ranges: Iterable[Range
     connection.execute("UPDATE state SET sequence = ?", (sequence + len(rows),))
 
 
+def note(connection: sqlite3.Connection) -> None:
+    """Give a number to a change that concerns no chunk, such as a file's new date."""
+    connection.execute("UPDATE state SET sequence = sequence + 1")
+
+
 def current(connection: sqlite3.Connection) -> int:
     """Return the number of the newest change."""
     return int(connection.execute("SELECT sequence FROM state").fetchone()[0])

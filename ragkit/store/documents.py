@@ -233,12 +233,18 @@ def move_document(
 
 def touch_document(connection: sqlite3.Connection, document_id: int, state: FileState) -> None:
     """Note a new size and time of a file whose content is the same."""
-    cursor = connection.execute(
+    row = connection.execute(
+        "SELECT mtime_ns FROM documents WHERE id = ?", (document_id,)
+    ).fetchone()
+    if row is None:
+        raise UsageError(f"no document has the id {document_id!r}")
+    connection.execute(
         "UPDATE documents SET size = ?, mtime_ns = ?, sha256 = coalesce(?, sha256) WHERE id = ?",
         (state.size, state.mtime_ns, state.sha256, document_id),
     )
-    if cursor.rowcount == 0:
-        raise UsageError(f"no document has the id {document_id!r}")
+    # A time that was only doubted before, see ingest.folder.doubted(), is no new one.
+    if abs(state.mtime_ns - row[0]) > 1:
+        changes.note(connection)
 
 
 def remove_documents(connection: sqlite3.Connection, document_ids: Iterable[int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,6 +185,11 @@ def test_nothing_that_matters_is_left_out_of_the_key(
     (folder / "travel.md").rename(folder / "journeys.md")
     kb.ingest(folder)
     assert not kb.ask(QUESTION).cached
+    since = {"date": "<2002"}
+    assert kb.ask(QUESTION, where=since).refused
+    os.utime(folder / "warranty.md", (1_000_000_000, 1_000_000_000))
+    kb.ingest(folder)
+    assert "36 months" in kb.ask(QUESTION, where=since).text
 
 
 def test_another_version_of_ragkit_answers_anew(

@@ -187,6 +187,31 @@ def test_touching_changes_only_the_state(store: Store) -> None:
     assert (file.mtime_ns, file.document_id, file.failure) == (99, number, None)
 
 
+def test_a_new_date_is_a_change_of_which_no_view_is_behind(store: Store) -> None:
+    number = put(store, FOLDER, "a.txt", document_of("alpha"))
+    store.sync_views(final=True)
+    before = store.answer_state()
+    store.touch_document(number, FileState(5, 2, None))  # was doubted, see ingest.folder
+    assert store.answer_state() == before
+    store.touch_document(number, FileState(5, 99, None))
+    assert store.answer_state() != before
+    assert store.view_lag().lexical == 0
+    assert [hit.chunk_id for hit in store.search_lexical("alpha", 5)] == [1]
+    store.sync_views(final=True)
+    put(store, FOLDER, "b.txt", document_of("alpha beta"))
+    assert len(store.search_lexical("alpha", 5)) == 2
+
+
+def test_fewest_and_most_pages(store: Store) -> None:
+    assert store.page_counts() is None
+    put(store, FOLDER, "a.pdf", rich_document())
+    assert store.page_counts() == (2, 2)
+    put(store, FOLDER, "b.txt", document_of("alpha"))
+    assert store.page_counts() == (0, 2)
+    assert store.page_counts(Where(paths=("*.pdf",))) == (2, 2)
+    assert store.page_counts(Where(paths=("none",))) is None
+
+
 def test_failures_and_documents_replace_each_other(store: Store) -> None:
     root = store.root(FOLDER, kind="folder")
     number = put(store, FOLDER, "a.pdf", document_of("alpha"))
