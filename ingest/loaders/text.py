@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ingest.decode import decode
@@ -114,20 +114,30 @@ def _is_numbered_heading(text: str, start: int, end: int) -> bool:
 
 
 def _counting_up(text: str, blocks: Sequence[Block], indices: Sequence[int]) -> Sequence[int]:
-    """Return the numbered lines if they are headings: they count up, and most have text below.
+    """Return those of the numbered lines that are headings: they count up, with text below.
 
-    Those that are not in capitals might be a list: they begin with 1 and all have text below.
+    All of them are if they begin with 1 and each has text below; else they might be a list, and
+    only those in capitals are, if most of these have text below.
     """
-    lines = [text[blocks[index].start : blocks[index].end] for index in indices]
-    numbers = [tuple(map(int, _numbers(line).split("."))) for line in lines]
+    lines = {index: text[blocks[index].start : blocks[index].end] for index in indices}
+    numbers = {index: tuple(map(int, _numbers(lines[index]).split("."))) for index in indices}
+    capitals = [index for index in indices if lines[index].isupper()]
+    begins = _rising(numbers, indices) and numbers[indices[0]] == (1,)
+    if begins and _with_text_below(blocks, indices) == len(indices):
+        return indices
+    if _rising(numbers, capitals) and 2 * _with_text_below(blocks, capitals) > len(capitals):
+        return capitals
+    return ()
+
+
+def _rising(numbers: Mapping[int, tuple[int, ...]], indices: Sequence[int]) -> bool:
+    rising = all(numbers[one] < numbers[other] for one, other in itertools.pairwise(indices))
+    return rising and len(indices) >= 2
+
+
+def _with_text_below(blocks: Sequence[Block], indices: Sequence[int]) -> int:
     taken = set(indices)
-    below = sum(index + 1 < len(blocks) and index + 1 not in taken for index in indices)
-    rising = all(one < next_one for one, next_one in itertools.pairwise(numbers))
-    if len(indices) < 2 or not rising:
-        return ()
-    if all(line.isupper() for line in lines):
-        return indices if 2 * below > len(indices) else ()
-    return indices if numbers[0] == (1,) and below == len(indices) else ()
+    return sum(index + 1 < len(blocks) and index + 1 not in taken for index in indices)
 
 
 def _numbers(line: str) -> str:

@@ -17,6 +17,11 @@ def test_numbered_lines_with_text_below_each_are_headings() -> None:
     assert headings(document) == [("1. New pump",), ("2. Any other business",)]
 
 
+def test_headings_in_capitals_are_told_from_other_numbered_lines() -> None:
+    text = "1 SCOPE\n\n1. New pump\n\n2. Old pump\n\nAll of them.\n\n2 TERMS\n\nNone.\n"
+    assert headings(loaded("a.txt", text)) == [("1 SCOPE",), ("2 TERMS",)]
+
+
 def test_numbered_lines_that_follow_each_other_are_a_list() -> None:
     assert headings(loaded("a.txt", "1. Open the lid\n\n2. Take the pump out\n\nDone.\n")) == []
 
