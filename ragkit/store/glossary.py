@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 
 LANGUAGES = ("en", "de", "fr", "es")
-_LONGEST_ENDING = 2
+_ENDINGS = ("", "s", "es", "e", "en", "er", "em", "n", "ed")
 _SHORTEST = 4
 _SHORTEST_PART = 6
 
@@ -22,7 +22,7 @@ invoice | Rechnung Rechnungen | facture factures | factura facturas
 discount | Rabatt Rabatte Preisnachlass | remise rabais réduction | descuento descuentos
 refund reimbursed reimburse | erstattet erstatten Erstattung Rückerstattung | remboursé rembourser remboursement | reembolso reembolsado
 delivery deliver | Lieferung liefern geliefert Lieferzeit | livraison livrer livré | entrega entregar envío
-order | Bestellung bestellen | commande commander | pedido pedir
+order | Bestellung bestellen | commande commander | pedido pedidos
 customer customers | Kunde Kunden | client clients | cliente clientes
 supplier | Lieferant Lieferanten | fournisseur fournisseurs | proveedor proveedores
 contract | Vertrag Verträge | contrat contrats | contrato contratos
@@ -43,7 +43,7 @@ bicycle bike | Fahrrad Fahrräder | vélo vélos bicyclette | bicicleta biciclet
 ticket | Fahrkarte Fahrkarten | billet billets | billete billetes
 overnight accommodation | Übernachtung Übernachtungen übernachten Unterkunft | nuitée hébergement | alojamiento
 night | Nacht Nächte | nuit nuits | noche noches
-breakfast | Frühstück | petit-déjeuner | desayuno
+breakfast | Frühstück | | desayuno
 lunch | Mittagessen | déjeuner | almuerzo
 dinner | Abendessen | dîner | cena
 meal meals | Mahlzeit Mahlzeiten Essen Verpflegung | repas | comida comidas
@@ -64,7 +64,7 @@ month months monthly | Monat Monate Monaten monatlich | mois mensuel | mes meses
 year years annual | Jahr Jahre Jahren jährlich | an ans année années annuel | año años anual
 hour hours | Stunde Stunden | heure heures | hora horas
 minute minutes | Minute Minuten | minute minutes | minuto minutos
-second seconds | Sekunde Sekunden | seconde secondes | segundo segundos
+seconds | Sekunde Sekunden | seconde secondes | segundo segundos
 working | Arbeitstag Arbeitstage Werktag Werktage | ouvrable ouvrables ouvré | laborable laborables
 meeting | Besprechung Sitzung Treffen | réunion réunions | reunión reuniones
 department | Abteilung Abteilungen | département | departamento
@@ -72,15 +72,15 @@ company firm | Firma Unternehmen Betrieb | entreprise société | empresa compa�
 office | Büro Büros | bureau bureaux | oficina oficinas
 address | Adresse Anschrift | adresse | dirección
 phone telephone | Telefon Telefonnummer telefonisch | téléphone | teléfono
-number | Nummer Anzahl | numéro nombre | número
+number | Nummer Anzahl | numéro | número
 owner | Eigentümer Besitzer Inhaber | propriétaire | propietario dueño
 managing | Geschäftsführer Geschäftsführerin Geschäftsführung | directeur directrice | director
 revenue turnover sales | Umsatz Umsätze Erlöse | ventes | ingresos ventas
 profit | Gewinn | bénéfice profit | beneficio ganancia
 loss lost | Verlust Verluste verloren | perte pertes perdu perdue | pérdida pérdidas perdido
 tax | Steuer Steuern | impôt impôts taxe | impuesto impuestos
-bank loan | Kredit Darlehen | prêt emprunt | préstamo
-share | Anteil Anteile | parts | parte acción
+loan | Kredit Darlehen | prêt emprunt | préstamo
+share | Anteil Anteile | parts | participación
 amount | Betrag Beträge Menge | montant quantité | importe cantidad
 save saved savings | gespart sparen Einsparung eingespart | économisé économiser économie économies | ahorrar ahorrado ahorro
 money | Geld | argent | dinero
@@ -94,12 +94,13 @@ size | Größe | taille | tamaño
 speed | Geschwindigkeit | vitesse | velocidad
 temperature | Temperatur Temperaturen | température températures | temperatura temperaturas
 pressure | Druck | pression | presión
+printer printers | Drucker | imprimante imprimantes | impresora impresoras
 power | Leistung Strom | puissance | potencia
 battery batteries | Batterie Batterien Akku Akkus | batterie batteries | batería baterías pila
-charge charging | laden aufladen Ladezeit | charger recharger charge | cargar carga
+charging recharge | laden aufladen Ladezeit | charger recharger | cargar recargar
 device devices | Gerät Geräte | appareil appareils | aparato dispositivo
 machine machines | Maschine Maschinen | machine machines | máquina máquinas
-part parts spare | Ersatzteil Ersatzteile Teile | pièce pièces | pieza piezas recambio
+parts spare | Ersatzteil Ersatzteile Teile | pièce pièces | pieza piezas recambio
 repair repaired | Reparatur reparieren repariert | réparation réparer réparé | reparación reparar
 fault error | Fehler Störung Defekt | erreur panne défaut | error avería fallo
 damage | Schaden Schäden beschädigt | dommage dommages dégât dégâts | daño daños
@@ -118,31 +119,31 @@ rain | Regen Niederschlag | pluie | lluvia
 snow | Schnee | neige | nieve
 wind | Wind | éolien | viento
 frost | Frost | gel gelée | helada
-weather | Wetter | météo | tiempo
+weather | Wetter | météo | meteorología clima
 alarm | Alarm | alarme alarmes | alarma alarmas
 harvest crop | Ernte | récolte récoltes vendange | cosecha
 vineyard vine vines | Weinberg Weinberge Rebe Reben | vigne vignes vignoble | viña viñedo
-farm | Hof Höfe Bauernhof | ferme exploitation | granja
+farm | Hof Höfe Bauernhof | ferme | granja
 station stations | Station Stationen | station stations | estación estaciones
 sensor sensors | Sensor Sensoren Fühler | capteur capteurs | sensor sensores
 gateway | Gateway | passerelle passerelles | pasarela
 school schools | Schule Schulen | école écoles | escuela escuelas
-training course | Schulung Fortbildung Kurs | cursus | formación curso
+training trained trainee | Schulung Fortbildung Kurs | cursus | formación curso
 friends friend | Freund Freunde Freunden | ami amis | amigo amigos
 family | Familie | famille | familia
 children child | Kinder | enfant enfants | niño niños
 house home | Haus zuhause | maison | casa
 shop store | Laden Geschäft | magasin boutique | tienda
 opening open | Öffnungszeiten geöffnet offen | ouverture ouvert | apertura abierto
-closed close | geschlossen schließen | fermé fermer fermeture | cerrado cerrar
+closed | geschlossen schließen | fermé fermer fermeture | cerrado cerrar
 entrance admission | Eintritt Eingang | entrée | entrada
 free | kostenlos gratis | gratuit gratuite | gratis gratuito
 new | neu neue neuen neuer | nouveau nouvelle nouveaux | nuevo nueva nuevos
 own | eigen eigenen eigene eigenes | propres | propio propia
 first | erste ersten erster | premier première | primero primera
 class | Klasse | classe | clase
-book booked booking | buchen gebucht Buchung | réserver réservé réservation | reservar reserva
-rent rental | Miete mieten | loyer louer | alquiler alquilar
+booked booking | buchen gebucht Buchung | réserver réservé réservation | reservar reserva
+rent rental rented | Miete mieten | loyer louer | alquiler alquilar
 buy bought purchase | kaufen gekauft Kauf | acheter acheté achat | comprar comprado compra
 sell sold | verkaufen verkauft Verkauf | vendre vendu vente | vender vendido venta
 storage stored store | Lagerung lagern gelagert gespeichert | stockage stocké conservé | almacenamiento almacenado
@@ -157,7 +158,7 @@ replacement | Ersatz | remplacement | reemplazo
 complaint complaints | Beschwerde Reklamation | réclamation plainte | queja reclamación
 notice | Kündigungsfrist | préavis | preaviso
 trial probation | Probezeit | essai | prueba
-overtime | Überstunden | supplémentaires | sobretiempo
+overtime | Überstunden | | sobretiempo
 pension | Rente Altersvorsorge | retraite | pensión jubilación
 destroyed destroy | zerstört zerstören | détruit détruire | destruido destruir
 recommended recommend | empfohlen empfehlen | recommandé recommander | recomendado recomendar
@@ -216,8 +217,9 @@ def meanings(word: str) -> frozenset[int]:
     if len(word) < _SHORTEST or not word.isalpha():
         return frozenset()
     places = _entries()[0]
-    for end in range(len(word), max(_SHORTEST, len(word) - _LONGEST_ENDING) - 1, -1):
-        if found := places.get(word[:end]):
+    for ending in _ENDINGS:
+        root = word.removesuffix(ending)
+        if len(root) >= _SHORTEST and (found := places.get(root)):
             return frozenset(found if len(found) == 1 else ())
     beginnings = (word[:end] for end in range(len(word) - 3, _SHORTEST_PART - 1, -1))
     endings = (word[begin:] for begin in range(3, len(word) - _SHORTEST_PART + 2))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from store_samples import document_of, put
 
 from ragkit import KnowledgeBase
-from ragkit.store import Store, glossary, lexical_index
+from ragkit.store import Store, analysis, glossary, lexical_index
 from ragkit.store.languages import LANGUAGES, language_of
 
 FOLDER = Path("/home/ada/docs").absolute()
@@ -243,13 +243,30 @@ def test_everyday_words_find_documents_in_another_language(
     assert said.citations[0].path == path
 
 
-@pytest.mark.parametrize("word", ["", "x", "auf", "R2-D2", "Grzegorz", "pressurized", "preschool"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("", "x", "auf", "R2-D2", "Grzegorz", "pressurized", "preschool"),
+        # What only begins like a word of the list, or means something else in another language.
+        *("window", "party", "windows", "tiempo", "nombre", "petit", "parte", "supplémentaire"),
+    ],
+)
 def test_words_that_are_not_in_the_glossary_have_no_meaning(word: str) -> None:
     assert glossary.meanings(word) == frozenset()
     assert all(glossary.translations(word, language) == () for language in glossary.LANGUAGES)
 
 
+def test_every_entry_is_one_word_that_is_looked_up_as_one() -> None:
+    for line in glossary._entries()[1]:
+        for column, language in zip(line, ("english", "german", "french", "spanish"), strict=True):
+            for word in column:
+                assert len(analysis.terms(analysis.normalise(word), language)) == 1, word
+
+
 def test_parts_of_german_words_are_known() -> None:
+    assert glossary.translations("Drucker", "en") == ("printer", "printers")
+    assert glossary.translations("Rente", "en") == ("pension",)
+    assert "Miete" in glossary.translations("rented", "de")
     assert "warranty" in glossary.translations("Garantiezeit", "en")
     assert "price" in glossary.translations("Flugpreis", "en")
     assert glossary.translations("Garantie", "de") == ()
