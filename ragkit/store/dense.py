@@ -6,10 +6,11 @@ read from the truth into a tail that is searched exactly; what went is masked ou
 change to a large base costs little, and no search misses or repeats anything.
 
 Up to :data:`FLAT_LIMIT` vectors all are compared (a scalar quantizer that keeps the stored
-float16 values as they are: exact, and half the size), where they are many after a first pass that
-leaves out only what cannot be found (:mod:`ragkit.store.quantized`). Above, an inverted file looks at the
-nearest of its lists only, as many as were measured to find what the exact search finds; with a
-filter that leaves less than half of the vectors it looks at all lists, and is exact.
+float16 values as they are: exact, and half the size), where they are many after a first pass
+that leaves out only what cannot be found (:mod:`ragkit.store.quantized`). Above, an inverted file
+(:mod:`ragkit.store.inverted_file`) looks at the nearest of its lists only, as many as were measured
+to find what the exact search finds; with a filter that leaves less than half of the vectors it
+looks at all lists, and is exact.
 """
 
 from __future__ import annotations
@@ -302,7 +303,7 @@ def _search_file(
     """Search the FAISS index, with all that ties with the last of ``k``."""
     import numpy as np
 
-    faiss = dense_file.library()
+    faiss = quantized.library()
     if snapshot.file is None:
         return []
     index, note = snapshot.file.index, snapshot.file.note

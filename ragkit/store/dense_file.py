@@ -10,30 +10,25 @@ import contextlib
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ragkit.errors import KnowledgeBaseError
-from ragkit.store import quantized
+from ragkit.store import inverted_file, quantized
 from ragkit.store.database import sync_folder
+from ragkit.store.quantized import library
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Batches = Callable[[], Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]]
+    from ragkit.store.inverted_file import Batches
 
 _FORMAT = 2
 _READABLE = (1, 2)  # 1: without a first pass
 _CHECKED_BYTES = 64 * 2**20  # larger files are checked by ``ragkit doctor``, not at each start
-_RECALL_AT = 10
-_RECALL_WANTED = 0.98
-_RECALL_QUERIES = 128
-_SAMPLE_PER_LIST = 64  # FAISS wants 39 to 256 training points for each list
-_TRAINING_ROUNDS = 10
-_SEED = 20_240_229
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,8 @@ class Note:
         lists: Number of lists, and ``probes`` how many of them a search looks at.
         trained_on: Number of vectors there were when the lists were laid out.
         format: Of this note; one with an older number is used until the file is written again.
-        recall: Share of the exact ten nearest that were found; see :func:`_measure`.
+        recall: Share of the exact ten nearest that were found; see
+            :func:`ragkit.store.inverted_file.measure`.
         rounded: Size and CRC-32 of the file of rounded vectors, if there is one.
         rounding: How they were rounded: scale, error and length; see
             :class:`ragkit.store.quantized.Rounding`.
@@ -83,13 +79,6 @@ class Loaded:
     ids: NDArray[np.int64] | None = None
     rows: NDArray[np.float16] | None = None
     first_pass: quantized.FirstPass | None = None
-
-
-def library() -> Any:
-    """Import FAISS, untyped: its stubs leave out what its Python wrapper adds."""
-    import faiss
-
-    return faiss
 
 
 @contextlib.contextmanager
@@ -238,10 +227,12 @@ def _write(
             index.add_with_ids(rows, ids)
         rounded = quantized.build(_stored_rows(index)) if index.ntotal else None
     else:
-        index, trained_on = _trained(folder, dimension, count, batches, before)
+        kept = _present_lists(folder, dimension, count, before)
+        centres, trained_on = kept or (inverted_file.centres(dimension, count, batches), count)
+        index = inverted_file.empty(centres)
         for ids, rows in batches():
             index.add_with_ids(rows, ids)
-        probes, recall = _measure(index, _sample(batches, count, _RECALL_QUERIES))
+        probes, recall = inverted_file.measure(index, count, batches)
         extra = {
             "kind": "ivf",
             "lists": int(index.nlist),
@@ -328,87 +319,19 @@ def _read_note(path: Path, base: str) -> Note | None:
         return None
 
 
-def _trained(
-    folder: Path, dimension: int, count: int, batches: Batches, before: Note | None
-) -> tuple[Any, int]:
-    """Make an empty inverted file: with the lists of the present one, or with new ones."""
-    faiss = library()
-    centres = None
-    trained_on = count
+def _present_lists(
+    folder: Path, dimension: int, count: int, before: Note | None
+) -> tuple[NDArray[np.float32], int] | None:
+    """The lists of the present file, and on how many vectors they were laid out, if they still do."""
     if (
-        before is not None
-        and before.kind == "ivf"
-        and before.dimension == dimension
-        and before.trained_on / 2 <= count <= before.trained_on * 2
+        before is None
+        or before.kind != "ivf"
+        or before.dimension != dimension
+        or not before.trained_on / 2 <= count <= before.trained_on * 2
     ):
-        old = load(folder, before.base)
-        if old is not None and old.note == before:
-            quantizer = faiss.downcast_index(old.index.quantizer)
-            centres = quantizer.reconstruct_n(0, quantizer.ntotal)
-            trained_on = before.trained_on
-    lists = max(1, int(2 * count**0.5)) if centres is None else len(centres)
-    if centres is None:
-        sample = _sample(batches, count, _SAMPLE_PER_LIST * lists)
-        lists = max(1, min(lists, len(sample)))
-        clustering = faiss.Clustering(dimension, lists)
-        clustering.niter = _TRAINING_ROUNDS
-        clustering.seed = _SEED
-        clustering.spherical = True
-        clustering.min_points_per_centroid = 1
-        clustering.train(sample, faiss.IndexFlatIP(dimension))
-        centres = faiss.vector_to_array(clustering.centroids).reshape(lists, dimension)
-    quantizer = faiss.IndexFlatIP(dimension)
-    quantizer.add(centres)
-    # Stored float16 values as they are (not residuals), so that scores are exact.
-    index = faiss.IndexIVFScalarQuantizer(
-        quantizer,
-        dimension,
-        lists,
-        faiss.ScalarQuantizer.QT_fp16,
-        faiss.METRIC_INNER_PRODUCT,
-        False,
-    )
-    index.is_trained = True
-    return index, trained_on
-
-
-def _sample(batches: Batches, count: int, wanted: int) -> NDArray[np.float32]:
-    """A random sample, each vector with the same chance, always the same one."""
-    import numpy as np
-
-    random = np.random.default_rng(_SEED)
-    share = min(1.0, wanted / max(1, count))
-    parts = [rows[random.random(len(rows)) < share] for _ids, rows in batches()]
-    return np.ascontiguousarray(np.concatenate(parts))
-
-
-def _measure(index: Any, queries: NDArray[np.float32]) -> tuple[int, float]:
-    """Find how many lists must be looked at; return that number and the recall it gives.
-
-    Looking at all lists is the exact search. A question does not lie where passages lie, so each
-    query is the middle between two stored vectors, which is harder to search for than either.
-    """
-    import numpy as np
-
-    faiss = library()
-    if not len(queries):
-        return int(index.nlist), 1.0
-    queries = queries + np.roll(queries, 1, axis=0)
-    queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-12)
-    count = min(_RECALL_AT, int(index.ntotal))
-    exact = _nearest(index, queries, count, faiss.SearchParametersIVF(nprobe=index.nlist))
-    probes = 1
-    while True:
-        found = _nearest(index, queries, count, faiss.SearchParametersIVF(nprobe=probes))
-        shared = sum(len(want & got) for want, got in zip(exact, found, strict=True))
-        recall = shared / max(1, len(queries) * count)
-        if recall >= _RECALL_WANTED or probes >= index.nlist:
-            return probes, round(recall, 4)
-        probes = min(int(index.nlist), max(probes + 1, probes * 5 // 4))
-
-
-def _nearest(
-    index: Any, queries: NDArray[np.float32], count: int, parameters: Any
-) -> list[set[int]]:
-    _scores, ids = index.search(queries, count, params=parameters)
-    return [set(row) for row in ids.tolist()]
+        return None
+    old = load(folder, before.base)
+    if old is None or old.note != before:
+        return None
+    quantizer = library().downcast_index(old.index.quantizer)
+    return quantizer.reconstruct_n(0, quantizer.ntotal), before.trained_on

@@ -61,6 +61,13 @@ class FirstPass:
     rows: NDArray[np.float16]
 
 
+def library() -> Any:
+    """Import FAISS, untyped: its stubs leave out what its Python wrapper adds."""
+    import faiss
+
+    return faiss
+
+
 def build(rows: NDArray[np.float16]) -> tuple[Any, Rounding] | None:
     """Round all vectors; ``None`` where there are few of them, or rounding costs too much.
 
@@ -75,7 +82,7 @@ def build(rows: NDArray[np.float16]) -> tuple[Any, Rounding] | None:
     if not greatest > 0.0:
         return None
     scale = _LARGEST / greatest
-    faiss = _library()
+    faiss = library()
     kind = faiss.ScalarQuantizer.QT_8bit_direct_signed
     index: Any = faiss.IndexScalarQuantizer(rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
     error = longest = 0.0
@@ -137,12 +144,6 @@ def nearest(
             return positions, scores
         wanted *= 4
     return None
-
-
-def _library() -> Any:
-    import faiss
-
-    return faiss
 
 
 def _blocks(rows: NDArray[np.float16]) -> Iterator[NDArray[np.float32]]:

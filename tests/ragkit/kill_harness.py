@@ -146,9 +146,9 @@ def count_steps(limit: int) -> Callable[[], int]:
             super().commit()
             step()
 
-    from ragkit.store import database, dense_file, lexical, lexical_index
+    from ragkit.store import database, lexical, lexical_index, quantized
 
-    faiss = dense_file.library()
+    faiss = quantized.library()
     for owner, name in (
         (Path, "replace"),
         (Path, "unlink"),
