@@ -60,7 +60,8 @@ _AFTER = re.compile(
 _RELATIVE = re.compile(
     r"\b(?P<which>last|previous|past|this|letzte[nrsm]?|vorige[nrsm]?|diese[nrsm]?)\s+"
     r"(?P<unit>year|month|week|jahr|monat|woche)(?:(?:e?s)|['’]s)?\b"
-    r"|\b(?P<yesterday>yesterday|gestern|hier)(?:['’]s)?(?=\W|$)"
+    # Not French "hier", which is "here" in German.
+    r"|\b(?P<yesterday>yesterday|gestern)(?:['’]s)?(?=\W|$)"
     r"|\b(?P<french>l['’]an(?:née)? (?:dernier|dernière|passée?)|le mois dernier)\b",
     re.IGNORECASE,
 )

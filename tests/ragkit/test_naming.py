@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ragkit import KnowledgeBase
 from ragkit.retrieve.dates import asked_months, asked_periods, find_periods
-from ragkit.retrieve.naming import find_named
+from ragkit.retrieve.naming import NOTHING_NAMED, find_named
+from ragkit.store.where import Where
 from ragkit.testing import HashEmbedder
 
 TODAY = date(2025, 8, 20)
@@ -104,6 +105,42 @@ def test_a_name_is_a_boost_and_no_filter_and_is_explained(kb: KnowledgeBase) -> 
     only = kb.search("present in the minutes", where={"path": "garden.txt"})
     assert {hit.path for hit in only} <= {"garden.txt"}
     assert kb.search("present in the minutes", where={"heading": "Annual report"}, k=3)
+
+
+def test_the_latest_is_that_of_the_documents_that_a_filter_allows(kb: KnowledgeBase) -> None:
+    store = kb._store()
+    paths = {document.id: document.path for document in kb.documents()}
+    for pattern, path in (
+        ("board/2024*", "board/2024-03-12 minutes.txt"),
+        ("board/2025-03*", "board/2025-03-11 minutes.txt"),
+    ):
+        allowed = store.allowed(Where(paths=(pattern,)))
+        named = find_named("Who was present in the latest minutes?", store, TODAY, allowed)
+        assert [paths[number] for number in named.boosts] == [path]
+    nothing = store.allowed(Where(paths=("garden.txt",)))
+    for question in ("the latest minutes", "Employee_Handbook.txt", "the SLA", "on 2025-04-08"):
+        assert find_named(question, store, TODAY, nothing) == NOTHING_NAMED
+
+
+def test_a_new_date_of_a_file_is_noticed(tmp_path: Path) -> None:
+    for name, day in (("rules-a.txt", 1_000_000_000), ("rules-b.txt", 1_100_000_000)):
+        (tmp_path / "files").mkdir(exist_ok=True)
+        (tmp_path / "files" / name).write_text(f"These are rules {name}.\n", encoding="utf-8")
+        os.utime(tmp_path / "files" / name, (day, day))
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as base:
+        base.ingest(tmp_path / "files")
+        assert base.retrieve("the latest rules").notes == (
+            "documents raised (named, the latest): 'rules-b.txt'",
+        )
+        os.utime(tmp_path / "files" / "rules-a.txt", (1_200_000_000, 1_200_000_000))
+        base.ingest(tmp_path / "files")
+        assert base.retrieve("the latest rules").notes == (
+            "documents raised (named, the latest): 'rules-a.txt'",
+        )
+
+
+def test_german_hier_is_no_french_yesterday() -> None:
+    assert asked_periods("Welche Regeln gelten hier?", TODAY) == []
 
 
 @pytest.mark.parametrize(
