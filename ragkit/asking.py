@@ -89,7 +89,7 @@ def ask(question: Question, means: Means, *, trace: str) -> Iterator[StreamEvent
     Raises:
         UsageError: there is no question, or an endless one.
     """
-    check_question(question.text)
+    question = replace(question, text=check_question(question.text))
     started = time.perf_counter()
     routed = _route(question, means)
     if routed is not None:

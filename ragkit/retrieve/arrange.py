@@ -20,6 +20,7 @@ SHORT_DOCUMENT = 8  # chunks, about as much as a page
 # What a passage costs whose text is listed already, and where the copy is in another document.
 SAME_TEXT = 0.1
 COPIED_TEXT = 0.3
+_COMPARED = 200  # first passages of a listing, whose texts are compared: each with all before it
 _SHARE_OF_WORDS = 0.95
 _DIGIT = re.compile(r"\d")
 PAGE_BOOST = 0.1
@@ -67,7 +68,8 @@ def arrange(
     (This is maximal marginal relevance with the page as the measure of likeness; for that with
     vectors see :mod:`ragkit.retrieve.diversity`.) A passage that says what a listed one says loses
     :data:`SAME_TEXT`, or :data:`COPIED_TEXT` if that one is in another document: a second copy of
-    a manual should not take the place of something else. Scores stay from 0 to 1 and descend.
+    a manual should not take the place of something else. (That is looked at for the first 200.)
+    Scores stay from 0 to 1 and descend.
 
     Args:
         ranking: Passages with their scores, best first.
@@ -98,14 +100,16 @@ def arrange(
         # What was listed since its score was last looked at.
         malus = same_page * (times - state.counted)
         state.counted = times
-        text = state.text = state.text or _Said.of(passage.chunk_id, place)
-        malus += _compare(text, said, state)
+        if len(arranged) < _COMPARED:
+            state.text = state.text or _Said.of(passage.chunk_id, place)
+            malus += _compare(state.text, said, state)
         if malus:
             heapq.heappush(queue, (-max(0.0, -negative - malus), order))
             continue
         if unit is not None:
             units[unit] = times + 1
-        said.append(text)
+        if state.text is not None and len(arranged) < _COMPARED:
+            said.append(state.text)
         repetition = same_page * state.counted + state.malus
         arranged.append(Arranged(passage, -negative, boosts[order], repetition, state.same_as))
     return arranged

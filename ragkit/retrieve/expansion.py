@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Expansion = Literal["acronyms", "aliases", "comparison", "hyde"]
 EXPANSIONS: tuple[Expansion, ...] = ("acronyms", "aliases", "comparison", "hyde")
 
+_LONGEST_QUESTION = 2_000  # characters of it that are read for names and comparisons
 _READ = 20  # passages in which the meaning of an acronym is looked for
 _LONGEST_NAME = 6
 _ACRONYM = re.compile(r"\b[A-Z][A-Z&\d]{1,6}\b")
@@ -46,8 +47,8 @@ def expand(
         question: The question, references and slips resolved.
         kinds: ``"acronyms"``: what the documents say that its acronyms stand for, and the acronyms
             of names that it spells out. ``"aliases"``: the other names of things in it, as in "X,
-            formerly Y"; see :mod:`ragkit.retrieve.aliases`. ``"comparison"``: each of two things that it compares.
-            ``"hyde"``: a passage that a language model imagines as the answer (Gao et al. 2022).
+            formerly Y"; see :mod:`ragkit.retrieve.aliases`. ``"comparison"``: each of two things
+            that it compares. ``"hyde"``: a passage that a language model imagines as the answer (Gao et al. 2022).
         store: The documents.
         ask: Asks the language model, for ``"hyde"``.
 
@@ -57,17 +58,18 @@ def expand(
     texts: list[str] = []
     notes: list[str] = []
     failed: list[str] = []
+    read = question[:_LONGEST_QUESTION]
     if "acronyms" in kinds:
-        for short, name in acronyms(question, store):
+        for short, name in acronyms(read, store):
             texts.append(f"{short} {name}")
             notes.append(f"the documents say that {short!r} is {name!r}")
     if "aliases" in kinds:
-        for name, other in other_names(question, aliases_of(store)):
+        for name, other in other_names(read, aliases_of(store)):
             there = re.compile(re.escape(name), re.IGNORECASE)
-            texts.append(other.join(there.split(question)))
+            texts.append(other.join(there.split(read)))
             notes.append(f"the documents call {name!r} also {other!r}")
     if "comparison" in kinds:
-        sides = compared(question)
+        sides = compared(read)
         if sides:
             texts += sides
             notes.append(f"searched also for each side: {sides[0]!r}, {sides[1]!r}")

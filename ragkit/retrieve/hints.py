@@ -19,8 +19,9 @@ _ORDINALS = (
 )
 _NUMBERS = {word: number for number, word in enumerate(_UNITS.split(), start=1)}
 _NUMBERS |= {word: number for number, word in enumerate(_ORDINALS.split(), start=1)}
+# White space is never given back ("*+"): there may be much of it.
 _PAGE = re.compile(
-    r"\bpages?\s*(?:no\.?|number|#)?\s*[(\[]?(\d{1,4})\b"
+    r"\b(?:pages?|seiten?|páginas?)\s*+(?:(?:no\.?|nr\.?|number|#)\s*+)?[(\[]?(\d{1,4})\b"
     rf"|\bpages?\s+({'|'.join(_UNITS.split())})\b"
     r"|\bp\.\s*(\d{1,4})\b"
     r"|\b(\d{1,4})(?:st|nd|rd|th) page\b"

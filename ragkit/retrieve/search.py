@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ __all__ = ["Mode", "search"]
 Turns = Sequence[Mapping[str, str]]
 
 MAX_QUESTION_CHARACTERS = 100_000
+_GAP = re.compile(r"(\s{20})\s+")
 NOTHING_ALLOWED = "no document is allowed by the filter, so nothing was searched"
 _EXPANSION_WEIGHT = 0.4
 _SPARE = 10  # passages beyond those asked for: some may vanish while they are read
@@ -73,7 +75,8 @@ def search(
         UsageError: an empty or overlong question, or a bad ``k``, ``mode`` or entry of ``history``.
         EmbeddingError: in dense mode, the model failed; hybrid goes on by words and says so.
     """
-    _check(question, k, mode)
+    question = check_question(question)
+    _check(k, mode)
     history = check_history(history)
     if not store.counts().chunks:
         return SearchResult((), ("the knowledge base is empty; ingest documents first",))
@@ -88,7 +91,7 @@ def search(
     reading = read(question, history, vocabulary, stages.ask)
     notes, degraded = [*reading.notes], [*reading.degraded]
     if mode == "hybrid":
-        named = find_named(question, store, date.today())
+        named = find_named(question, store, date.today(), allowed)
         reading = replace(reading, hints=replace(reading.hints, documents=named.boosts))
         notes += named.notes
     if stages.expand:
@@ -106,6 +109,11 @@ def search(
     count = max(CANDIDATES, 2 * wanted)
     limit = max(wanted, _EXPLAINED if stages.explain else 0) + _SPARE
     weights = QUOTED if stages.quoting else LISTED
+    units_wanted = k
+    if stages.by == "document":
+        documents = None if allowed is None else allowed.documents
+        there = store.counts().documents if documents is None else len(documents)
+        units_wanted = min(k, there)
     while True:
         found = find(
             store,
@@ -129,7 +137,8 @@ def search(
         if stages.by is None:
             break
         units = best_of_each(ranking, store.places([p.fused.chunk_id for p in ranking]), stages.by)
-        if len(units) >= k or count >= _MOST or max(len(found.dense), len(found.lexical)) < count:
+        seen = max(len(found.dense), len(found.lexical))
+        if len(units) >= units_wanted or count >= _MOST or seen < count:
             ranking = units[:limit]
             break
         count *= 4
@@ -215,8 +224,14 @@ def document_at(store: Store, path: str) -> Document | None:
     return None if found is None else found[1]
 
 
-def check_question(question: object) -> None:
-    """Raise :class:`UsageError` unless ``question`` is a question: a text, not empty, not endless."""
+def check_question(question: object) -> str:
+    """Return a question, with no more than 20 spaces or line ends in a row.
+
+    Many patterns look for what follows white space, which takes long where there is no end of it.
+
+    Raises:
+        UsageError: it is no text, empty or endless.
+    """
     if not isinstance(question, str):
         raise UsageError(f"the question must be a string, not {type(question).__name__!r}")
     if not question.strip():
@@ -226,10 +241,10 @@ def check_question(question: object) -> None:
             f"the question has {len(question):,} characters; "
             f"at most {MAX_QUESTION_CHARACTERS:,} are taken"
         )
+    return _GAP.sub(r"\1", question)
 
 
-def _check(question: object, k: int, mode: str) -> None:
-    check_question(question)
+def _check(k: int, mode: str) -> None:
     if not isinstance(k, SupportsIndex) or k < 1:
         raise UsageError(f"k must be a whole number of at least 1, not {k!r}")
     if mode not in get_args(Mode):
@@ -243,5 +258,7 @@ class _Clock:
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
-        self.laps[stage] = round((now - self._last) * 1000, 3)
+        # A stage may be gone through again, for more passages.
+        spent = self.laps.get(stage, 0.0) + (now - self._last) * 1000
+        self.laps[stage] = round(spent, 3)
         self._last = now

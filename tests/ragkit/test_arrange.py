@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 
 from ragkit import KnowledgeBase, UsageError
 from ragkit.cli.app import cli
+from ragkit.retrieve import arrange as arranging
+from ragkit.retrieve import search
 from ragkit.retrieve.arrange import arrange
+from ragkit.retrieve.candidates import CANDIDATES, Candidates, find
 from ragkit.retrieve.fusion import Fused
 from ragkit.retrieve.hints import Hints
 from ragkit.store.records import ChunkPlace
@@ -67,6 +71,30 @@ def test_documents_are_ranked_by_their_best_passage(kb: KnowledgeBase) -> None:
         best.setdefault(hit.path, hit.score)
     assert {hit.path: hit.score for hit in hits} == pytest.approx(best)
     assert kb.search("kettle", k=2, by="document") == hits[:2]
+
+
+def test_no_more_documents_are_looked_for_than_there_are(
+    kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = []
+
+    def counted(*arguments: Any, **options: Any) -> Candidates:
+        searched.append(options["count"])
+        return find(*arguments, **options)
+
+    monkeypatch.setattr(search, "find", counted)
+    hits = kb.search("kettle", k=10, by="document", where={"path": "long.md"})
+    assert [hit.path for hit in hits] == ["long.md"]
+    assert searched == [CANDIDATES]
+
+
+def test_only_the_first_texts_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranking = [Fused(number, 0.9 - number / 10, None, None) for number in range(3)]
+    places = {n: ChunkPlace(n, f"{n}.md", None, 50, None, "the same") for n in range(3)}
+    listed = arrange(ranking, places, Hints(), limit=3)
+    assert [one.same_as for one in listed] == [None, 0, 0]
+    monkeypatch.setattr(arranging, "_COMPARED", 1)
+    assert all(one.same_as is None for one in arrange(ranking, places, Hints(), limit=3))
 
 
 @pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
