@@ -179,6 +179,8 @@ def _question_vector(embedder: Embedder, reading: Reading) -> NDArray[np.float32
     import numpy as np
 
     vectors = embedder.embed([text for text, _ in reading.parts], kind="query")
+    # Passages are made unit length when they are stored; an embedder of one's own may forget to.
+    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     weights = np.asarray([weight for _, weight in reading.parts], dtype=np.float32)
     return np.asarray(weights @ vectors, dtype=np.float32)
 

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ragkit.errors import EmbeddingError, RerankError
@@ -57,6 +58,12 @@ def load_reranker(
         if ask is None:
             raise RerankError("reranking by 'llm' needs a language model; name one with --model")
         return LanguageModelReranker(ask)
+    return _cross_encoder(name)
+
+
+@lru_cache(maxsize=2)
+def _cross_encoder(name: str) -> CrossEncoderReranker:
+    """Keep the last two: loading one takes longer than many questions."""
     return CrossEncoderReranker(name)
 
 

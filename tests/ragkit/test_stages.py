@@ -3,13 +3,15 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from tiny_models import WIDTH, write_bert
 
@@ -17,10 +19,12 @@ from ragkit import KnowledgeBase, UsageError
 from ragkit.cli.app import cli
 from ragkit.embed.cross_encoder import CompiledCrossEncoder
 from ragkit.embed.model_folder import NotCompilableError
+from ragkit.embed.protocol import TextKind
 from ragkit.results import SearchResult
 from ragkit.retrieve.expansion import compared, meaning
 from ragkit.retrieve.history import refers_back, rewrite
 from ragkit.retrieve.rerank import load_reranker
+from ragkit.retrieve.search import Mode
 from ragkit.testing import HashEmbedder, ScriptedModel
 
 SECTIONS = "\n".join(
@@ -69,6 +73,24 @@ def test_an_explanation_says_what_became_of_each_passage(kb: KnowledgeBase) -> N
     scores = [passage.score for passage in result.considered]
     assert scores == sorted(scores, reverse=True)
     assert kb.retrieve("kettle warranty", k=1).considered == ()
+
+
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+def test_the_length_of_an_embedders_vectors_does_not_matter(tmp_path: Path, mode: Mode) -> None:
+    class Longer(HashEmbedder):
+        def embed(self, texts: Sequence[str], *, kind: TextKind) -> NDArray[np.float32]:
+            return np.float32(9) * super().embed(texts, kind=kind)
+
+    (tmp_path / "docs").mkdir()
+    for number, text in enumerate(["A kettle boils.", "A kettle and a teapot.", "A teapot."]):
+        (tmp_path / "docs" / f"{number}.txt").write_text(text, encoding="utf-8")
+    listed = []
+    for embedder in (HashEmbedder(dimension=8), Longer(dimension=8)):
+        with KnowledgeBase(tmp_path / type(embedder).__name__, embedder=embedder) as base:
+            base.ingest(tmp_path / "docs")
+            listed.append([(hit.path, hit.score) for hit in base.search("kettle", mode=mode)])
+    assert [path for path, _ in listed[0]] == [path for path, _ in listed[1]]
+    assert [score for _, score in listed[0]] == pytest.approx([score for _, score in listed[1]])
 
 
 def test_a_slip_is_read_as_the_word_that_was_meant_and_said_so(kb: KnowledgeBase) -> None:
@@ -124,6 +146,12 @@ def test_a_cross_encoder_reranks(kb: KnowledgeBase, tmp_path: Path, form: str) -
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
     assert len(set(scores)) > 1
+
+
+def test_a_cross_encoder_is_loaded_once() -> None:
+    first = load_reranker("some/model:int8", embedder=never)
+    assert load_reranker("some/model:int8", embedder=never) is first
+    assert load_reranker("some/model", embedder=never) is not first
 
 
 @pytest.mark.slow
