@@ -18,22 +18,23 @@ WhereMapping = Mapping[str, str | Sequence[str]]
 _KEYS = ("path", "type", "date", "heading")
 _TYPES = {"md": "markdown", "txt": "text", "htm": "html"}
 _DATE = re.compile(r"(>=|<=|>|<|=)?\s*(.*?)\s*\Z", re.DOTALL)
+_CLOCK = re.compile(r"\d:\d\d(?P<second>:\d\d(?:[.,](?P<digits>\d+))?)?")
 _ISO = re.compile(r"\s*(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?\s*\Z")
 
 
 def parse_where(where: WhereMapping | None) -> Where | None:
     """Turn ``{"path": "*.pdf", "type": "pdf", "date": ">=2024-05"}`` into a filter.
 
-    All keys must hold, and none that has ``!`` after it (``{"path!": "drafts/*"}``); a list of values under one key means any of them, except that several
-    conditions on ``date`` must all hold. ``path`` takes exact paths and globs, in which ``*``
-    also matches ``/``. ``date`` is the file's modification date in local time and takes a year,
-    a month, a quarter or a day ("2024-05-31", "31.05.2024", "May 2024", "Q2 2024"), or
-    a moment in ISO 8601, after one of ``=``, ``>=``, ``<=``, ``>``, ``<``, or two of them with
-    ``..`` between, both included. ``heading`` allows only the
-    passages that stand under a heading, at any level. Every other key is one of the documents'
-    metadata (``title``, ``author``, whatever their format has). Headings and metadata take exact
-    texts and globs; case does not matter. A metadata key that no document has is an error when
-    the filter is used.
+    All keys must hold, and none that has ``!`` after it (``{"path!": "drafts/*"}``); a list of
+    values under one key means any of them, except that several conditions on ``date`` must all
+    hold. ``path`` takes exact paths and globs, in which ``*`` also matches ``/``. ``date`` is the
+    file's modification date in local time and takes a year, a month, a quarter or a day
+    ("2024-05-31", "31.05.2024", "May 2024", "Q2 2024"), or a minute, a second or a moment in ISO
+    8601 ("2024-05-31T12:30"), after one of ``=``, ``>=``, ``<=``, ``>``, ``<``, or two of them with
+    ``..`` between, both included. ``heading`` allows only the passages that stand under a heading,
+    at any level. Every other key is one of the documents' metadata (``title``, ``author``, whatever
+    their format has). Headings and metadata take exact texts and globs; case does not matter. A
+    metadata key that no document has is an error when the filter is used.
 
     Returns:
         The filter, or ``None`` when there is nothing to filter on.
@@ -81,7 +82,7 @@ def _where(values: Mapping[str, tuple[str, ...]]) -> Where:
 
 
 def parse_conditions(conditions: Sequence[str]) -> dict[str, list[str]] | None:
-    """Turn ``["path=*.pdf", "date>=2024", "type!=html"]``, as typed in a shell, into a ``where`` mapping.
+    """Turn ``["path=*.pdf", "date>=2024", "type!=html"]``, as typed in a shell, into a mapping.
 
     Raises:
         UsageError: a condition has no operator.
@@ -139,8 +140,14 @@ def _moments(text: str, condition: str) -> tuple[int, int]:
 
     try:
         if ":" in text:
-            moment = _nanoseconds(datetime.fromisoformat(text.strip()))
-            return moment, moment
+            moment = datetime.fromisoformat(text.strip())
+            clock = _CLOCK.search(text)
+            digits = clock["digits"] if clock else None
+            if digits:
+                width = timedelta(microseconds=10 ** max(0, 6 - len(digits)))
+            else:
+                width = timedelta(seconds=1 if clock and clock["second"] else 60)
+            return _nanoseconds(moment), _nanoseconds(moment + width)
         iso = _ISO.match(text)
         period = read_period(text)
         if iso:
