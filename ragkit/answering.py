@@ -69,7 +69,8 @@ class AnsweringBase(OpenedBase):
             history: Earlier turns, oldest first: ``[{"role": "user", "content": "…"}, …]``.
             mode: ``"hybrid"``, ``"dense"`` (meaning only) or ``"lexical"`` (words only).
             **options: Stages beyond the defaults: ``rerank``, ``expand``, ``diversity``, ``by``,
-                ``context_tokens``, ``model``, ``explain``, ``quoting``; see :class:`ragkit.retrieve.stages.StageOptions`.
+                ``context_tokens``, ``model``, ``explain``, ``quoting``; see
+                :class:`ragkit.retrieve.stages.StageOptions`.
 
         Raises:
             UsageError: an empty question, a bad filter, mode, ``k``, entry of ``history`` or other

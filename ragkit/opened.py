@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from ragkit.errors import EmbeddingError, NotFoundError
+from ragkit.errors import EmbeddingError, NotFoundError, UsageError
 from ragkit.events import Listener, Notice, OpenSpan, Sink, SpanKind, ignore, new_trace_id
 from ragkit.tracing import TraceLevel, Tracing, traced
 
@@ -182,7 +182,9 @@ class OpenedBase:
         found = self._store().stored_document(path)
         if found is None or found.characters > _READ_CHARACTERS:
             return None
-        return self._store().document(found.id)
+        with suppress(UsageError):  # it may be gone by now
+            return self._store().document(found.id)
+        return None
 
     def _embedder(self, listener: Listener | None = None) -> Embedder:
         from ragkit.fingerprint import bind_embedder

@@ -98,7 +98,7 @@ class Considered:
         lexical_score: BM25 as a share of what the question's words could reach, 0 to 1; in hybrid
             mode with what stands nearby.
         fused_score: The two merged, 0 to 1, less what the passage loses for being unlike the best.
-        boost: What hints in the question (page, year) added.
+        boost: What hints in the question (page, year, document) added.
         repetition: What was taken off because passages of the same page, or one with the same
             text, come before.
         rerank_score: The reranker's score, 0 to 1.

@@ -32,7 +32,8 @@ class Weights:
 
 # Fitted by bench/fusion.py.
 LISTED = Weights(dense=0.33, words=BESIDE_MEANING, same_page=0.08, like_best=0.5)
-# What is quoted has to say itself what was asked for, and further quotes may be of the same page.
+# What is quoted has to say more of what was asked itself: what stands around it counts by BM25, and
+# likeness to the best for nothing. Further quotes may be of the same page.
 QUOTED = Weights(dense=0.4, words=ALONE, same_page=0.05, like_best=0.0)
 
 

@@ -36,9 +36,10 @@ class StageOptions(TypedDict, total=False):
         model: A language model that rewrites questions which refer back, and that ``"llm"`` and
             ``"hyde"`` ask; without one nothing is sent anywhere.
         explain: Describe in the result what was considered, and why it was kept or dropped.
-        quoting: Find what can be quoted as an answer, as ``ask`` does: a passage has to say itself
-            what was asked for. Without it what stands around a passage counts, too, which finds
-            more places, but more that only look like answers.
+        quoting: Find what can be quoted as an answer, as ``ask`` does: a passage has to say more of
+            what was asked itself, for words around it count by BM25, and one like the best is not
+            preferred for that. Without it more places are found, but more that only look like
+            answers.
     """
 
     rerank: str | None

@@ -192,9 +192,9 @@ def _rarest(
 ) -> tuple[list[tuple[Word, float]], float]:
     """Those words that occur (of too many, the ones in the fewest chunks), and how rare all are.
 
-    Each comes with its own rarity. The latter is the sum of the inverse document frequencies, as BM25 counts them, of the words
-    that occur and of those that do not: a question that is mostly about other things finds
-    nothing that scores well.
+    Each comes with its own rarity. The latter is the sum of the inverse document frequencies, as
+    BM25 counts them, of the words that occur and of those that do not: a question that is mostly
+    about other things finds nothing that scores well.
     """
     seen = []
     for place, word in enumerate(words):

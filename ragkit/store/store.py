@@ -327,9 +327,9 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
 
         Any text is a valid query; several are given with their weights. Scores are from 0 to 1,
-        as shares of what the question's words could reach, each by where it stands. Limits as in :meth:`search_dense`. An
-        index that is behind the truth catches up first, if nobody else is writing;
-        :meth:`view_lag` says what is missing otherwise.
+        as shares of what the question's words could reach, each by where it stands. Limits as in
+        :meth:`search_dense`. An index that is behind the truth catches up first, if nobody else is
+        writing; :meth:`view_lag` says what is missing otherwise.
         """
         self._check_fork()
         self._catch_up()
