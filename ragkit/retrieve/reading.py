@@ -96,11 +96,16 @@ def read(
 def price_of(question: str) -> str | None:
     """Return a question for what something costs in the words of a list of prices, else ``None``.
 
-    >>> price_of("How much does the Heron cost?")
-    'price of the Heron'
+    What else is said stays, such as the turn before, which may name the thing.
+
+    >>> price_of("How much does the Heron cost in Norway?")
+    'price of the Heron in Norway'
     """
     match = _COSTS.search(question)
-    return f"price of {match['thing'] or match['sold']}" if match is not None else None
+    if match is None:
+        return None
+    asked = f"price of {match['thing'] or match['sold']}"
+    return f"{question[: match.start()]}{asked}{question[match.end() :]}".rstrip(" ?")
 
 
 def _resolved(

@@ -94,7 +94,7 @@ def test_a_figure_is_looked_for_by_what_it_is_computed_from() -> None:
     ("question", "read_as"),
     [
         ("How much does the Heron CV-300 cost?", "price of the Heron CV-300"),
-        ("What would two filters cost in Norway?", "price of two filters"),
+        ("What would two filters cost in Norway?", "price of two filters in Norway"),
         ("How much is a WX-2041?", "price of a WX-2041"),
         ("How much is the rent?", None),
         ("What does it do to cap the monthly cost of insulin?", None),
@@ -107,6 +107,12 @@ def test_what_something_costs_is_looked_for_in_lists_of_prices(
     assert [text for text, _ in reading.parts] == [question, *([read_as] if read_as else [])]
     assert sum(weight for _, weight in reading.parts) == pytest.approx(1.0)
     assert bool(reading.notes) == bool(read_as)
+
+
+def test_the_price_of_what_the_turn_before_named_is_looked_for() -> None:
+    turns = [{"role": "user", "content": "How heavy is the Otter?"}]
+    parts = dict(read("How much does it cost?", turns, None).parts)
+    assert parts["How heavy is the Otter price of it"] == pytest.approx(0.5)
 
 
 def test_a_question_without_history_stands_alone() -> None:
