@@ -21,7 +21,7 @@ from eval_sets import data_folder
 
 from ragkit import KnowledgeBase
 from ragkit.answering import ANSWER_HITS
-from ragkit.llm.tokens import count_tokens
+from ragkit.llm.token_counts import count_tokens
 from ragkit.retrieve.context import widen
 
 if TYPE_CHECKING:

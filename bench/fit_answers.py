@@ -4,7 +4,7 @@
     python bench/fit_answers.py --more NAME FOLDER QUERIES.jsonl
     python bench/fit_answers.py --check NAME FOLDER QUERIES.jsonl    # measured, never fitted to
 
-Prints the weights for ``ragkit/answer/ranking.py`` and ``ragkit/answer/abstain.py``, and what each
+Prints the weights for ``ragkit/answer/sentence_ranking.py`` and ``ragkit/answer/abstain.py``, and what each
 set scores with weights fitted on the others. The features are those of the answerer itself, so
 this is run again whenever search or candidates change.
 """
@@ -25,7 +25,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from ragkit import KnowledgeBase
-from ragkit.answer import abstain, ranking
+from ragkit.answer import abstain
+from ragkit.answer import sentence_ranking as ranking
 from ragkit.answer.calibration import BUILT_IN
 from ragkit.answer.candidates import candidates_of
 from ragkit.answer.extractive import extract
@@ -33,7 +34,7 @@ from ragkit.answer.found import find
 from ragkit.answer.grouped import best_verdict, extract_parts, rank_groups
 from ragkit.answer.signals import signals_of
 from ragkit.answering import ANSWER_HITS
-from ragkit.evals.answers import answer_scores
+from ragkit.evals.answer_measures import answer_scores
 from ragkit.evals.golden import GoldenQuestion, read_golden
 from ragkit.retrieve.filters import parse_where
 from ragkit.retrieve.presence import Presence

@@ -29,14 +29,14 @@ from eval_sets import needed_data
 from scoring import gold_share, ndcg, page_hit
 
 from ragkit import KnowledgeBase
+from ragkit.index.tantivy_query import WordWeights
+from ragkit.question.reading import Reading, read, vocabulary_of
 from ragkit.retrieve import arrange as arranging
 from ragkit.retrieve import feedback
-from ragkit.retrieve.candidates import CANDIDATES
 from ragkit.retrieve.fusion import LISTED
-from ragkit.retrieve.reading import Reading, read, vocabulary_of
+from ragkit.retrieve.merging import CANDIDATES
 from ragkit.store.allowed import Allowed, as_array
 from ragkit.store.changes import ranges_of
-from ragkit.store.lexical_query import WordWeights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

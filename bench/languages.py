@@ -16,7 +16,7 @@ from pathlib import Path
 from unittest import mock
 
 from ragkit import KnowledgeBase
-from ragkit.store import analysis, languages
+from ragkit.language import analysis, languages
 
 QUESTIONS = Path(__file__).parents[1] / "tests" / "data" / "two_languages.json"
 

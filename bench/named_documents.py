@@ -18,7 +18,7 @@ from unittest import mock
 
 from ragkit import KnowledgeBase
 from ragkit.retrieve import search as searching
-from ragkit.retrieve.naming import NOTHING_NAMED, find_named
+from ragkit.retrieve.named_documents import NOTHING_NAMED, find_named
 
 TODAY = date(2025, 8, 20)
 PEOPLE = ("Ada", "Bruno", "Chloe", "Dmitri", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jonas")

@@ -1,6 +1,6 @@
 """Scores by place; the one implementation is ragkit's own."""
 
-from ragkit.evals.places import (
+from ragkit.evals.gold_places import (
     SourceText,
     distinct_page_hit,
     document_recall,

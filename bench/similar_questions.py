@@ -3,14 +3,14 @@
 Pairs of questions are made from templates and slots: paraphrases, which may share an answer, and
 near misses (another product, number, place, opposite, negation, asked-for fact), which must not.
 For each threshold: the share of paraphrases that would be found, and the share of near misses that
-would be, by the vectors alone and with the guards of :func:`ragkit.answer.cache.same_meaning`.
+would be, by the vectors alone and with the guards of :func:`ragkit.answer.answer_cache.same_meaning`.
 """
 
 from __future__ import annotations
 
 import itertools
 
-from ragkit.answer.cache import same_meaning
+from ragkit.answer.answer_cache import same_meaning
 from ragkit.embed import load_embedder
 
 PRODUCTS = ("Heron CV-300", "Volto X", "Norva 12", "dishwasher", "rear axle", "Linde pump")

@@ -19,7 +19,7 @@ from ragkit.embed import load_embedder
 from ragkit.results import Hit
 
 if TYPE_CHECKING:
-    from ragkit.embed.protocol import Embedder
+    from ragkit.embed.embedder import Embedder
 
 
 def main(*, verbose: bool) -> None:

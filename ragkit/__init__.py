@@ -61,9 +61,9 @@ if TYPE_CHECKING:
         TextDelta,
         Usage,
     )
-    from ragkit.status import Status
+    from ragkit.run.importing import import_base
+    from ragkit.run.overview import Status
     from ragkit.store.transfer import Exported
-    from ragkit.transfer import import_base
 
 __version__ = "0.1.0"
 
@@ -104,9 +104,9 @@ _HOMES = {
     "ragkit.llm.meter": ("Budget",),
     "ragkit.llm.prices": ("Price", "Prices"),
     "ragkit.kb": ("KnowledgeBase",),
-    "ragkit.status": ("Status",),
+    "ragkit.run.overview": ("Status",),
     "ragkit.store.transfer": ("Exported",),
-    "ragkit.transfer": ("import_base",),
+    "ragkit.run.importing": ("import_base",),
     "ragkit.results": (
         "Answer",
         "Citation",

@@ -11,14 +11,14 @@ from ragkit.events import current_trace, isolated, new_trace_id, span
 from ragkit.opened import Model, OpenedBase
 from ragkit.results import Answer, Hit, SearchResult, Sources, TextDelta, Usage
 from ragkit.retrieve.filters import WhereMapping, parse_where
-from ragkit.tracing import note_answer, note_search
+from ragkit.store.tracing import note_answer, note_search
 
 if TYPE_CHECKING:
     from ragkit.agent import Tool
+    from ragkit.answer.answering import Question
     from ragkit.answer.settings import AnswerOptions
-    from ragkit.asking import Question
     from ragkit.chat import Chat
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.llm.chat_model import ChatModel
     from ragkit.memory import CombinedMemory
     from ragkit.retrieve.search import Mode
     from ragkit.retrieve.stages import StageOptions
@@ -155,8 +155,8 @@ class AnsweringBase(OpenedBase):
         Raises:
             UsageError: a bad question, filter, entry of ``history`` or option.
         """
-        from ragkit.asking import Question, models_of
-        from ragkit.retrieve.history import check_history
+        from ragkit.answer.answering import Question, models_of
+        from ragkit.question.history import check_history
 
         settings = replace(self._answers, **options) if options else self._answers
         models = models_of(self._model if model is None else model)
@@ -173,7 +173,7 @@ class AnsweringBase(OpenedBase):
         return isolated(self._stream(asked))
 
     def _stream(self, asked: Question) -> Generator[StreamEvent, None, None]:
-        from ragkit.asking import Means, ask
+        from ragkit.answer.answering import Means, ask
         from ragkit.retrieve.presence import Presence
 
         trace = current_trace() or new_trace_id()

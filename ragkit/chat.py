@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from ragkit.events import isolated, new_trace_id
 from ragkit.results import Answer
-from ragkit.tracing import note_answer
+from ragkit.store.tracing import note_answer
 
 if TYPE_CHECKING:
     from ragkit.answer.settings import AnswerOptions

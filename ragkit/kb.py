@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ragkit.answering import AnsweringBase
 from ragkit.errors import UsageError
 from ragkit.retrieve.filters import WhereMapping, parse_where
-from ragkit.tracing import (
+from ragkit.store.tracing import (
     Trace,
     find_trace,
     read_trace,
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from ingest.document import Document
     from ingest.isolate import LoadLimits
     from ragkit.answer.calibration import Calibration
-    from ragkit.embed.protocol import Embedder
+    from ragkit.embed.embedder import Embedder
     from ragkit.events import (
         Listener,
     )
-    from ragkit.ingestion import Password
     from ragkit.opened import PathLike
     from ragkit.results import IngestReport
-    from ragkit.status import Status
+    from ragkit.run.ingestion import Password
+    from ragkit.run.overview import Status
     from ragkit.store.records import Check, SessionInfo, StoredDocument, StoredFailure, Turn
     from ragkit.store.transfer import Exported
 
@@ -81,8 +81,8 @@ class KnowledgeBase(AnsweringBase):
             FingerprintError: the base was built with another embedding model or chunker.
             EmbeddingError: the model failed; everything is committed and can be found by words.
         """
-        from ragkit import ingestion
-        from ragkit.targets import find_targets
+        from ragkit.run import ingestion
+        from ragkit.run.targets import find_targets
 
         listen = listener or self._listener
         names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
@@ -90,7 +90,7 @@ class KnowledgeBase(AnsweringBase):
         options = ingestion.IngestOptions(password, workers, limits, ocr, retry_failed, allow_empty)
         if dry_run:
             return ingestion.plan_only(self._opened, targets, listen, options=options)
-        from ragkit.fingerprint import bind_chunker, chunking_for
+        from ragkit.run.fingerprint import bind_chunker, chunking_for
 
         store = self._store()
         store.require_writable("ingest")
@@ -121,8 +121,8 @@ class KnowledgeBase(AnsweringBase):
             stop: Ends it within a second; default: go on until the iteration is left.
             options: As for :meth:`ingest`. A function for passwords is asked the first time only.
         """
-        from ragkit.targets import find_targets
-        from ragkit.watching import watch
+        from ragkit.run.targets import find_targets
+        from ragkit.run.watching import watch
 
         names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         password = options.pop("password", None)
@@ -176,7 +176,7 @@ class KnowledgeBase(AnsweringBase):
                 opening, or the one the base has.
             listener: Called with progress events; default: the one given on opening.
         """
-        from ragkit.rebuild import rebuild
+        from ragkit.run.rebuilding import rebuild
 
         listen = listener or self._listener
         store = self._store()
@@ -272,7 +272,7 @@ class KnowledgeBase(AnsweringBase):
 
     def check(self) -> list[Check]:
         """Check the whole base: the database, the indexes against it, the disk, the model."""
-        from ragkit.doctor import examine
+        from ragkit.run.checkup import examine
 
         loaded = self._loaded_embedder or self._wanted_embedder
         return examine(
@@ -307,7 +307,7 @@ class KnowledgeBase(AnsweringBase):
 
     def status(self) -> Status:
         """Say what the base holds, without loading any model."""
-        from ragkit.asking import model_names, models_of
-        from ragkit.status import status_of
+        from ragkit.answer.answering import model_names, models_of
+        from ragkit.run.overview import status_of
 
         return status_of(self._store(), model=model_names(models_of(self._model)))

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ragkit.errors import EmbeddingError, NotFoundError, UsageError
 from ragkit.events import Listener, Notice, OpenSpan, Sink, SpanKind, ignore, new_trace_id
-from ragkit.tracing import TraceLevel, Tracing, traced
+from ragkit.store.tracing import TraceLevel, Tracing, traced
 
 if TYPE_CHECKING:
     from ingest.document import Document
     from ragkit.answer.settings import AnswerSettings
-    from ragkit.embed.protocol import Embedder
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.embed.embedder import Embedder
+    from ragkit.llm.chat_model import ChatModel
     from ragkit.store import Store
 
 PathLike = str | os.PathLike[str]
@@ -187,7 +187,7 @@ class OpenedBase:
         return None
 
     def _embedder(self, listener: Listener | None = None) -> Embedder:
-        from ragkit.fingerprint import bind_embedder
+        from ragkit.run.fingerprint import bind_embedder
 
         store = self._store()
         with self._lock:
@@ -208,7 +208,7 @@ class OpenedBase:
 
     def _question_embedder(self) -> Embedder:
         """The embedder, with the vectors of earlier questions at hand."""
-        from ragkit.retrieve.questions import CachedQuestions
+        from ragkit.retrieve.question_vectors import CachedQuestions
 
         embedder = self._embedder()
         # Where content is not to be recorded, a question leaves nothing behind.

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from ingest.document import Block, BlockKind, Document, Page
 from ingest.errors import TooLargeError
-from ingest.loaders.html.text import clean
+from ingest.loaders.html.inline import clean
 from ingest.structure import normalise_plain, sections_from_headings
 
 MAX_CHARACTERS = 100_000_000

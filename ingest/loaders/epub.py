@@ -113,7 +113,7 @@ def _chapters(package: Any, folder: str) -> Iterator[str]:
 
 
 def _add_chapter(builder: DocumentBuilder, data: bytes) -> None:
-    from ingest.loaders.html.loader import whole_page
+    from ingest.loaders.html.page import whole_page
 
     written = whole_page(data)
     levels = {start: level for start, level, _ in written.headings}

@@ -70,8 +70,8 @@ def _add_message(builder: DocumentBuilder, message: Message, *, level: int) -> N
 
 
 def _add_body(builder: DocumentBuilder, plain: list[Message], html: list[Message]) -> None:
-    from ingest.loaders.html.loader import whole_page
-    from ingest.loaders.text import find_blocks
+    from ingest.loaders.html.page import whole_page
+    from ingest.loaders.plain_text import find_blocks
 
     texts = [_text(builder, part) for part in plain]
     if any(text.strip() for text in texts):

@@ -108,16 +108,18 @@ HTML = LoaderSpec("html", (".html", ".htm", ".xhtml", ".xht"), "ingest.loaders.h
 MARKDOWN = LoaderSpec(
     "markdown", (".md", ".markdown", ".mdown", ".mkd"), "ingest.loaders.markdown:load_markdown"
 )
-TEXT = LoaderSpec("text", (".txt", ".text", ".log", ".rst"), "ingest.loaders.text:load_text")
+TEXT = LoaderSpec("text", (".txt", ".text", ".log", ".rst"), "ingest.loaders.plain_text:load_text")
 DOCX = LoaderSpec("docx", (".docx", ".docm"), "ingest.loaders.office.docx:load_docx")
 PPTX = LoaderSpec("pptx", (".pptx", ".pptm"), "ingest.loaders.office.pptx:load_pptx")
 XLSX = LoaderSpec("xlsx", (".xlsx", ".xlsm"), "ingest.loaders.office.xlsx:load_xlsx")
 EPUB = LoaderSpec("epub", (".epub",), "ingest.loaders.epub:load_epub")
 EMAIL = LoaderSpec("email", (".eml",), "ingest.loaders.mail:load_email")
 CSV = LoaderSpec("csv", (".csv", ".tsv"), "ingest.loaders.tabular:load_csv")
-JSON = LoaderSpec("json", (".json",), "ingest.loaders.records:load_json")
-JSON_LINES = LoaderSpec("jsonl", (".jsonl", ".ndjson"), "ingest.loaders.records:load_json_lines")
-NOTEBOOK = LoaderSpec("notebook", (".ipynb",), "ingest.loaders.records:load_notebook")
+JSON = LoaderSpec("json", (".json",), "ingest.loaders.json_records:load_json")
+JSON_LINES = LoaderSpec(
+    "jsonl", (".jsonl", ".ndjson"), "ingest.loaders.json_records:load_json_lines"
+)
+NOTEBOOK = LoaderSpec("notebook", (".ipynb",), "ingest.loaders.json_records:load_notebook")
 CODE = LoaderSpec(
     "code",
     tuple(
@@ -279,7 +281,7 @@ def _checked(document: object) -> Document:
     if not isinstance(document, Document):
         raise TypeError(f"it returned {type(document).__name__}, not a Document")
     if not document.blocks:
-        from ingest.loaders.text import find_blocks
+        from ingest.loaders.plain_text import find_blocks
 
         document = replace(document, blocks=find_blocks(document.text)[0])
     for fault in faults(document):

@@ -27,7 +27,7 @@ def load_csv(source: Source) -> Document:
     Nothing is rewritten, so that a passage is found in the file as it is quoted. What has no
     regular cells is loaded as plain text.
     """
-    from ingest.loaders.text import find_blocks
+    from ingest.loaders.plain_text import find_blocks
 
     decoded = decode(source.data)
     text = normalise_plain(decoded.text)

@@ -2,7 +2,7 @@
 
 from ragkit.agent.agent import Agent
 from ragkit.agent.limits import Limits
-from ragkit.agent.results import (
+from ragkit.agent.outcome import (
     AgentEvent,
     AgentResult,
     CallRecord,

@@ -9,22 +9,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ragkit.agent import workers
-from ragkit.agent.asking import Calling, CancelledError, Setup
 from ragkit.agent.calls import RESUMING, Approve, Decision
 from ragkit.agent.limits import Limits
 from ragkit.agent.loop import Run
-from ragkit.agent.results import AgentEvent, AgentResult, RunState
+from ragkit.agent.model_turn import Calling, CancelledError, Setup
+from ragkit.agent.outcome import AgentEvent, AgentResult, RunState
 from ragkit.agent.tool import CALLERS_LOOP, Tool, ToolResult, tool
 from ragkit.errors import RagkitError, UsageError
 from ragkit.events import Notice, isolated, span
 from ragkit.llm import load_model
-from ragkit.llm.output import OutputType
-from ragkit.llm.protocol import ChatModel, Message, ToolCall
+from ragkit.llm.chat_model import ChatModel, Message, ToolCall
+from ragkit.llm.typed_output import OutputType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 
-    from ragkit.memory.protocol import Memory
+    from ragkit.memory.memory import Memory
 
 _DEFAULT_REPLY_TOKENS = 4_096
 _MEMORY_SHARE = 0.25

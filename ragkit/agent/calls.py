@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ragkit.agent import workers
-from ragkit.agent.results import (
+from ragkit.agent.outcome import (
     AgentEvent,
     AgentResult,
     CallRecord,
@@ -25,7 +25,7 @@ from ragkit.agent.signature import InvalidArgumentsError
 from ragkit.agent.tool import Tool, ToolResult, awaited, parse_arguments
 
 if TYPE_CHECKING:
-    from ragkit.llm.protocol import ToolCall
+    from ragkit.llm.chat_model import ToolCall
 
 # True lets a call go ahead; False, or a reason, does not.
 Decision = bool | str

@@ -11,10 +11,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ragkit.agent.asking import Asking, CancelledError, Setup, TimeUpError
 from ragkit.agent.calls import Decision, Ledger, Made, make_calls
-from ragkit.agent.react import Turn
-from ragkit.agent.results import (
+from ragkit.agent.model_turn import Asking, CancelledError, Setup, TimeUpError
+from ragkit.agent.outcome import (
     AgentEvent,
     AgentResult,
     CallRecord,
@@ -25,11 +24,12 @@ from ragkit.agent.results import (
     Stopped,
     Thought,
 )
+from ragkit.agent.react import Turn
 from ragkit.errors import ModelError, UsageError
 from ragkit.events import Notice, current_trace
-from ragkit.llm.output import OutputError
-from ragkit.llm.protocol import Message, Reply, ToolCall
-from ragkit.llm.window import reply_room
+from ragkit.llm.chat_model import Message, Reply, ToolCall
+from ragkit.llm.context_window import reply_room
+from ragkit.llm.typed_output import OutputError
 from ragkit.results import TextDelta, Usage
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ragkit.llm.chat_model import Message, ToolCall, ToolSchema
 from ragkit.llm.fence import fenced
 from ragkit.llm.json_text import read_json
-from ragkit.llm.protocol import Message, ToolCall, ToolSchema
 
 STOP = ("\nObservation:", "Observation:")
 GO_ON = "Go on."

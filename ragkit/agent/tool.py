@@ -22,8 +22,8 @@ from ragkit.agent.signature import (
 )
 from ragkit.errors import UsageError
 from ragkit.events import span
+from ragkit.llm.chat_model import ToolSchema
 from ragkit.llm.json_text import read_json
-from ragkit.llm.protocol import ToolSchema
 
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_RESULT_CHARACTERS = 20_000

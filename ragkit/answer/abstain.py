@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragkit.answer.calibration import BUILT_IN, Calibration
-from ragkit.answer.cues import UNITS
 from ragkit.answer.signals import signals_of
+from ragkit.question.kinds import UNITS
 
 if TYPE_CHECKING:
-    from ragkit.answer.ranking import Ranking
+    from ragkit.answer.sentence_ranking import Ranking
     from ragkit.answer.signals import Signals
     from ragkit.results import Hit, RefusalCode
     from ragkit.retrieve.presence import Presence

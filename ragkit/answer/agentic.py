@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ragkit.agent import Agent, AgentResult, Limits, tool
-from ragkit.answer.prompt import NO_ANSWER
-from ragkit.llm.protocol import Message
+from ragkit.answer.prompts import NO_ANSWER
+from ragkit.llm.chat_model import Message
 
 if TYPE_CHECKING:
     from ragkit.answer.found import Retrieve
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.llm.chat_model import ChatModel
     from ragkit.results import Hit
 
 _STEPS = 12

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ingest.sentences import sentence_spans
 from ragkit.answer.guessed import guessed_blocks
-from ragkit.answer.tables import (
+from ragkit.answer.rows_and_items import (
     FENCE,
     ITEM_MARK,
     WHOLE_ROWS,

@@ -11,7 +11,7 @@ from ragkit.events import span
 if TYPE_CHECKING:
     from ragkit.answer.abstain import Verdict
     from ragkit.answer.writing import Writing
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.llm.chat_model import ChatModel
 
 INSTEAD = "the answer was taken from the documents' own sentences instead"
 

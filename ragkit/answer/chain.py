@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ragkit.answer import words
 from ragkit.answer.abstain import Verdict, judge
 from ragkit.answer.calibration import BUILT_IN, Calibration
 from ragkit.answer.candidates import DocumentOf, candidates_of
@@ -17,25 +16,26 @@ from ragkit.answer.draft import EXTRACTIVE, Draft, StreamEvent
 from ragkit.answer.extractive import Extract, extract
 from ragkit.answer.found import Found, Retrieve, find
 from ragkit.answer.grouped import best_verdict, extract_each, extract_parts, rank_groups
-from ragkit.answer.language import language_name
-from ragkit.answer.ranking import rank
+from ragkit.answer.sentence_ranking import rank
 from ragkit.answer.settings import AnswerSettings
 from ragkit.answer.support import Evidence
 from ragkit.answer.verify import verify_with_model
 from ragkit.answer.writing import Writing
 from ragkit.errors import ModelError
 from ragkit.events import span
+from ragkit.language import words
+from ragkit.language.naming_languages import language_name
 from ragkit.llm.meter import Meter
-from ragkit.llm.tokens import count_tokens
+from ragkit.llm.token_counts import count_tokens
+from ragkit.question.history import resolve
 from ragkit.results import Sources, TextDelta
 from ragkit.retrieve.context import widen
-from ragkit.retrieve.history import resolve
 from ragkit.retrieve.search import NOTHING_ALLOWED
 
 if TYPE_CHECKING:
     from ragkit.answer.agentic import Searched
-    from ragkit.embed.protocol import Embedder
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.embed.embedder import Embedder
+    from ragkit.llm.chat_model import ChatModel
     from ragkit.retrieve.presence import Presence
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.sentences import sentence_spans
-from ragkit.answer import words
 from ragkit.answer.extractive import cite
+from ragkit.language import words
 
 if TYPE_CHECKING:
     from ragkit.answer.candidates import Candidate

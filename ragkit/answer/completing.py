@@ -7,11 +7,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ragkit.answer import cues, words
+from ragkit.language import words
+from ragkit.question import kinds as cues
 
 if TYPE_CHECKING:
     from ragkit.answer.candidates import Candidate
-    from ragkit.answer.ranking import Ranking, Scored
+    from ragkit.answer.sentence_ranking import Ranking, Scored
 
 _LEADS_IN = re.compile(r"[:：][^\w:：]*\Z")
 _REFERS_BACK = re.compile(

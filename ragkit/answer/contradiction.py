@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 
-from ragkit.answer import polarity, words
+from ragkit.answer import polarity
+from ragkit.language import words
 
 _CLAUSES = re.compile(
     r"[,;:()–—]\s+|\s+(?=(?:but|while|whereas|although|though|however|sondern|aber|während|mais|"
@@ -19,7 +20,7 @@ _CLAUSES = re.compile(
     re.IGNORECASE,
 )
 _QUANTITY = re.compile(r"(\d+(?:[.,]\d+)*)\s*(%|[^\W\d_]+)?")
-# Number words that ragkit.answer.words does not know.
+# Number words that ragkit.language.words does not know.
 _SPELLED = {
     word: str(value)
     for listed in (

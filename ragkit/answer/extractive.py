@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ragkit.answer import words
 from ragkit.answer.completing import completed, leading
+from ragkit.language import words
 from ragkit.results import Citation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ragkit.answer.candidates import Candidate
-    from ragkit.answer.ranking import Ranking, Scored
+    from ragkit.answer.sentence_ranking import Ranking, Scored
 
 MAX_SENTENCES = 3
 MAX_CHARACTERS = 450

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ragkit.answer import words
-from ragkit.answer.parts import READ_CHARACTERS, parts_of
+from ragkit.language import words
+from ragkit.question.parts import READ_CHARACTERS, parts_of
 from ragkit.results import Hit, SearchResult
 from ragkit.retrieve.search import NOTHING_ALLOWED
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from ragkit.answer.abstain import judge
 from ragkit.answer.extractive import MAX_SENTENCES, Extract, choose, cite, put_together
-from ragkit.answer.ranking import rank
+from ragkit.answer.sentence_ranking import rank
 
 if TYPE_CHECKING:
     from ragkit.answer.abstain import Verdict
     from ragkit.answer.calibration import Calibration
     from ragkit.answer.candidates import Candidate
     from ragkit.answer.found import Found, Group
-    from ragkit.answer.ranking import Ranking
-    from ragkit.embed.protocol import Embedder
+    from ragkit.answer.sentence_ranking import Ranking
+    from ragkit.embed.embedder import Embedder
     from ragkit.results import Citation
     from ragkit.retrieve.presence import Presence
 

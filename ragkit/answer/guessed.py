@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ingest.document import Block
-from ragkit.answer.tables import ITEM_MARK
+from ragkit.answer.rows_and_items import ITEM_MARK
 
 if TYPE_CHECKING:
     from ingest.document import BlockKind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ragkit.answer import words
+from ragkit.language import words
 
 _NEGATION = re.compile(
     r"\b(?:no|not|never|none|nobody|nothing|neither|nor|without|cannot|unable|non|fails? to|refus\w+|"

@@ -6,14 +6,14 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from ragkit.answer.prompt import NO_ANSWER, Prompt
+from ragkit.answer.prompts import NO_ANSWER, Prompt
 from ragkit.errors import ModelError
-from ragkit.llm.protocol import stream_reply
+from ragkit.llm.chat_model import stream_reply
 
 if TYPE_CHECKING:
     from ragkit.answer.citations import CitedText
-    from ragkit.llm.protocol import ChatModel, FinishReason
-    from ragkit.llm.protocol import Reply as LlmReply
+    from ragkit.llm.chat_model import ChatModel, FinishReason
+    from ragkit.llm.chat_model import Reply as LlmReply
 
 _THINK, _END_THINK = "<think>", "</think>"
 # What is taken for a loop: so many characters, so often in a row.

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ragkit.answer import cues, words
-from ragkit.answer.naming import begins_alike, held_share, holds, holds_all, names_of
 from ragkit.answer.topic import (
     about_looks,
     apart,
@@ -17,11 +15,14 @@ from ragkit.answer.topic import (
     topic_terms,
     without_pages,
 )
-from ragkit.retrieve.hints import find_hints
+from ragkit.language import words
+from ragkit.question import kinds as cues
+from ragkit.question.hints import find_hints
+from ragkit.question.names import begins_alike, held_share, holds, holds_all, names_of
 from ragkit.retrieve.ratios import components, named_figure
 
 if TYPE_CHECKING:
-    from ragkit.answer.ranking import Ranking, Scored
+    from ragkit.answer.sentence_ranking import Ranking, Scored
     from ragkit.results import Hit
     from ragkit.retrieve.presence import Presence
 

@@ -8,16 +8,16 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ragkit.answer import words
 from ragkit.answer.contradiction import differs
 from ragkit.errors import EmbeddingError
+from ragkit.language import words
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ragkit.answer.candidates import Candidate
-    from ragkit.embed.protocol import Embedder
+    from ragkit.embed.embedder import Embedder
     from ragkit.results import Hit
 
 # A claim is supported when a sentence of the passage is this close in meaning, or holds this share

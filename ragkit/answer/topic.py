@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 
-from ragkit.answer import words
-from ragkit.answer.parts import READ_CHARACTERS
+from ragkit.language import words
+from ragkit.question.parts import READ_CHARACTERS
 
 _FORM = (
     r"format\w*|integers?|int|floats?|decimals?|digits?|percent\w*|lists?|order|millions?|thousands?|"

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ragkit.errors import ModelError
+from ragkit.llm.chat_model import Message, complete
 from ragkit.llm.fence import defuse, new_nonce
 from ragkit.llm.json_text import read_json
-from ragkit.llm.protocol import Message, complete
-from ragkit.llm.tokens import count_tokens
+from ragkit.llm.token_counts import count_tokens
 
 if TYPE_CHECKING:
     from ragkit.answer.citations import Claim
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.llm.chat_model import ChatModel
     from ragkit.results import Hit
 
 _SYSTEM = """\

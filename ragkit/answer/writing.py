@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ragkit.answer.citations import CitedText
-from ragkit.answer.prompt import (
+from ragkit.answer.prompts import (
     NO_ANSWER,
     Notes,
     Prompt,
@@ -19,15 +19,15 @@ from ragkit.answer.prompt import (
 from ragkit.answer.reply import Reply
 from ragkit.errors import PromptTooLongError
 from ragkit.events import carried, span
-from ragkit.llm.protocol import Reply as LlmReply
-from ragkit.llm.protocol import complete
+from ragkit.llm.chat_model import Reply as LlmReply
+from ragkit.llm.chat_model import complete
 from ragkit.results import Usage
 
 if TYPE_CHECKING:
     from ragkit.answer.found import Found, Group
     from ragkit.answer.settings import AnswerMode
     from ragkit.answer.support import Evidence
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.llm.chat_model import ChatModel
     from ragkit.results import Citation
 
 _THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)

@@ -8,8 +8,8 @@ r"""Chains: plain functions, put together into larger ones, with every step trac
 There is nothing to inherit from: a step is any function of one value, and so is a chain.
 """
 
-from ragkit.chain.asking import Parsed, ask, ask_for, parse
 from ragkit.chain.choosing import best_of, by_model, by_score, guarded
+from ragkit.chain.prompting import Parsed, ask, ask_for, parse
 from ragkit.chain.steps import branch, each, fallback, parallel, retry, sequence
 from ragkit.chain.template import PromptTemplate
 from ragkit.chain.texts import map_reduce, refine, split_text

@@ -6,16 +6,16 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ragkit.chain.asking import ask_for
+from ragkit.chain.prompting import ask_for
 from ragkit.chain.steps import Step, name_of, recordable, run_all, run_step
 from ragkit.errors import ChainError, RagkitError, UsageError
 from ragkit.events import span
+from ragkit.llm.chat_model import Message
 from ragkit.llm.fence import fenced, new_nonce
-from ragkit.llm.protocol import Message
 
 if TYPE_CHECKING:
-    from ragkit.chain.asking import Parsed
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.chain.prompting import Parsed
+    from ragkit.llm.chat_model import ChatModel
 
 Judge = Callable[[Any, Sequence[Any]], int]
 Guard = Callable[[Any], str | bool | None]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ragkit.errors import UsageError
+from ragkit.llm.chat_model import Message
 from ragkit.llm.fence import data_rule, fenced, new_nonce
-from ragkit.llm.protocol import Message
 
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _NAME = re.compile(r"[^\W\d]\w*")

@@ -6,15 +6,15 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ragkit.chain.asking import ask
+from ragkit.chain.prompting import ask
 from ragkit.chain.steps import name_of, run_all, run_step
 from ragkit.errors import ChainError, UsageError
-from ragkit.llm.tokens import count_tokens, cut_to_tokens
-from ragkit.llm.window import prompt_room, reply_room
+from ragkit.llm.context_window import prompt_room, reply_room
+from ragkit.llm.token_counts import count_tokens, cut_to_tokens
 
 if TYPE_CHECKING:
     from ragkit.chain.template import PromptTemplate
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.llm.chat_model import ChatModel
 
 Texts = str | Sequence[str]
 _MAX_ROUNDS = 12

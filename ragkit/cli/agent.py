@@ -20,7 +20,7 @@ from ragkit.cli.common import (
     session_option,
 )
 from ragkit.cli.output import can_prompt, is_terminal, note, print_json
-from ragkit.cli.steps import step_sinks
+from ragkit.cli.step_lines import step_sinks
 from ragkit.errors import UsageError
 
 
@@ -172,7 +172,7 @@ def command(
         )
         shell.begin_agent(desk, names, limits=limits, instructions=instructions)
         if shell.interactive:
-            from ragkit.cli.prompt import run
+            from ragkit.cli.line_editor import run
 
             run(shell)
             return 0

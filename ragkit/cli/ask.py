@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from ragkit.cli.answer_json import answer_document
 from ragkit.cli.answer_options import answer_options, models_from, settings_of
-from ragkit.cli.answers import answer_document
 from ragkit.cli.common import (
     Command,
     Common,
@@ -23,7 +23,7 @@ from ragkit.cli.common import (
     where_option,
 )
 from ragkit.cli.output import print_json
-from ragkit.cli.steps import step_sinks
+from ragkit.cli.step_lines import step_sinks
 from ragkit.errors import UsageError
 
 

@@ -24,7 +24,7 @@ from ragkit.errors import UsageError
 if TYPE_CHECKING:
     from ragkit.evals.evaluate import Evaluation, OnQuestion
     from ragkit.evals.golden import GoldenQuestion
-    from ragkit.evals.settings import Settings
+    from ragkit.evals.setups import Settings
     from ragkit.retrieve.search import Mode
 
 _MISSES = 10
@@ -138,7 +138,7 @@ def command(
     if make is not None:
         return _make(common, queries, make, model, base_url)
     from ragkit.evals.golden import read_golden
-    from ragkit.evals.settings import Settings
+    from ragkit.evals.setups import Settings
 
     assert queries is not None  # noqa: S101 - _check has made sure
     questions = read_golden(queries)[:first]
@@ -290,7 +290,7 @@ def _compare(
 ) -> int:
     from ragkit.evals.compare import compare as compare_evaluations
     from ragkit.evals.compare import comparison_document
-    from ragkit.evals.settings import differences, parse_settings
+    from ragkit.evals.setups import differences, parse_settings
 
     first, second = (parse_settings(text, settings) for text in compare)
     names = differences(first, second)
@@ -377,8 +377,8 @@ def _calibrate(
 def _make(
     common: Common, queries: Path | None, count: int, model: str, base_url: str | None
 ) -> int:
+    from ragkit.evals.drafting import draft_golden
     from ragkit.evals.golden import golden_line
-    from ragkit.evals.make import draft_golden
 
     if queries is not None:
         _check_writable(queries)

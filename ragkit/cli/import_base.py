@@ -38,7 +38,7 @@ def command(common: Common, file: Path, folders: tuple[str, ...]) -> None:
     There must be none yet where --kb says. Nothing is believed that the file says: it is checked as
     a whole before anything is kept.
     """
-    from ragkit.transfer import import_base
+    from ragkit.run.importing import import_base
 
     directory = common.directory.absolute()
     imported = import_base(file, directory, folders=dict(map(_read_folder, folders)))

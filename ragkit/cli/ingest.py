@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ragkit.cli.app import EXIT_FAILURES, Interrupted
+from ragkit.cli.bars import ProgressDisplay
 from ragkit.cli.common import Command, Common, common_options, embedder_options, open_kb
 from ragkit.cli.ingest_report import as_json, print_plan, print_report
 from ragkit.cli.output import can_prompt, note, plural, print_json
-from ragkit.cli.progress import ProgressDisplay
 from ragkit.cli.stopping import prompt_stop
 from ragkit.errors import UsageError
 

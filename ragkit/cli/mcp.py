@@ -71,7 +71,7 @@ def command(
 def kb_tools(kb: KnowledgeBase) -> list[Tool]:
     """Return the tools of a knowledge base that are served."""
     from ragkit.agent import ToolResult, tool
-    from ragkit.cli.answers import answer_document
+    from ragkit.cli.answer_json import answer_document
 
     @tool(timeout=600.0, max_result_characters=60_000)
     def ask_kb(question: Annotated[str, "A question in plain words."]) -> ToolResult:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ragkit.cli.output import note, plural, printable
 from ragkit.evals.report import comparison_table, tables
-from ragkit.evals.summary import summarise
+from ragkit.evals.totals import summarise
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,9 +7,9 @@ import time
 import click
 
 from ragkit.cli.app import Interrupted
+from ragkit.cli.bars import ProgressDisplay
 from ragkit.cli.common import Command, Common, common_options, embedder_options, open_kb
 from ragkit.cli.output import human_seconds, plural, print_json
-from ragkit.cli.progress import ProgressDisplay
 from ragkit.cli.stopping import prompt_stop
 from ragkit.store.staging import FILE_NAME
 

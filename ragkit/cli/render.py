@@ -11,8 +11,8 @@ from rich.cells import cell_len
 from rich.padding import Padding
 from rich.text import Text
 
-from ragkit.answer.words import stem, terms
 from ragkit.cli.output import human_seconds, note, plural, printable, printable_path
+from ragkit.language.words import stem, terms
 from ragkit.results import Answer, Citation, Hit, Sources, TextDelta
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
 
-from ragkit.cli.answers import answer_document
+from ragkit.cli.answer_json import answer_document
 from ragkit.cli.common import clean_question, memory_kinds, parse_where
-from ragkit.cli.explain import print_trace
-from ragkit.cli.history import forget_questions
+from ragkit.cli.explained import print_trace
 from ragkit.cli.ls import print_documents
 from ragkit.cli.output import note, plural, printable, printable_path
 from ragkit.cli.render import print_answer, print_citation, print_text, stream_answer
+from ragkit.cli.typed_lines import forget_questions
 from ragkit.errors import RagkitError, UsageError
 from ragkit.results import Answer
 

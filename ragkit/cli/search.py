@@ -146,7 +146,7 @@ def command(
         nothing = [note for note in result.notes if note == NOTHING_ALLOWED]
         print_degraded([*result.degraded, *nothing])
         if explain:
-            from ragkit.cli.explain import print_considered
+            from ragkit.cli.explained import print_considered
 
             print_considered(out, result)
         if common.verbose:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ragkit.cli.common import Command, Common, common_options, complete_sessions, open_kb
-from ragkit.cli.history import forget_questions
 from ragkit.cli.output import note, plural, print_json, printable, printable_path
+from ragkit.cli.typed_lines import forget_questions
 from ragkit.errors import UsageError
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from ragkit.cli.common import (
     where_option,
 )
 from ragkit.cli.output import can_prompt, is_terminal, print_json
-from ragkit.cli.steps import step_sinks
+from ragkit.cli.step_lines import step_sinks
 from ragkit.errors import UsageError
 
 
@@ -92,7 +92,7 @@ def command(
         )
         with closing(shell):
             if interactive:
-                from ragkit.cli.prompt import run
+                from ragkit.cli.line_editor import run
 
                 run(shell)
                 return 0

@@ -10,7 +10,7 @@ from ragkit.cli.common import Command, Common, common_options, open_kb
 from ragkit.cli.output import human_size, plural, print_json, printable
 
 if TYPE_CHECKING:
-    from ragkit.status import Status
+    from ragkit.run.overview import Status
 
 
 @click.command(

@@ -15,7 +15,7 @@ from ragkit.errors import UsageError
 
 if TYPE_CHECKING:
     from ragkit.kb import KnowledgeBase
-    from ragkit.tracing import Trace
+    from ragkit.store.tracing import Trace
 
 _FORMS = (".jsonl", ".html")
 
@@ -88,7 +88,7 @@ def command(
     if target is not None:
         _export(common, traces if other is None else [*traces, other], target)
         return
-    from ragkit.cli import explain
+    from ragkit.cli import explained as explain
     from ragkit.cli.terminal import console
 
     if other is not None:
@@ -117,7 +117,7 @@ def _find(kb: KnowledgeBase, trace_id: str) -> Trace:
 
 
 def _export(common: Common, traces: Sequence[Trace], target: Path) -> None:
-    from ragkit.events.documents import span_document
+    from ragkit.events.span_documents import span_document
 
     if target.suffix.lower() == ".html":
         from ragkit.cli.trace_page import trace_page

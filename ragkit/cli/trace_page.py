@@ -13,11 +13,11 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ragkit.events import Span, tree
-from ragkit.events.documents import plain
-from ragkit.tracing import total_usage
+from ragkit.events.span_documents import plain
+from ragkit.store.tracing import total_usage
 
 if TYPE_CHECKING:
-    from ragkit.tracing import Trace
+    from ragkit.store.tracing import Trace
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --faint: #888; }

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ragkit.embed.embedder import Embedder, ModelFingerprint, TextKind
     from ragkit.embed.load import DEFAULT_EMBEDDER, load_embedder
-    from ragkit.embed.protocol import Embedder, ModelFingerprint, TextKind
 
 __all__ = ["DEFAULT_EMBEDDER", "Embedder", "ModelFingerprint", "TextKind", "load_embedder"]
 

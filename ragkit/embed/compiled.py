@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ragkit.embed.cache import Compiled
+    from ragkit.embed.embedder import ModelFingerprint, TextKind
+    from ragkit.embed.model_cache import Compiled
     from ragkit.embed.model_folder import ModelFolder
-    from ragkit.embed.protocol import ModelFingerprint, TextKind
 
 
 class Encoder(Protocol):
@@ -121,7 +121,7 @@ class CompiledEmbedder:
             return self._on_gpu
 
     def _open_compiled(self) -> Encoder:
-        from ragkit.embed.cache import compiled_folder, find_compiled
+        from ragkit.embed.model_cache import compiled_folder, find_compiled
 
         folder = compiled_folder(self._model, self._weights_sha256, self._cache)
         found = find_compiled(folder)

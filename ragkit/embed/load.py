@@ -11,7 +11,7 @@ from ragkit.errors import EmbeddingError, UsageError
 from ragkit.events import Listener, Notice, ignore
 
 if TYPE_CHECKING:
-    from ragkit.embed.protocol import Embedder
+    from ragkit.embed.embedder import Embedder
 
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 
@@ -55,7 +55,7 @@ def load_embedder(
     """
     scheme, _, model = name.partition(":")
     if scheme in ("openai", "ollama"):
-        from ragkit.embed.openai_compatible import ollama_embedder, openai_embedder
+        from ragkit.embed.openai_embedder import ollama_embedder, openai_embedder
 
         if not model:
             raise UsageError(f"{name!r} names no model; write {scheme + ':NAME'!r}")
@@ -65,8 +65,8 @@ def load_embedder(
         raise UsageError(
             f"a base URL was given, but {name!r} is not a model on a server; write 'openai:NAME'"
         )
-    from ragkit.embed.cache import cache_directory
     from ragkit.embed.hardware import choose_device
+    from ragkit.embed.model_cache import cache_directory
 
     device = choose_device(device)
     cache = cache_directory(cache_dir)
@@ -184,7 +184,7 @@ def _download(name: str, listener: Listener) -> None:
 
 def _weights_sha256(folder: Path, cache: Path) -> str:
     """Return the SHA-256 of the weights; of several files, the SHA-256 of their SHA-256s."""
-    from ragkit.embed.cache import cached_sha256
+    from ragkit.embed.model_cache import cached_sha256
 
     files = _weight_files(folder)
     if not files:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ragkit.embed.protocol import ModelFingerprint
+from ragkit.embed.embedder import ModelFingerprint
 from ragkit.errors import EmbeddingError
 
 WEIGHTS_FILE = "model.safetensors"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragkit.embed.bert_graph import Precision, build_graph
-from ragkit.embed.cache import (
+from ragkit.embed.model_cache import (
     COMPILER_VERSION,
     MANIFEST_FILE,
     MODEL_FILE,

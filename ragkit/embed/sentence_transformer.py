@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ragkit.embed.embedder import ModelFingerprint, TextKind
 from ragkit.embed.model_folder import choose_prefixes
-from ragkit.embed.protocol import ModelFingerprint, TextKind
 from ragkit.embed.tokenizer import FastTokenizer, without_surrogates
 from ragkit.errors import EmbeddingError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ragkit.answer.abstain import default_threshold
 from ragkit.answer.calibration import Calibration
 from ragkit.errors import UsageError
-from ragkit.evals.answers import auroc
+from ragkit.evals.answer_measures import auroc
 
 if TYPE_CHECKING:
     import numpy as np

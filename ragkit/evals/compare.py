@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ragkit.evals.answers import auroc
+from ragkit.evals.answer_measures import auroc
 from ragkit.evals.evaluate import ACROSS, WITHIN
 
 if TYPE_CHECKING:

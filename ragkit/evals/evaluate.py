@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragkit.answer.draft import EXTRACTIVE
 from ragkit.errors import RagkitError, UsageError
-from ragkit.evals.answers import answer_scores
+from ragkit.evals.answer_measures import answer_scores
 from ragkit.evals.golden import Checked, GoldenQuestion, match_paths
 from ragkit.evals.measures import first_rank, place_scores, ranking_scores, unit_of
 from ragkit.evals.reasons import Found, why_missed
@@ -18,7 +18,7 @@ from ragkit.llm.deadline import no_longer_than
 if TYPE_CHECKING:
     from ingest.document import Document
     from ragkit.evals.golden import Place
-    from ragkit.evals.settings import Settings
+    from ragkit.evals.setups import Settings
     from ragkit.kb import KnowledgeBase
     from ragkit.results import Answer, Hit
 

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ragkit.answer import words
 from ragkit.evals.wording import ask_for_cell, ask_for_figure, ask_what_it_is
-from ragkit.store.languages import ENGLISH, language_of
+from ragkit.language import words
+from ragkit.language.languages import ENGLISH, language_of
 
 if TYPE_CHECKING:
     from ingest.document import Block, Document

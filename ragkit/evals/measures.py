@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
-from ragkit.evals.places import SourceText, distinct_page_hit, gold_share, page_hit
+from ragkit.evals.gold_places import SourceText, distinct_page_hit, gold_share, page_hit
 
 if TYPE_CHECKING:
     from ragkit.evals.golden import Place

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ragkit.answer import words
-from ragkit.evals.answers import answer_scores, answer_words
+from ragkit.evals.answer_measures import answer_scores, answer_words
 from ragkit.evals.measures import first_rank
+from ragkit.language import words
 
 if TYPE_CHECKING:
     from ingest.document import Document

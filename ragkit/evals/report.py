@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ragkit.evals.compare import SIGNIFICANT, comparison_document
 from ragkit.evals.measures import CUTOFFS
 from ragkit.evals.plots import histogram, interval_plot, line_plot
-from ragkit.evals.summary import roc_points, summarise, summary_document
+from ragkit.evals.totals import roc_points, summarise, summary_document
 
 if TYPE_CHECKING:
     from ragkit.evals.compare import Comparison
     from ragkit.evals.evaluate import Evaluation, Outcome
-    from ragkit.evals.summary import Group, Summary
+    from ragkit.evals.totals import Group, Summary
 
 _CELL = 160
 

@@ -1,8 +1,8 @@
 """What happens while ragkit works: progress for whoever waits, spans for whoever looks closely."""
 
 from ragkit.events.console import ConsoleLines
-from ragkit.events.documents import JsonLines
 from ragkit.events.progress import Event, Listener, Notice, Progress, Stage, ignore
+from ragkit.events.span_documents import JsonLines
 from ragkit.events.spans import (
     OpenSpan,
     Sink,

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ragkit.errors import UsageError
-from ragkit.events.documents import plain
+from ragkit.events.span_documents import plain
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource

@@ -8,7 +8,7 @@ a model sends nothing; asking it does.
 from __future__ import annotations
 
 from ragkit.errors import UsageError
-from ragkit.llm.protocol import (
+from ragkit.llm.chat_model import (
     ChatModel,
     Delta,
     FinishReason,
@@ -80,7 +80,7 @@ def load_model(
         return GgufModel(model, name=name, timeout=timeout, context_window=context_window)
     if base_url is not None and not base_url.startswith(("http://", "https://")):
         raise UsageError(f"a base URL starts with http:// or https://, unlike {base_url!r}")
-    from ragkit.llm.openai_compatible import azure_model, ollama_model, openai_model
+    from ragkit.llm.openai_model import azure_model, ollama_model, openai_model
 
     makers = {"openai": openai_model, "azure": azure_model, "ollama": ollama_model}
     return makers[provider](

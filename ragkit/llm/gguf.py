@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ragkit.errors import ModelError
-from ragkit.llm.openai_compatible import OpenAICompatible
+from ragkit.llm.openai_model import OpenAICompatible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import xllamacpp
 
-    from ragkit.llm.protocol import Delta, Message, ToolSchema
+    from ragkit.llm.chat_model import Delta, Message, ToolSchema
 
 # Memory for the context grows with it, so it is not taken as large as the model allows.
 _DEFAULT_WINDOW = 8_192

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ragkit.errors import BudgetError, UsageError
 from ragkit.llm.prices import FREE, Price, Prices, add_usage, priced
-from ragkit.llm.tokens import count_tokens
+from ragkit.llm.token_counts import count_tokens
 from ragkit.results import Usage
 
 if TYPE_CHECKING:
-    from ragkit.llm.protocol import ChatModel, Delta, Message, ToolSchema
+    from ragkit.llm.chat_model import ChatModel, Delta, Message, ToolSchema
 
 _NOTHING = Usage(cost=0.0)
 _TOKENS_PER_MESSAGE = 8

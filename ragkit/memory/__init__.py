@@ -14,14 +14,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ragkit.memory.protocol import Memory, Note, Recall
+from ragkit.memory.memory import Memory, Note, Recall
 
 if TYPE_CHECKING:
     from ragkit.memory.combined import CombinedMemory, combine
     from ragkit.memory.entities import EntityMemory
     from ragkit.memory.graph import GraphMemory
     from ragkit.memory.log import SessionLog
-    from ragkit.memory.make import KINDS, make_memory
+    from ragkit.memory.of_session import KINDS, make_memory
     from ragkit.memory.summary import SummaryMemory
     from ragkit.memory.vector import VectorMemory
     from ragkit.memory.window import WindowMemory

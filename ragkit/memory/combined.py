@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ragkit.errors import EmbeddingError, UsageError
-from ragkit.memory.protocol import Memory, Note, Recall
+from ragkit.memory.memory import Memory, Note, Recall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ class CombinedMemory:
 
     def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
         """Return what all memories recall, in at most ``max_tokens`` tokens."""
-        from ragkit.llm.tokens import count_tokens
+        from ragkit.llm.token_counts import count_tokens
 
         whole: Recall = Recall()
         notes: list[Note] = []

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from ragkit.errors import ModelError
 from ragkit.events import OpenSpan, span
-from ragkit.memory.names import is_about, key_of, names_in, sentences, words_of
+from ragkit.language.running_names import is_about, key_of, names_in, sentences, words_of
+from ragkit.memory.memory import Note, Recall
 from ragkit.memory.noting import note_new_turns, numbers_of
-from ragkit.memory.protocol import Note, Recall
 from ragkit.memory.speakers import USER, asks_about_self, has_pronoun, speaker, speaks_of_self
 from ragkit.store.records import MemoryFact, NumberedTurn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.llm.chat_model import ChatModel
     from ragkit.memory.log import SessionLog
 
 _KIND = "entity"
@@ -29,7 +29,7 @@ _TASK = (
 class EntityMemory:
     """Notes each statement under the names in it; recalls those of the names in a question.
 
-    Without a model the statements are the sentences themselves, found by :mod:`ragkit.memory.names`
+    Without a model the statements are the sentences themselves, found by :mod:`ragkit.language.running_names`
     and kept under every name in them; "I" and "my" are noted under the speaker, and a pronoun
     under the name said last. With a model they are its extracts; where it fails, the rules step
     in, and the next recall says so.
@@ -141,7 +141,7 @@ def _ranked(
 
 
 def _fitting(ranked: Sequence[tuple[float, MemoryFact, Note]], max_tokens: int) -> Iterator[Note]:
-    from ragkit.llm.tokens import count_tokens
+    from ragkit.llm.token_counts import count_tokens
 
     for _, _, note in ranked:
         max_tokens -= count_tokens(note.text)

@@ -11,7 +11,7 @@ from ragkit.llm.fence import data_rule, fenced, new_nonce
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.llm.chat_model import ChatModel
     from ragkit.store.records import NumberedTurn
 
 _MAX_TOKENS = 800
@@ -34,7 +34,7 @@ def extract_rows(
     Raises:
         ModelError: the model failed, or its reply is no such list.
     """
-    from ragkit.llm.protocol import Message, complete
+    from ragkit.llm.chat_model import Message, complete
 
     properties: dict[str, Any] = {"turn": {"type": "integer"}}
     properties |= {name: {"type": "string"} for name in fields}

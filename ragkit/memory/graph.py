@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from ragkit.errors import ModelError
 from ragkit.events import span
+from ragkit.language.running_names import is_about, key_of, names_in, sentences, words_of
 from ragkit.memory.entities import note_recall
-from ragkit.memory.names import is_about, key_of, names_in, sentences, words_of
+from ragkit.memory.memory import Note, Recall
 from ragkit.memory.noting import note_new_turns, numbers_of
-from ragkit.memory.protocol import Note, Recall
 from ragkit.memory.speakers import USER, asks_about_self, speaker
 from ragkit.store.records import MemoryFact, NumberedTurn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.llm.chat_model import ChatModel
     from ragkit.memory.log import SessionLog
 
 _KIND = "graph"
@@ -67,7 +67,7 @@ class GraphMemory:
 
     def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
         """Return the relations around what the question names, the nearest and newest first."""
-        from ragkit.llm.tokens import count_tokens
+        from ragkit.llm.token_counts import count_tokens
 
         with span(
             "graph", "memory", inputs={"question": question}, session=self.log.session

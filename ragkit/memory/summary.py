@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from ragkit.errors import ModelError
 from ragkit.events import span
-from ragkit.memory.names import names_in, sentences, words_of
-from ragkit.memory.protocol import Note, Recall
+from ragkit.language.running_names import names_in, sentences, words_of
+from ragkit.memory.memory import Note, Recall
 from ragkit.memory.window import DEFAULT_TURNS
 from ragkit.store.records import MemoryView, NumberedTurn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.llm.chat_model import ChatModel
     from ragkit.memory.log import SessionLog
 
 _KIND = "summary"
@@ -54,7 +54,7 @@ class SummaryMemory:
 
     def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
         """Return the digest as one note, if there is one by now."""
-        from ragkit.llm.tokens import cut_to_tokens
+        from ragkit.llm.token_counts import cut_to_tokens
 
         del question  # it bears on any question
         with span(_KIND, "memory", session=self.log.session) as step:
@@ -96,8 +96,8 @@ class SummaryMemory:
         return _selected(before, new, self._max_tokens)
 
     def _written(self, model: ChatModel, before: str, new: Sequence[NumberedTurn]) -> str:
-        from ragkit.llm.protocol import Message, complete
-        from ragkit.llm.tokens import cut_to_tokens
+        from ragkit.llm.chat_model import Message, complete
+        from ragkit.llm.token_counts import cut_to_tokens
         from ragkit.memory.extraction import quoted
 
         task = _TASK.format(words=self._max_tokens * 2 // 3)
@@ -115,7 +115,7 @@ class SummaryMemory:
 
 def _selected(before: str, new: Sequence[NumberedTurn], max_tokens: int) -> str:
     """Choose sentences from the digest so far and the new turns; they keep their order."""
-    from ragkit.llm.tokens import count_tokens
+    from ragkit.llm.token_counts import count_tokens
 
     lines = [line for line in before.splitlines() if line]
     lines += [

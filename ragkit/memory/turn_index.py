@@ -45,7 +45,7 @@ class Words:
 
     def __init__(self) -> None:
         """Begin empty."""
-        from ragkit.store.analysis import word_analyzer
+        from ragkit.language.analysis import word_analyzer
 
         self._analyzer = word_analyzer()
         self._common = frozenset(self._analyzer.analyze(_COMMON))
@@ -58,7 +58,7 @@ class Words:
 
     def terms(self, text: str) -> list[str]:
         """Return the telling words of ``text``, stemmed."""
-        from ragkit.store.analysis import normalise
+        from ragkit.language.analysis import normalise
         from ragkit.store.paths import storable
 
         found = self._analyzer.analyze(normalise(storable(text)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ragkit.events import span
 from ragkit.memory.entities import note_recall
-from ragkit.memory.protocol import Note, Recall
+from ragkit.memory.memory import Note, Recall
 from ragkit.memory.turn_index import Found, TurnIndex
 from ragkit.store.records import NumberedTurn, TurnVectors
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ragkit.embed.protocol import Embedder
+    from ragkit.embed.embedder import Embedder
     from ragkit.memory.log import SessionLog
 
 _KIND = "turn"
@@ -58,7 +58,7 @@ class VectorMemory:
         Raises:
             EmbeddingError: the embedding model failed.
         """
-        from ragkit.llm.tokens import count_tokens, cut_to_tokens
+        from ragkit.llm.token_counts import count_tokens, cut_to_tokens
 
         with span(
             "turns", "memory", inputs={"question": question}, session=self.log.session

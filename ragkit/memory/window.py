@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from ragkit.events import span
-from ragkit.memory.protocol import Recall
+from ragkit.memory.memory import Recall
 
 if TYPE_CHECKING:
-    from ragkit.llm.protocol import Message, Role
+    from ragkit.llm.chat_model import Message, Role
     from ragkit.memory.log import SessionLog
     from ragkit.store.records import NumberedTurn
 
@@ -50,8 +50,8 @@ class WindowMemory:
 def _fitting(
     turns: Sequence[NumberedTurn], most: int | None, budget: int
 ) -> list[tuple[int, Message]]:
-    from ragkit.llm.protocol import Message
-    from ragkit.llm.tokens import count_tokens, cut_to_tokens
+    from ragkit.llm.chat_model import Message
+    from ragkit.llm.token_counts import count_tokens, cut_to_tokens
 
     chosen: list[tuple[int, Message]] = []
     first = 0 if most is None else max(0, len(turns) - most)

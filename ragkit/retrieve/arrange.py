@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ragkit.question.hints import Hints, names_year
 from ragkit.retrieve.fusion import LISTED
-from ragkit.retrieve.hints import Hints, names_year
 
 if TYPE_CHECKING:
     from ragkit.retrieve.fusion import Fused

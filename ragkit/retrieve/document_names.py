@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from ragkit.retrieve.dates import Period, find_periods
+from ragkit.language.dates import Period, find_periods
 
 if TYPE_CHECKING:
     from ragkit.store import Store

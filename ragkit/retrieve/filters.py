@@ -136,7 +136,7 @@ def _period(condition: str) -> tuple[str, int, int]:
 
 def _moments(text: str, condition: str) -> tuple[int, int]:
     """Read a date: its first moment, and the first after it, in ns since 1970, by local time."""
-    from ragkit.retrieve.dates import Period, read_period
+    from ragkit.language.dates import Period, read_period
 
     try:
         if ":" in text:

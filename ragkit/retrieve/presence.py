@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ragkit.retrieve.reading import vocabulary_of
-from ragkit.retrieve.spelling import correct
+from ragkit.question.reading import vocabulary_of
+from ragkit.question.spelling import correct
 
 if TYPE_CHECKING:
-    from ragkit.embed.protocol import Embedder
+    from ragkit.embed.embedder import Embedder
     from ragkit.store import Store
     from ragkit.store.allowed import Allowed
     from ragkit.store.where import Where

@@ -14,7 +14,7 @@ from ragkit.errors import EmbeddingError, RerankError
 
 if TYPE_CHECKING:
     from ragkit.embed.cross_encoder import CompiledCrossEncoder
-    from ragkit.embed.protocol import Embedder
+    from ragkit.embed.embedder import Embedder
     from ragkit.retrieve.stages import Ask
 
 RERANKED = 50  # passages that are looked at again at least

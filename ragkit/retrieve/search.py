@@ -10,22 +10,22 @@ from datetime import date
 from typing import TYPE_CHECKING, SupportsIndex, get_args
 
 from ragkit.errors import ModelError, RerankError, UsageError
+from ragkit.question.history import check_history
+from ragkit.question.reading import read, vocabulary_of
 from ragkit.results import Hit, Ranks, SearchResult
 from ragkit.retrieve.arrange import best_of_each
-from ragkit.retrieve.candidates import CANDIDATES, Mode, find, rank
 from ragkit.retrieve.diversity import POOL, diversify
 from ragkit.retrieve.expansion import expand
-from ragkit.retrieve.explain import considered
+from ragkit.retrieve.explanation import considered
 from ragkit.retrieve.fusion import LISTED, QUOTED
-from ragkit.retrieve.history import check_history
-from ragkit.retrieve.naming import find_named
-from ragkit.retrieve.reading import read, vocabulary_of
+from ragkit.retrieve.merging import CANDIDATES, Mode, find, rank
+from ragkit.retrieve.named_documents import find_named
 from ragkit.retrieve.rerank import RERANKED, load_reranker
 from ragkit.retrieve.stages import DEFAULT_STAGES, Stages
 
 if TYPE_CHECKING:
     from ingest.document import Document
-    from ragkit.embed.protocol import Embedder
+    from ragkit.embed.embedder import Embedder
     from ragkit.retrieve.arrange import Arranged
     from ragkit.store import Store
     from ragkit.store.where import Where

@@ -10,7 +10,7 @@ from ragkit.errors import UsageError
 from ragkit.retrieve.expansion import EXPANSIONS, Expansion
 
 if TYPE_CHECKING:
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.llm.chat_model import ChatModel
 
 Unit = Literal["page", "document"]
 Ask = Callable[[str], str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ragkit.store import answers
+from ragkit.store import answer_rows as answers
 from ragkit.store.connections import Connections
 
 if TYPE_CHECKING:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragkit.errors import CorruptError, KnowledgeBaseError, LockedError
-from ragkit.store import changes, dense_file, lexical_index, queries, staging, vectors
+from ragkit.index import faiss_file as dense_file
+from ragkit.index import tantivy_files as lexical_index
+from ragkit.index.faiss_index import DENSE_FOLDER
+from ragkit.index.tantivy_index import LEXICAL_FOLDER
+from ragkit.store import changes, queries, staging, vectors
 from ragkit.store.database import companions
-from ragkit.store.dense import DENSE_FOLDER
-from ragkit.store.lexical import LEXICAL_FOLDER
 from ragkit.store.lock import WriterLock
 from ragkit.store.records import Check, Counts
 

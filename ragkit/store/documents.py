@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragkit.errors import UsageError
-from ragkit.store import changes, headings
+from ragkit.store import changes
+from ragkit.store import heading_filter as headings
 from ragkit.store.layout import dump_json, dump_layout
 from ragkit.store.paths import display_paths, from_stored, root_name, storable, to_stored
 from ragkit.store.records import FileState, Root, RootKind

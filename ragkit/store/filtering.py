@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from ragkit.errors import UsageError
-from ragkit.store import headings
+from ragkit.store import heading_filter as headings
 from ragkit.store.where import Where, match_paths, plain_text, text_matcher
 
 if TYPE_CHECKING:

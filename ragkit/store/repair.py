@@ -7,8 +7,8 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from ragkit.errors import CorruptError
+from ragkit.index.faiss_index import DENSE_FOLDER
 from ragkit.store import changes, check
-from ragkit.store.dense import DENSE_FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -266,7 +266,7 @@ CREATE INDEX documents_for_filters ON documents (first_chunk, chunks, format, mt
 
 
 def _fill_headings(connection: sqlite3.Connection) -> None:
-    from ragkit.store import headings
+    from ragkit.store import heading_filter as headings
 
     headings.fill(connection)
 

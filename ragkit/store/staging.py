@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragkit.errors import KnowledgeBaseError
-from ragkit.store import changes, headings, vectors
+from ragkit.store import changes, vectors
+from ragkit.store import heading_filter as headings
 from ragkit.store.database import companions, connect, translated_errors
 from ragkit.store.documents import embedding_key
 from ragkit.store.layout import dump_json

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ragkit.errors import CorruptError, KnowledgeBaseError, NotFoundError, UsageError
+from ragkit.index.faiss_index import DenseView
+from ragkit.index.tantivy_index import DamagedIndexError, LexicalView
+from ragkit.index.tantivy_query import ALONE, WordWeights
 from ragkit.store import (
     changes,
     database,
@@ -19,10 +22,7 @@ from ragkit.store import (
 )
 from ragkit.store.answer_store import AnswerStore
 from ragkit.store.conversation_store import ConversationStore
-from ragkit.store.dense import DenseView
 from ragkit.store.document_store import DocumentStore
-from ragkit.store.lexical import DamagedIndexError, LexicalView
-from ragkit.store.lexical_query import ALONE, WordWeights
 from ragkit.store.lock import SHORT_WAIT_SECONDS, WriterLock
 from ragkit.store.records import (
     Check,

@@ -146,7 +146,10 @@ def count_steps(limit: int) -> Callable[[], int]:
             super().commit()
             step()
 
-    from ragkit.store import database, lexical, lexical_index, quantized
+    from ragkit.index import quantized
+    from ragkit.index import tantivy_files as lexical_index
+    from ragkit.index import tantivy_index as lexical
+    from ragkit.store import database
 
     faiss = quantized.library()
     for owner, name in (
@@ -169,8 +172,9 @@ def count_steps(limit: int) -> Callable[[], int]:
 
 def ingest(directory: Path, folder: Path, limit: int, *, often: bool) -> int:
     """Ingest in this process, which dies at step ``limit``; return the number of steps."""
-    from ragkit import KnowledgeBase, ingestion
-    from ragkit.store import dense
+    from ragkit import KnowledgeBase
+    from ragkit.index import faiss_index as dense
+    from ragkit.run import ingestion
     from ragkit.testing import HashEmbedder
 
     if often:  # as in a run that takes long: views are written in the middle of it, and again

@@ -10,13 +10,13 @@ from answer_samples import Library
 
 from ragkit import KnowledgeBase
 from ragkit.answer.calibration import BUILT_IN, Calibration, load_calibration, save_calibration
-from ragkit.answer.naming import names_of
 from ragkit.embed import load_embedder
 from ragkit.errors import UsageError
+from ragkit.question.names import names_of
 from ragkit.store import Store
 
 if TYPE_CHECKING:
-    from ragkit.embed.protocol import Embedder
+    from ragkit.embed.embedder import Embedder
 
 LIBRARY = Library()
 QUESTION = "How long is the warranty?"

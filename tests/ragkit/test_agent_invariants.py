@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ragkit import Agent, PromptTooLongError, RunState, tool
 from ragkit.agent import react
 from ragkit.llm import Message, ToolCall
-from ragkit.llm.window import fit
+from ragkit.llm.context_window import fit
 from ragkit.testing import ScriptedModel
 
 

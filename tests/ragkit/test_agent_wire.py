@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from ragkit import Agent, AgentResult, KnowledgeBase, Limits, ModelError, tool
 from ragkit.events import Span, recording
 from ragkit.llm import Delta, Message, complete, load_model
-from ragkit.llm.protocol import ChatModel, ToolCall
+from ragkit.llm.chat_model import ChatModel, ToolCall
 from ragkit.results import TextDelta
 from ragkit.testing import HashEmbedder
 
@@ -329,7 +329,7 @@ def test_a_small_real_model_uses_a_tool_answers_by_schema_and_streams(
     smollm2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So small a model answers otherwise beside other digits: let them not be random here.
-    monkeypatch.setattr("ragkit.agent.asking.new_nonce", lambda: "5f0c9a3e71b2d846")
+    monkeypatch.setattr("ragkit.agent.model_turn.new_nonce", lambda: "5f0c9a3e71b2d846")
     looked_up: list[str] = []
 
     @tool

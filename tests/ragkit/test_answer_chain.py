@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from answer_samples import WARRANTY, Library
 
-from ragkit.answer.prompt import NO_ANSWER, build_prompt
+from ragkit.answer.prompts import NO_ANSWER, build_prompt
 from ragkit.errors import EmbeddingError, ModelError
 from ragkit.llm import Delta, load_model
-from ragkit.llm.tokens import count_tokens
+from ragkit.llm.token_counts import count_tokens
 from ragkit.results import Answer, Hit, SearchResult, Sources, TextDelta, Usage
 from ragkit.testing import HashEmbedder, ScriptedModel
 

@@ -13,15 +13,15 @@ import pytest
 
 from ragkit import Answer, KnowledgeBase, Sources, TextDelta
 from ragkit.answer.found import compared, without_others
-from ragkit.answer.language import language_name
 from ragkit.errors import ModelError, PromptTooLongError
+from ragkit.language.naming_languages import language_name
 from ragkit.llm import Delta, ToolCall, load_model
 from ragkit.results import Usage
 from ragkit.testing import HashEmbedder, ScriptedModel
 
 if TYPE_CHECKING:
     from ragkit.answer.settings import AnswerMode
-    from ragkit.llm.protocol import ChatModel
+    from ragkit.llm.chat_model import ChatModel
 
 MODES: tuple[AnswerMode, ...] = ("single", "agent", "map-reduce", "compare")
 DOCUMENTS = {

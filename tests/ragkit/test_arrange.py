@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from ragkit import KnowledgeBase, UsageError
 from ragkit.cli.app import cli
+from ragkit.question.hints import Hints
 from ragkit.retrieve import arrange as arranging
 from ragkit.retrieve import search
 from ragkit.retrieve.arrange import arrange
-from ragkit.retrieve.candidates import CANDIDATES, Candidates, find
 from ragkit.retrieve.fusion import Fused
-from ragkit.retrieve.hints import Hints
+from ragkit.retrieve.merging import CANDIDATES, Candidates, find
 from ragkit.store.records import ChunkPlace
 from ragkit.testing import HashEmbedder
 

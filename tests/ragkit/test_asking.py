@@ -12,7 +12,7 @@ import pytest
 
 import ragkit.llm
 from ragkit import Answer, AnswerSettings, Budget, KnowledgeBase, Price, Prices, Sources, TextDelta
-from ragkit.answer.cache import same_meaning
+from ragkit.answer.answer_cache import same_meaning
 from ragkit.answer.routes import route
 from ragkit.errors import ModelError, UsageError
 from ragkit.llm import Delta

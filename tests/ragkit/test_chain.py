@@ -35,8 +35,8 @@ from ragkit.chain import (
 )
 from ragkit.errors import ModelError, UsageError
 from ragkit.events import Span, recording, tree
-from ragkit.llm.protocol import Delta, Message
-from ragkit.llm.tokens import count_tokens
+from ragkit.llm.chat_model import Delta, Message
+from ragkit.llm.token_counts import count_tokens
 from ragkit.testing import ScriptedModel
 
 

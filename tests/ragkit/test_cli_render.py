@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from ragkit.cli.bars import ProgressDisplay
 from ragkit.cli.ls import print_documents
 from ragkit.cli.output import human_seconds, human_size, plural, printable, printable_path
-from ragkit.cli.progress import ProgressDisplay
 from ragkit.cli.render import AnswerWriter, stream_answer
 from ragkit.cli.terminal import TerminalConsole, console
 from ragkit.events import Progress

@@ -11,9 +11,9 @@ from prompt_toolkit.history import FileHistory
 import ragkit.embed
 from ragkit import KnowledgeBase
 from ragkit.cli import cli
-from ragkit.cli.history import history_file
 from ragkit.cli.repl import Shell
 from ragkit.cli.terminal import console
+from ragkit.cli.typed_lines import history_file
 from ragkit.testing import HashEmbedder
 
 

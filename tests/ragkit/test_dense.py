@@ -20,7 +20,8 @@ from store_samples import (
 )
 
 from ragkit.errors import UsageError
-from ragkit.store import Scored, Store, dense
+from ragkit.index import faiss_index as dense
+from ragkit.store import Scored, Store
 
 FOLDER = Path("/home/ada/docs").absolute()
 QUERY = vector_of("what is asked")

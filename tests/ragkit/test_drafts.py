@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ragkit import KnowledgeBase
-from ragkit.evals.make import draft_golden, find_verbatim
+from ragkit.evals.drafting import draft_golden, find_verbatim
 from ragkit.evals.wording import ask_for_cell, ask_for_figure, ask_what_it_is
 from ragkit.testing import ScriptedModel
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ragkit.embed import Embedder, load_embedder
-from ragkit.embed.openai_compatible import OpenAICompatibleEmbedder, openai_embedder
+from ragkit.embed.openai_embedder import OpenAICompatibleEmbedder, openai_embedder
 from ragkit.errors import EmbeddingError, UsageError
 
 DIMENSION = 8

@@ -15,13 +15,13 @@ from fake_server import FakeServer, Handler
 
 from ragkit import KnowledgeBase, UsageError
 from ragkit.cli.app import cli
-from ragkit.evals.answers import answer_scores, refusal_scores
+from ragkit.evals.answer_measures import answer_scores, refusal_scores
+from ragkit.evals.drafting import draft_golden
 from ragkit.evals.evaluate import evaluate
+from ragkit.evals.gold_places import ndcg
 from ragkit.evals.golden import Place, read_golden
-from ragkit.evals.make import draft_golden
 from ragkit.evals.measures import place_scores, ranking_scores
-from ragkit.evals.places import ndcg
-from ragkit.evals.settings import Settings
+from ragkit.evals.setups import Settings
 from ragkit.results import Hit
 from ragkit.testing import ScriptedModel
 
@@ -378,7 +378,7 @@ def test_what_cannot_be_written_is_refused_before_anything_is_measured(
         raise AssertionError("measured in vain")
 
     monkeypatch.setattr("ragkit.evals.evaluate.evaluate", never)
-    monkeypatch.setattr("ragkit.evals.make.draft_golden", never)
+    monkeypatch.setattr("ragkit.evals.drafting.draft_golden", never)
     (tmp_path / "file").write_text("", encoding="utf-8")
     for arguments in (
         [golden, "--report", tmp_path / "file" / "measured"],

@@ -12,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.document import Block
+from ingest.loaders.plain_text import load_text
 from ingest.loaders.registry import Source
-from ingest.loaders.text import load_text
 from ragkit import KnowledgeBase
-from ragkit.answer import words
 from ragkit.answer.candidates import candidates_of
-from ragkit.answer.cues import (
+from ragkit.answer.extractive import MAX_CHARACTERS, MAX_SENTENCES
+from ragkit.answer.rows_and_items import cells, read_table, readable
+from ragkit.embed import load_embedder
+from ragkit.language import words
+from ragkit.question.kinds import (
     asks_list,
     counted,
     counts,
@@ -26,14 +29,11 @@ from ragkit.answer.cues import (
     question_kind,
     question_kinds,
 )
-from ragkit.answer.extractive import MAX_CHARACTERS, MAX_SENTENCES
-from ragkit.answer.parts import parts_of
-from ragkit.answer.tables import cells, read_table, readable
-from ragkit.embed import load_embedder
+from ragkit.question.parts import parts_of
 from ragkit.results import Hit
 
 if TYPE_CHECKING:
-    from ragkit.embed.protocol import Embedder
+    from ragkit.embed.embedder import Embedder
 
 LIBRARY = Library()
 

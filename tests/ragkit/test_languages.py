@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from store_samples import document_of, put
 
 from ragkit import KnowledgeBase
-from ragkit.store import Store, analysis, glossary, lexical_index
-from ragkit.store.languages import LANGUAGES, language_of
+from ragkit.index import tantivy_files as lexical_index
+from ragkit.language import analysis
+from ragkit.language.languages import LANGUAGES, language_of
+from ragkit.store import Store, glossary
 
 FOLDER = Path("/home/ada/docs").absolute()
 TWO_LANGUAGES = Path(__file__).parents[1] / "data" / "two_languages.json"

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_samples import chunks_of, document_of, problems, put, state_of
 
+from ragkit.index.tantivy_query import ALONE, BESIDE_MEANING, WordWeights
+from ragkit.language.analysis import codes, normalise
 from ragkit.store import Store
-from ragkit.store.analysis import codes, normalise
-from ragkit.store.lexical_query import ALONE, BESIDE_MEANING, WordWeights
 
 FOLDER = Path("/home/ada/docs").absolute()
 

@@ -14,7 +14,7 @@ from fake_server import FakeServer, Handler, Script, hello
 
 from ragkit.errors import ModelError, UsageError
 from ragkit.llm import Delta, Message, load_model
-from ragkit.llm.tokens import count_tokens
+from ragkit.llm.token_counts import count_tokens
 from ragkit.results import Usage
 from ragkit.testing import ScriptedModel
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from ragkit import KnowledgeBase, UsageError
 from ragkit.embed import load_embedder
-from ragkit.embed.protocol import Embedder, TextKind
+from ragkit.embed.embedder import Embedder, TextKind
 from ragkit.errors import EmbeddingError, ModelError
-from ragkit.llm.tokens import count_tokens, cut_to_tokens
+from ragkit.language.running_names import names_in
+from ragkit.llm.token_counts import count_tokens, cut_to_tokens
 from ragkit.memory import (
     KINDS,
     EntityMemory,
@@ -27,7 +28,6 @@ from ragkit.memory import (
     WindowMemory,
     combine,
 )
-from ragkit.memory.names import names_in
 from ragkit.store import Store
 from ragkit.testing import HashEmbedder, ScriptedModel
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragkit import KnowledgeBase
-from ragkit.retrieve.dates import asked_months, asked_periods, find_periods
-from ragkit.retrieve.naming import NOTHING_NAMED, find_named
+from ragkit.language.dates import asked_months, asked_periods, find_periods
+from ragkit.retrieve.named_documents import NOTHING_NAMED, find_named
 from ragkit.store.where import Where
 from ragkit.testing import HashEmbedder
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from store_samples import document_of, embed_all, problems, put, vector_of
 from test_dense import FOLDER, agree, brute_force, fill
 
-from ragkit.store import Store, quantized
+from ragkit.index import quantized
+from ragkit.store import Store
 
 QUERY = vector_of("what is asked")
 

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragkit.question.hints import Hints, find_hints
+from ragkit.question.history import resolve
+from ragkit.question.reading import read
+from ragkit.question.spelling import Vocabulary, correct, slips
 from ragkit.retrieve.arrange import arrange
 from ragkit.retrieve.fusion import LISTED, Fused
-from ragkit.retrieve.hints import Hints, find_hints
-from ragkit.retrieve.history import resolve
 from ragkit.retrieve.ratios import components
-from ragkit.retrieve.reading import read
-from ragkit.retrieve.spelling import Vocabulary, correct, slips
 from ragkit.store.records import ChunkPlace
 
 TERMS = {"warranty": 9, "battery": 4, "netflix": 7, "best": 3, "buy": 2, "advertis": 5}

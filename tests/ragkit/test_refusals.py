@@ -9,9 +9,9 @@ import pytest
 
 from ragkit import KnowledgeBase
 from ragkit.answer.found import compared
-from ragkit.answer.parts import parts_of
 from ragkit.answer.topic import about_looks, speakers_of, topic_of, topic_terms
-from ragkit.answer.words import terms
+from ragkit.language.words import terms
+from ragkit.question.parts import parts_of
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
 

@@ -21,7 +21,7 @@ from prompt_toolkit.output import DummyOutput
 
 import ragkit.llm
 from ragkit import KnowledgeBase
-from ragkit.cli.prompt import ShellCompleter, run
+from ragkit.cli.line_editor import ShellCompleter, run
 from ragkit.cli.repl import COMMANDS, Shell, questions_from
 from ragkit.cli.terminal import console
 from ragkit.errors import ModelError

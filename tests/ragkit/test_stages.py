@@ -18,11 +18,11 @@ from tiny_models import WIDTH, write_bert
 from ragkit import KnowledgeBase, UsageError
 from ragkit.cli.app import cli
 from ragkit.embed.cross_encoder import CompiledCrossEncoder
+from ragkit.embed.embedder import TextKind
 from ragkit.embed.model_folder import NotCompilableError
-from ragkit.embed.protocol import TextKind
+from ragkit.question.history import refers_back, rewrite
 from ragkit.results import SearchResult
 from ragkit.retrieve.expansion import compared, meaning
-from ragkit.retrieve.history import refers_back, rewrite
 from ragkit.retrieve.rerank import load_reranker
 from ragkit.retrieve.search import Mode
 from ragkit.testing import HashEmbedder, ScriptedModel

@@ -266,7 +266,7 @@ def test_a_folder_named_by_itself_stays_though_rules_around_it_leave_it_out(
 def test_an_outage_of_the_model_keeps_what_is_done_and_says_what_is_left(
     tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ragkit.ingestion._EMBED_BATCH", 4)
+    monkeypatch.setattr("ragkit.run.ingestion._EMBED_BATCH", 4)
     for number in range(10):
         write(docs / f"{number}.txt", f"This is passage {number}.")
 

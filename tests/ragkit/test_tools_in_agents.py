@@ -10,7 +10,7 @@ import pytest
 
 from ragkit.agent import Agent, tools
 from ragkit.agent.tools import calculator, file_tools, python_tool
-from ragkit.llm.protocol import ToolCall
+from ragkit.llm.chat_model import ToolCall
 from ragkit.testing import ScriptedModel
 
 

@@ -12,9 +12,9 @@ from ragkit import Agent, Answer, KnowledgeBase, ModelError, UsageError
 from ragkit.cli import cli
 from ragkit.errors import KnowledgeBaseError
 from ragkit.events import ConsoleLines, Event, JsonLines, Notice, Span, recording, span, tree
-from ragkit.events.documents import span_document, span_from_document
+from ragkit.events.span_documents import span_document, span_from_document
+from ragkit.store.tracing import MAX_SPANS, Trace, total_usage
 from ragkit.testing import HashEmbedder, ScriptedModel
-from ragkit.tracing import MAX_SPANS, Trace, total_usage
 
 SECRET = "The vault opens with the word cardamom."
 

@@ -73,7 +73,7 @@ def test_a_single_file_is_followed_also_when_it_is_replaced(kb: KnowledgeBase, d
 def test_a_failing_model_is_made_known_and_tried_again(
     docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ragkit.watching._RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("ragkit.run.watching._RETRY_SECONDS", 0.1)
     stop = threading.Event()
     notices: list[str] = []
 

@@ -102,7 +102,7 @@ def _chart_rows(chart: Any) -> Iterator[list[str]]:
 
 
 def _without_text(numbers: list[int]) -> str:
-    from ingest.loaders.pdf.reading import page_list
+    from ingest.loaders.pdf.found_pages import page_list
 
     slides = page_list(numbers).replace("page", "slide")
     return f"{slides} {'holds' if len(numbers) == 1 else 'hold'} no text (pictures?)"

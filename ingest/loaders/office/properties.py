@@ -12,7 +12,7 @@ from typing import Any
 from ingest.errors import LoadError, MissingExtraError, WrongFormatError
 from ingest.loaders.archive import open_archive
 from ingest.loaders.building import tidy_line
-from ingest.loaders.pdf.metadata import usable_title
+from ingest.loaders.pdf.info import usable_title
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, Final
 
 from ingest.errors import MissingExtraError
-from ingest.loaders.pdf.text import Fragment
+from ingest.loaders.pdf.characters import Fragment
 
 _SCALE: Final = 200 / 72  # pixels per point: 200 dpi, what such models are trained on
 _MOST_PIXELS: Final = 2400  # of the longer side; the models make larger pictures smaller

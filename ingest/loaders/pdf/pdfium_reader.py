@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ingest.errors import EncryptedError, WrongFormatError
 from ingest.loaders.pdf.assemble import normalise
 from ingest.loaders.pdf.blocks import PageBlock, blocks_of
-from ingest.loaders.pdf.headings import OutlineEntry
-from ingest.loaders.pdf.legibility import is_mapped
-from ingest.loaders.pdf.metadata import read_metadata
-from ingest.loaders.pdf.ocr import needs_recognition, recognise
-from ingest.loaders.pdf.reading import (
+from ingest.loaders.pdf.characters import read_characters, read_fragments
+from ingest.loaders.pdf.found_pages import (
     MAX_CHARACTERS,
     MAX_PAGES,
     Reading,
@@ -21,8 +18,11 @@ from ingest.loaders.pdf.reading import (
     password_error,
     quiet,
 )
+from ingest.loaders.pdf.headings import OutlineEntry
+from ingest.loaders.pdf.info import read_metadata
+from ingest.loaders.pdf.legibility import is_mapped
+from ingest.loaders.pdf.ocr import needs_recognition, recognise
 from ingest.loaders.pdf.rows import rows_of
-from ingest.loaders.pdf.text import read_characters, read_fragments
 
 if TYPE_CHECKING:
     from ingest.loaders.registry import Source

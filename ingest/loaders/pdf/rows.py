@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from ingest.loaders.pdf.text import Fragment
+    from ingest.loaders.pdf.characters import Fragment
 
 _NUMERIC: Final = re.compile(r"[\s$€£¥()\[\]%*\d.,:/+—–-]+$")
 _LOOK_BACK: Final = 120

@@ -8,9 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ingest.loaders.pdf.blocks import PageBlock
-from ingest.loaders.pdf.legibility import is_legible
-from ingest.loaders.pdf.metadata import read_metadata
-from ingest.loaders.pdf.reading import (
+from ingest.loaders.pdf.found_pages import (
     MAX_CHARACTERS,
     MAX_PAGES,
     Reading,
@@ -18,6 +16,8 @@ from ingest.loaders.pdf.reading import (
     password_error,
     quiet,
 )
+from ingest.loaders.pdf.info import read_metadata
+from ingest.loaders.pdf.legibility import is_legible
 
 if TYPE_CHECKING:
     from ingest.loaders.registry import Source

@@ -152,7 +152,7 @@ def told(fetched: Fetched, *, raw_html: bool = False) -> dict[str, Any]:
 
 def _page(source: str) -> dict[str, str]:
     from ingest.errors import LoadError
-    from ingest.loaders.html.loader import load_html
+    from ingest.loaders.html.page import load_html
     from ingest.loaders.registry import Source
 
     try:

@@ -1,0 +1,67 @@
+"""Loading a page: decode, parse, find the main text, write it down."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bs4 import BeautifulSoup
+
+from ingest.decode import decode
+from ingest.document import Document
+from ingest.loaders.html.boilerplate import find_main
+from ingest.loaders.html.elements import build, measure
+from ingest.loaders.html.flow import Written, write_blocks
+from ingest.loaders.html.head import read_facts
+from ingest.loaders.html.inline import clean
+from ingest.structure import normalise_plain, sections_from_headings
+
+if TYPE_CHECKING:
+    from ingest.loaders.registry import Source
+
+_HEAD = 8192
+_DECLARED = re.compile(rb"""<meta[^>]*?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+_XML_DECLARED = re.compile(rb"""\A\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)""", re.IGNORECASE)
+
+
+def load_html(source: Source) -> Document:
+    """Load an HTML page: its main text with headings, lists, tables and code.
+
+    Nothing is fetched and no script is run; what the page hides is left out.
+    """
+    decoded = decode(source.data, declared=declared_encoding(source.data))
+    page = normalise_plain(decoded.text)
+    # A line feed in front keeps Beautiful Soup from taking a bare address for a mistake.
+    soup = BeautifulSoup("\n" + page, "lxml", multi_valued_attributes=None)
+    facts = read_facts(soup)
+    written = write_blocks(find_main(build(soup), facts.title or ""))
+    if not written.blocks:  # a page of nothing but links, say: then they are its text
+        written = write_blocks(build(soup))
+    text = written.text
+    return Document(
+        text=text,
+        format="html",
+        title=clean(facts.title) if facts.title else None,
+        sections=sections_from_headings(written.headings, end=len(text)),
+        blocks=tuple(written.blocks),
+        metadata={key: clean(value) for key, value in facts.metadata.items()},
+        warnings=(decoded.warning,) if decoded.warning else (),
+        encoding=decoded.encoding,
+    )
+
+
+def whole_page(data: bytes, *, declared: str | None = None) -> Written:
+    """Write down all of a page, for what comes without chrome: a book's chapter, a message."""
+    decoded = decode(data, declared=declared or declared_encoding(data))
+    page = normalise_plain(decoded.text)
+    soup = BeautifulSoup("\n" + page, "lxml", multi_valued_attributes=None)
+    root = build(soup)
+    measure(root)
+    return write_blocks(root)
+
+
+def declared_encoding(data: bytes) -> str | None:
+    """Return the encoding that a page's head names, as written there."""
+    head = data[:_HEAD]
+    match = _XML_DECLARED.search(head) or _DECLARED.search(head)
+    return match[1].decode("ascii") if match else None

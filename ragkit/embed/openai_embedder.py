@@ -1,0 +1,275 @@
+"""Embedding models behind the OpenAI protocol: OpenAI itself, Ollama, vLLM, LM Studio…"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ragkit.embed.embedder import ModelFingerprint, TextKind
+from ragkit.embed.tokenizer import OpenAITokenizer, without_surrogates
+from ragkit.errors import EmbeddingError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import openai
+    from numpy.typing import NDArray
+
+OPENAI_URL = "https://api.openai.com/v1"
+OLLAMA_URL = "http://localhost:11434/v1"
+
+# What a server that takes no key is sent in its place, since the protocol's header wants one.
+_NO_KEY = "no-key"
+_RETRIES = 4
+_CONNECT_SECONDS = 10.0
+_ANSWER_SECONDS = 120.0
+
+# OpenAI takes 2,048 texts and 300,000 tokens in a request, others less; nothing is gained by more.
+_REQUEST_TEXTS = 128
+_REQUEST_TOKENS = 65_536
+# What a model reads, with a margin for tokenizers that differ from the one counted with.
+_OPENAI_TOKENS = 8_000
+_OTHER_TOKENS = 400
+
+
+def openai_embedder(
+    model: str,
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    dimension: int | None = None,
+    retries: int = _RETRIES,
+) -> OpenAICompatibleEmbedder:
+    """Make the embedder that ``openai:NAME`` stands for.
+
+    Raises:
+        UsageError: OpenAI's own server is meant, and there is no key for it.
+    """
+    url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+    key = api_key or os.environ.get("OPENAI_API_KEY")
+    if key is None and url == OPENAI_URL:
+        raise UsageError(
+            f"'openai:{model}' needs a key: set OPENAI_API_KEY, or name another server by its "
+            "base URL"
+        )
+    return OpenAICompatibleEmbedder(
+        model,
+        name=f"openai:{model}",
+        base_url=url,
+        api_key=key or _NO_KEY,
+        max_tokens=_OPENAI_TOKENS if model.startswith("text-embedding-") else _OTHER_TOKENS,
+        dimension=dimension,
+        retries=retries,
+    )
+
+
+def ollama_embedder(
+    model: str,
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    dimension: int | None = None,
+    retries: int = _RETRIES,
+) -> OpenAICompatibleEmbedder:
+    """Make the embedder that ``ollama:NAME`` stands for; a key in the environment is not sent."""
+    return OpenAICompatibleEmbedder(
+        model,
+        name=f"ollama:{model}",
+        base_url=base_url or OLLAMA_URL,
+        api_key=api_key or _NO_KEY,
+        max_tokens=_OTHER_TOKENS,
+        dimension=dimension,
+        retries=retries,
+    )
+
+
+class OpenAICompatibleEmbedder:
+    """An embedding model on a server; see :class:`ragkit.embed.Embedder`.
+
+    Nothing is sent before :meth:`embed`, except that :attr:`fingerprint` embeds one word where the
+    dimension is not known. Tokens are counted with OpenAI's table, which for other makers' models
+    is an estimate.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        name: str,
+        base_url: str,
+        api_key: str,
+        max_tokens: int,
+        dimension: int | None = None,
+        retries: int = _RETRIES,
+    ) -> None:
+        """Remember where the model is; ``model`` is its name on the server."""
+        self._model = model
+        self._name = name
+        self._base_url = base_url
+        self._api_key = api_key
+        self._max_tokens = max_tokens
+        self._dimension = dimension
+        self._retries = retries
+        self._tokenizer = OpenAITokenizer()
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"OpenAICompatibleEmbedder({self._name!r}, base_url={self._base_url!r})"
+
+    @property
+    def name(self) -> str:
+        """What the user chose the model by."""
+        return self._name
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a text are sent."""
+        return self._max_tokens
+
+    @property
+    def tokenizer(self) -> OpenAITokenizer:
+        """The encoding of OpenAI's embedding models."""
+        return self._tokenizer
+
+    @property
+    def fingerprint(self) -> ModelFingerprint:
+        """What must stay the same for vectors to be comparable.
+
+        Raises:
+            EmbeddingError: the dimension had to be asked for, and the server did not say.
+        """
+        return ModelFingerprint(
+            model=self._name,
+            dimension=self._dimension or self._request(["dimension"]).shape[1],
+            pooling="server",
+            normalised=True,
+            runtime="openai",
+        )
+
+    def embed(self, texts: Sequence[str], *, kind: TextKind) -> NDArray[np.float32]:
+        """Embed ``texts`` into shape (len(texts), dimension), float32, unit length.
+
+        A refused connection, a rate limit (its ``Retry-After`` respected) and a server error are
+        tried again a few times. What a text has beyond ``max_tokens`` is not sent.
+
+        Raises:
+            EmbeddingError: the server cannot be reached, refused, or sent something else.
+        """
+        import numpy as np
+
+        del kind  # the protocol knows no difference
+        if not texts:
+            return np.zeros((0, self.fingerprint.dimension), dtype=np.float32)
+        return np.concatenate([self._request(batch) for batch in self._batches(texts)])
+
+    def _batches(self, texts: Sequence[str]) -> Iterator[list[str]]:
+        batch: list[str] = []
+        tokens = 0
+        for text in texts:
+            # Servers refuse an empty text; a blank has a vector as neutral as any.
+            clean = self._tokenizer.truncate(without_surrogates(text), self._max_tokens) or " "
+            size = min(self._max_tokens, len(clean.encode()))
+            if batch and (len(batch) == _REQUEST_TEXTS or tokens + size > _REQUEST_TOKENS):
+                yield batch
+                batch, tokens = [], 0
+            batch.append(clean)
+            tokens += size
+        yield batch
+
+    @functools.cached_property
+    def _client(self) -> openai.OpenAI:
+        import openai
+
+        client = openai.OpenAI(
+            base_url=self._base_url,
+            api_key=self._api_key,
+            max_retries=self._retries,
+            timeout=openai.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+        )
+        weakref.finalize(self, client.close)
+        return client
+
+    def _request(self, texts: list[str]) -> NDArray[np.float32]:
+        import openai
+
+        try:
+            reply = self._client.embeddings.create(model=self._model, input=texts)
+            rows = {item.index: item.embedding for item in reply.data}
+        except openai.OpenAIError as error:
+            raise self._explain(error) from error
+        except (ValueError, TypeError, AttributeError) as error:
+            # The client builds its objects unchecked: what is not of the protocol's form shows up
+            # as broken JSON, or as a missing or ill-typed field.
+            raise self._unexpected("something that is not of the OpenAI protocol") from error
+        return self._vectors([rows.get(index) for index in range(len(texts))])
+
+    def _vectors(self, rows: Sequence[Sequence[float] | None]) -> NDArray[np.float32]:
+        import numpy as np
+
+        present = [row for row in rows if row is not None]
+        if len(present) < len(rows):
+            raise self._unexpected(f"{len(present)} vectors for {len(rows)} texts")
+        try:
+            vectors: NDArray[np.float32] = np.array(present, dtype=np.float32)
+        except (ValueError, TypeError) as error:
+            raise self._unexpected("vectors of different lengths, or none at all") from error
+        if vectors.ndim != 2 or vectors.shape[1] == 0 or not np.isfinite(vectors).all():
+            raise self._unexpected("vectors that are empty or hold what is no number")
+        with self._lock:
+            self._dimension = self._dimension or vectors.shape[1]
+        if vectors.shape[1] != self._dimension:
+            raise self._unexpected(
+                f"vectors of {vectors.shape[1]} dimensions instead of {self._dimension}; "
+                "is it another model now?"
+            )
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not lengths.all():
+            raise self._unexpected("a vector of zeros")
+        vectors /= lengths
+        return vectors
+
+    def _unexpected(self, what: str) -> EmbeddingError:
+        return EmbeddingError(f"{self._base_url} sent {what} when asked for {self._name}")
+
+    def _explain(self, error: openai.OpenAIError) -> EmbeddingError:
+        import openai
+
+        url, name = self._base_url, self._name
+        ollama = name.startswith("ollama:")
+        said = _said(error)
+        if isinstance(error, openai.APITimeoutError):
+            return EmbeddingError(f"{url} did not answer in time for {name}")
+        if isinstance(error, openai.APIConnectionError):
+            hint = "; is Ollama running?" if ollama else ""
+            return EmbeddingError(f"cannot reach {url} for {name}{hint}")
+        if isinstance(error, openai.AuthenticationError):
+            return EmbeddingError(f"{url} does not accept the key for {name}: {said}")
+        if isinstance(error, openai.PermissionDeniedError):
+            return EmbeddingError(f"{url} does not allow the use of {name}: {said}")
+        if isinstance(error, openai.NotFoundError):
+            if ollama:
+                pull = f"ollama pull {self._model}"
+                return EmbeddingError(f"{url} has no model {self._model!r}; get it with {pull!r}")
+            return EmbeddingError(
+                f"{url} has no model {self._model!r}, or is not the base URL of its API (most end "
+                f"in /v1): {said}"
+            )
+        if isinstance(error, openai.RateLimitError):
+            return EmbeddingError(
+                f"{url} limits the use of {name}; what is embedded is kept, and the next run goes "
+                f"on from there: {said}"
+            )
+        if isinstance(error, openai.APIStatusError):
+            return EmbeddingError(f"{name} at {url} failed with status {error.status_code}: {said}")
+        return EmbeddingError(f"{name} at {url} failed: {said}")
+
+
+def _said(error: openai.OpenAIError) -> str:
+    """What the server said, on one line and not too long."""
+    body = getattr(error, "body", None)
+    said = body.get("message") if isinstance(body, dict) else None
+    text = " ".join(str(said or error).split())
+    return text if len(text) <= 300 else text[:299] + "…"

@@ -1,0 +1,1 @@
+"""Views of the truth to search in: by meaning and by words."""

@@ -1,0 +1,318 @@
+"""The tantivy index behind the lexical view: its fields, its files, and how changes get into it.
+
+A chunk's fields are its text (``body``), that with the chunks before and after it (``context``),
+headings, title and file name (``name``), and codes. Texts are stemmed before they get here, each in
+the language of its document, which is noted with the chunk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import re
+import shutil
+import sqlite3
+import tempfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from ragkit.language import analysis, languages
+from ragkit.store import changes
+from ragkit.store.paths import from_stored, shown
+
+if TYPE_CHECKING:
+    from ragkit.store.changes import Range
+
+TEXT_FIELDS = ("body", "context", "heading", "name")
+FORMAT = f"3-{analysis.ANALYSIS_VERSION}"
+_MANIFEST = "files.json"
+_READING_LOCK = ".tantivy-meta.lock"
+_CHANGING = {"meta.json", ".managed.json", _MANIFEST}
+_WRITER_BYTES = 50_000_000
+_SAMPLE = 2_000  # characters
+_WORD_BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|[_\W]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An index and the change it has reached; ``last_chunk``: no id in it is larger."""
+
+    index: Any
+    sequence: int
+    last_chunk: int
+    in_memory: bool = False
+
+
+@contextlib.contextmanager
+def panics_as_errors() -> Iterator[None]:
+    """Make a Rust panic, which tantivy may answer damaged files with, a ``ValueError``.
+
+    All its other failures are ``ValueError`` or ``OSError`` already. The class of a panic derives
+    from ``BaseException`` and cannot be imported.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"tantivy panicked: {error}") from error
+
+
+def _schema() -> Any:
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("chunk", indexed=True, fast=True)
+    builder.add_unsigned_field("document", indexed=True)
+    for field in TEXT_FIELDS:
+        builder.add_text_field(field, tokenizer_name="terms", index_option="freq")
+    builder.add_text_field("codes", tokenizer_name="terms", index_option="freq")
+    builder.add_text_field("state", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("language", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("kind", tokenizer_name="raw", index_option="basic")
+    return builder.build()
+
+
+def new_index(folder: Path | None) -> Opened:
+    """Make an empty index in an empty folder, or in memory."""
+    import tantivy
+
+    index = tantivy.Index(_schema(), str(folder) if folder else None, reuse=False)
+    return Opened(_prepared(index), 0, 0, in_memory=folder is None)
+
+
+def open_writer(index: Any) -> Any:
+    """Open tantivy's writer, and clear away what a killed process left half done."""
+    writer = index.writer(_WRITER_BYTES, 1)
+    writer.garbage_collect_files()
+    return writer
+
+
+def _prepared(index: Any) -> Any:
+    index.register_tokenizer("terms", analysis.space_analyzer())
+    index.config_reader("manual")
+    return index
+
+
+def open_folder(folder: Path, base: str) -> Opened | None:
+    """Open the index in a folder, or ``None`` if there is no usable one of this base."""
+    import tantivy
+
+    if not folder.is_dir():
+        return None
+    if damaged_files(folder, thorough=False):
+        return None
+    try:
+        with panics_as_errors(), _lockable(folder) as place:
+            return read_state(_prepared(tantivy.Index.open(str(place))), base)
+    except (ValueError, OSError):  # missing or damaged: it will be built anew
+        return None
+
+
+@contextlib.contextmanager
+def _lockable(folder: Path) -> Iterator[Path]:
+    """Give the folder, or one of links to its files: tantivy writes a lock even to open an index.
+
+    Once it is open, its files are mapped, and the folder of links is needed no more.
+    """
+    lock = folder / _READING_LOCK
+    if os.access(folder, os.W_OK) and (not lock.exists() or os.access(lock, os.W_OK)):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="ragkit-") as links:
+        for path in folder.iterdir():
+            if path.suffix != ".lock":
+                try:
+                    (Path(links) / path.name).symlink_to(path)
+                except (OSError, NotImplementedError):  # Windows, without the right to make links
+                    shutil.copyfile(path, Path(links) / path.name)
+        yield Path(links)
+
+
+def read_state(index: Any, base: str) -> Opened | None:
+    """Read how far an index is, or ``None`` if it is not a usable one of this base."""
+    import tantivy
+
+    searcher = index.searcher()
+    query = tantivy.Query.term_query(index.schema, "kind", "state")
+    hits = searcher.search(query, 1, count=False).hits
+    if not hits:
+        return None
+    state = json.loads(searcher.doc(hits[0][1]).get_first("state"))
+    if state["base"] != base or state["format"] != FORMAT:
+        return None
+    return Opened(index, int(state["sequence"]), int(state["last_chunk"]))
+
+
+def everything(connection: sqlite3.Connection) -> changes.Changes:
+    """Return all chunks as one change."""
+    (last_chunk,) = connection.execute("SELECT last_chunk FROM state").fetchone()
+    return changes.Changes(changes.current(connection), ((1, last_chunk),) if last_chunk else ())
+
+
+def apply(
+    opened: Opened,
+    writer: Any,
+    base: str,
+    connection: sqlite3.Connection,
+    past: changes.Changes,
+) -> Opened:
+    """Look at ranges of chunks again and commit, together with the number reached."""
+    import tantivy
+
+    schema = opened.index.schema
+    last_chunk = max([opened.last_chunk, *(last for _first, last in past.ranges)])
+    try:
+        for first, last in past.ranges:
+            if first <= opened.last_chunk:
+                writer.delete_documents_by_query(
+                    tantivy.Query.range_query(
+                        schema,
+                        "chunk",
+                        tantivy.FieldType.Unsigned,
+                        first,
+                        last,
+                        use_inverted_index=True,
+                    )
+                )
+            for document in _entries(connection, (first, last)):
+                writer.add_document(document)
+        writer.delete_documents_by_term("kind", "state")
+        state = {
+            "base": base,
+            "format": FORMAT,
+            "sequence": past.sequence,
+            "last_chunk": last_chunk,
+        }
+        entry = tantivy.Document()
+        entry.add_text("kind", "state")
+        entry.add_text("state", json.dumps(state))
+        writer.add_document(entry)
+        writer.commit()
+    except BaseException:
+        with contextlib.suppress(ValueError):
+            writer.rollback()
+        raise
+    opened.index.reload()
+    return Opened(opened.index, past.sequence, last_chunk, opened.in_memory)
+
+
+def _entries(connection: sqlite3.Connection, span: Range) -> Iterator[Any]:
+    import tantivy
+
+    rows = connection.execute(
+        "SELECT chunks.id, documents.id, chunks.text, chunks.prefix, chunks.heading, title,"
+        " relative_path, before.text, after.text, documents.characters"
+        " FROM chunks JOIN documents ON documents.id = chunks.document_id"
+        " LEFT JOIN chunks AS before ON before.id = chunks.id - 1 AND chunks.id > first_chunk"
+        " LEFT JOIN chunks AS after ON after.id = chunks.id + 1"
+        " AND chunks.id < first_chunk + documents.chunks - 1"
+        " WHERE chunks.id BETWEEN ? AND ?",
+        span,
+    )
+    # A chunk's text is wanted three times: for itself and around its neighbours.
+    normalise = functools.lru_cache(maxsize=8)(analysis.normalise)
+    terms = functools.lru_cache(maxsize=8)(_spaced_terms)
+    language_of = functools.lru_cache(maxsize=1)(functools.partial(_language_of, connection))
+    for row in rows:
+        chunk_id, document_id, text, prefix, heading, title, path, before, after, characters = row
+        language = language_of(document_id, characters)
+        entry = tantivy.Document()
+        entry.add_unsigned("chunk", chunk_id)
+        entry.add_unsigned("document", document_id)
+        entry.add_text("language", language)
+        body = normalise(text)
+        entry.add_text("body", terms(body, language))
+        around = [terms(normalise(part or ""), language) for part in (before, text, after)]
+        entry.add_text("context", "\n".join(around))
+        # The prefix repeats the headings, and adds the header row of a table that goes on.
+        lines = dict.fromkeys([*json.loads(heading), *prefix.splitlines()])
+        headings = analysis.normalise("\n".join(lines))
+        entry.add_text("heading", _spaced_terms(headings, language))
+        name = analysis.normalise(f"{title or ''}\n{_name_words(path)}")
+        entry.add_text("name", _spaced_terms(name, language))
+        found = analysis.codes(f"{body}\n{headings}")
+        if found:
+            entry.add_text("codes", " ".join(found))
+        yield entry
+
+
+def _spaced_terms(text: str, language: str) -> str:
+    return " ".join(analysis.terms(text, language))
+
+
+def _language_of(connection: sqlite3.Connection, document_id: int, characters: int) -> str:
+    """Tell a document's language by its beginning, middle and end."""
+    starts = (1, max(1, (characters - _SAMPLE) // 2), max(1, characters - _SAMPLE))
+    samples = connection.execute(
+        "SELECT substr(text, ?, ?), substr(text, ?, ?), substr(text, ?, ?)"
+        " FROM contents WHERE document_id = ?",
+        (*(number for start in starts for number in (start, _SAMPLE)), document_id),
+    ).fetchone()
+    whole = samples[0] if characters <= _SAMPLE else "\n".join(samples)
+    return languages.language_of(analysis.normalise(whole))
+
+
+def languages_of(searcher: Any) -> tuple[str, ...]:
+    """Return the languages of an index's chunks, English always among them and first."""
+    found = {language for language, _count in searcher.terms_with_prefix("language", "")}
+    return (languages.ENGLISH, *sorted(found - {languages.ENGLISH}))
+
+
+def _name_words(stored_path: str) -> str:
+    stem = PurePosixPath(shown(from_stored(stored_path))).stem
+    return " ".join(_WORD_BREAK.split(stem))
+
+
+def write_manifest(folder: Path) -> None:
+    """Note sizes and checksums of the files, which never change once they are committed."""
+    known = _manifest(folder)
+    files: dict[str, list[int]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name in _CHANGING or path.name.endswith(".lock"):
+            continue
+        with contextlib.suppress(FileNotFoundError):  # merged away at this moment
+            size = path.stat().st_size
+            before = known.get(path.name)
+            checksum = before[1] if before and before[0] == size else _checksum(path)
+            files[path.name] = [size, checksum]
+    if files == known:
+        return
+    temporary = folder / f"{_MANIFEST}.new"
+    temporary.write_text(json.dumps(files), encoding="utf-8")
+    temporary.replace(folder / _MANIFEST)
+
+
+def damaged_files(folder: Path, *, thorough: bool) -> list[str]:
+    """Names of files that are not what they were: by size, or with ``thorough`` by content.
+
+    tantivy would trust them. Files that are gone were merged into others, or it will miss them.
+    """
+    damaged: list[str] = []
+    for name, (size, checksum) in _manifest(folder).items():
+        path = folder / name
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_size != size or (thorough and _checksum(path) != checksum):
+                damaged.append(name)
+    return damaged
+
+
+def _manifest(folder: Path) -> dict[str, list[int]]:
+    try:
+        files = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        return {str(name): [int(size), int(crc)] for name, (size, crc) in files.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}  # lost with the last seconds before a power cut: nothing is checked
+
+
+def _checksum(path: Path) -> int:
+    crc = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            crc = zlib.crc32(block, crc)
+    return crc

@@ -1,0 +1,1 @@
+"""Words as every other room reads them: terms, stems, numbers, dates, names, languages."""

@@ -1,0 +1,125 @@
+"""What a question names: the words that only the thing itself is called by."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+from ragkit.language import words
+from ragkit.language.naming_languages import language_name
+
+_ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_TOKEN = re.compile(r"\w+(?:[.,'’_-]\w+)*")
+_SENTENCE = re.compile(r"(?<=[.?!:])\s+")
+_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.IGNORECASE)
+_JOINING = frozenset(("and", "or", "to", "und", "oder", "et", "ou"))
+_YEAR = 4
+_SHOUT = 15  # letters; fewer may well be an acronym or two
+# Behind a word without a capital, or an article, where nothing but a name has one in English.
+_WITHIN = re.compile(r"(?:[^\W\d_A-Z]+|\b(?:A|An|The)),? \Z")
+# So often a word must stand in the passages, always with a capital, to be taken for a name.
+_TIMES = 2
+# Terms that begin alike count as the same from this length on: Japan, Japanese; Urlaub, Urlaubstage.
+_BEGINNING = 4
+
+
+def names_of(question: str, passages: Iterable[str] = ()) -> frozenset[str]:
+    """The terms of a question that are names, codes, acronyms, or numbers that label something.
+
+    A word without a capital, as in "heron torque", is a name if the passages always write it with
+    one. German writes every noun with a capital, so there only codes, numbers and acronyms count.
+
+    Args:
+        question: The question.
+        passages: The text of the passages found for it.
+    """
+    terms = words.terms(question)
+    german = language_name(question) == "German"
+    found = set(_labels(question))
+    if not _shouted(question):
+        found |= {words.stem(match.casefold()) for match in _ACRONYM.findall(question)}
+        if not german:
+            found.update(*map(words.names, _SENTENCE.split(question)))
+    if not german:
+        found |= _always_capital(terms, passages)
+    return frozenset(found & terms)
+
+
+def holds(terms: AbstractSet[str], wanted: str) -> bool:
+    """Whether a term, or one that begins alike, is among others."""
+    if wanted in terms:
+        return True
+    if len(wanted) < _BEGINNING or not wanted.isalpha():
+        return False
+    start = wanted[:_BEGINNING]
+    return any(term.startswith(start) and begins_alike(wanted, term) for term in terms)
+
+
+def begins_alike(one: str, other: str) -> bool:
+    """Whether one term is the beginning of another, and long enough to tell."""
+    return (
+        min(len(one), len(other)) >= _BEGINNING
+        and one.isalpha()
+        and (other.startswith(one) or one.startswith(other))
+    )
+
+
+def holds_all(terms: AbstractSet[str], wanted: Iterable[str]) -> bool:
+    """Whether all of them are among others, as :func:`holds` tells."""
+    return all(holds(terms, term) for term in wanted)
+
+
+def held_share(terms: AbstractSet[str], wanted: Mapping[str, float]) -> float:
+    """The share by weight of those that are among others, 0 to 1; 0 where none is wanted."""
+    total = sum(wanted.values())
+    held = sum(weight for term, weight in wanted.items() if holds(terms, term))
+    return held / total if total else 0.0
+
+
+def _labels(question: str) -> frozenset[str]:
+    """Codes, years and numbers that label something, as "terminal 8", not amounts, as "8 days"."""
+    found: set[str] = set()
+    before = ""
+    labelled = False
+    for match in _TOKEN.finditer(question):
+        token = match[0]
+        after = question[match.end() : match.end() + 1]
+        if words.is_measure(token) or _ORDINAL.fullmatch(token):
+            labelled = False
+        elif any(character.isdigit() for character in token):
+            short = token.isdecimal() and len(token) < _YEAR
+            # "numbers 288 and 388": what goes on after "and" is of the same kind.
+            listed = labelled and before.casefold() in _JOINING
+            labelled = not short or (after != "%" and (bool(words.terms(before)) or listed))
+            if labelled:
+                found |= words.terms(token)
+        elif token.casefold() not in _JOINING:
+            labelled = False
+        before = token
+    return frozenset(term for term in found if any(character.isdigit() for character in term))
+
+
+def _shouted(question: str) -> bool:
+    """Whether most of a question is in capitals, so that they tell nothing."""
+    letters = [character for character in question if character.isalpha()]
+    capitals = sum(character.isupper() for character in letters)
+    return len(letters) > _SHOUT and 2 * capitals > len(letters)
+
+
+def _always_capital(terms: AbstractSet[str], passages: Iterable[str]) -> set[str]:
+    capital: Counter[str] = Counter()
+    small: set[str] = set()
+    for passage in passages:
+        for match in _WORD.finditer(passage):
+            word = match[0]
+            stem = words.stem(word.casefold())
+            if stem not in terms:
+                continue
+            if not word[0].isupper():
+                small.add(stem)
+            elif _WITHIN.search(passage, max(0, match.start() - 30), match.start()):
+                capital[stem] += 1
+    return {term for term, times in capital.items() if times >= _TIMES and term not in small}

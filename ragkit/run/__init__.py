@@ -1,0 +1,1 @@
+"""What changes a base: ingest, rebuild, watch, repair, import."""

@@ -1,0 +1,98 @@
+"""The checks behind ``ragkit doctor``: those of the store, and whether the model still fits it,
+and whether this machine can confine code.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ragkit.errors import EmbeddingError, SandboxError
+from ragkit.run.fingerprint import describe
+from ragkit.store.records import Check
+
+if TYPE_CHECKING:
+    from ragkit.embed.embedder import Embedder
+    from ragkit.store import Store
+
+_SERVERS = ("openai:", "ollama:")
+
+
+def examine(store: Store, load: Callable[[str | None], Embedder]) -> list[Check]:
+    """Check the whole base and the machine; changes nothing, and asks no server anything.
+
+    Args:
+        store: The base.
+        load: Loads the embedding model of a name.
+    """
+    return [*store.check(), *_model(store, load), _folders(store), _sandbox()]
+
+
+def _model(store: Store, load: Callable[[str | None], Embedder]) -> list[Check]:
+    name = store.get_setting("embedder")
+    fingerprint = store.get_setting("fingerprint")
+    if fingerprint is None:
+        return [Check("model", "ok", "none was used yet")]
+    if name is not None and name.startswith(_SERVERS):
+        return [Check("model", "ok", f"{name} is on a server, which was not asked")]
+    try:
+        embedder = load(name)
+        embedder.embed(["a word"], kind="query")
+    except EmbeddingError as error:
+        remedy = "install it again, or change to another with `ragkit rebuild --embedder NAME`"
+        return [Check("model", "fail", str(error), remedy)]
+    checks = [Check("model", "ok", f"{embedder.name} runs")]
+    built, now = json.loads(fingerprint), describe(embedder)
+    if built["embedding"] != now["embedding"]:
+        changed = [
+            key for key in now["embedding"] if now["embedding"][key] != built["embedding"].get(key)
+        ]
+        message = f"the vectors are from another model than {embedder.name}: {', '.join(changed)}"
+        checks.append(Check("fingerprint", "fail", message, "run `ragkit rebuild`"))
+    elif built["chunking"] != now["chunking"]:
+        message = "passages were cut by another version; searches work, nothing can be added"
+        checks.append(Check("fingerprint", "warn", message, "run `ragkit rebuild`"))
+    else:
+        checks.append(Check("fingerprint", "ok", "model and chunker are those it was built with"))
+    return checks
+
+
+def _folders(store: Store) -> Check:
+    gone = [str(root.folder) for root in store.roots() if not root.folder.is_dir()]
+    if not gone:
+        return Check("folders", "ok", "the folders that were ingested are there")
+    return Check(
+        "folders",
+        "warn",
+        f"{len(gone):,} of the folders that were ingested cannot be found, such as {gone[0]!r};"
+        " their documents are kept",
+        "nothing, if they are meant to be gone; `ragkit rm` removes their documents",
+    )
+
+
+def _sandbox() -> Check:
+    """Whether the tool ``python`` can be used here, tried out on a line of code."""
+    from ragkit.agent.sandbox.run import isolation_here
+
+    try:
+        kind = isolation_here()
+    except SandboxError as error:
+        return Check("sandbox", "warn", str(error), _sandbox_remedy())
+    how = (
+        "namespaces and a filter of system calls"
+        if kind == "namespaces"
+        else "Landlock and a filter of system calls, for no namespaces are allowed"
+    )
+    return Check("sandbox", "ok", f"code of agents (the tool python) is confined by {how}")
+
+
+def _sandbox_remedy() -> str:
+    if platform.system() != "Linux":
+        return "only agents that run code need it: use ragkit in a Linux container or machine then"
+    return (
+        "only agents that run code need it: allow user namespaces (sysctl"
+        " kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu), or use a kernel with Landlock"
+        " (5.13 or newer); in a container, a seccomp profile that lets it set up either"
+    )
