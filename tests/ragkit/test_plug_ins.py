@@ -37,7 +37,7 @@ def test_what_is_named_is_imported(installed: Path) -> None:
 def test_what_cannot_be_imported_says_which_and_why(installed: Path) -> None:
     with pytest.raises(UsageError, match=r"'broken' in 'ragkit.tried' \('made_broken:make'\)"):
         plug_in("ragkit.tried", "broken")
-    with pytest.raises(UsageError, match="'made_elsewhere:nothing'.*AttributeError"):
+    with pytest.raises(UsageError, match=r"'made_elsewhere:nothing'.*AttributeError"):
         plug_in("ragkit.tried", "missing")
 
 
@@ -46,5 +46,5 @@ def test_two_packages_with_one_name_are_not_guessed_between(installed: Path) -> 
     other.mkdir()
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: another-one\nVersion: 1.0\n")
     (other / "entry_points.txt").write_text("[ragkit.tried]\nworks = another_one:make\n")
-    with pytest.raises(UsageError, match="several packages: 'another_one:make', 'made_elsewhere"):
+    with pytest.raises(UsageError, match=r"several packages: 'another_one:make', 'made_elsewhere"):
         plug_in("ragkit.tried", "works")
