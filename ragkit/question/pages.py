@@ -44,6 +44,21 @@ class Hints:
     documents: Mapping[int, float] = field(default_factory=dict)
 
 
+def find_pages(text: str) -> frozenset[int]:
+    """Read page numbers, 1-based, out of a question; a cover is page 1.
+
+    >>> sorted(find_pages("What is the date on page fourteen?"))
+    [14]
+    """
+    pages = set()
+    for match in _PAGE.finditer(text):
+        found = next(group for group in match.groups() if group)
+        pages.add(int(found) if found.isdecimal() else _NUMBERS[found.casefold()])
+    if not pages and _FIRST.search(text):
+        pages.add(1)
+    return frozenset(pages - {0})
+
+
 def find_hints(question: str) -> Hints:
     """Read page numbers and years out of a question.
 
@@ -52,13 +67,7 @@ def find_hints(question: str) -> Hints:
     >>> sorted(find_hints("Revenue in FY2021 and 2022?").years)
     ['2021', '2022']
     """
-    pages = set()
-    for match in _PAGE.finditer(question):
-        found = next(group for group in match.groups() if group)
-        pages.add(int(found) if found.isdecimal() else _NUMBERS[found.casefold()])
-    if not pages and _FIRST.search(question):
-        pages.add(1)
-    return Hints(frozenset(pages - {0}), frozenset(_YEAR.findall(question)))
+    return Hints(find_pages(question), frozenset(_YEAR.findall(question)))
 
 
 def names_year(years: frozenset[str], *texts: str) -> bool:

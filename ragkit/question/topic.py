@@ -151,6 +151,12 @@ def apart(topic: str) -> list[str]:
     return _BESIDE.split(topic)
 
 
+def words_of(topic: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return the words of a topic as they are written, each once, with its terms."""
+    written = dict.fromkeys(match[0] for match in _WORD.finditer(topic))
+    return tuple((word, terms) for word in written if (terms := words.terms(word)))
+
+
 def asked_words(topic: str, terms: AbstractSet[str]) -> tuple[str, ...]:
     """Return the words of a topic, as they are written, that make up some of its terms."""
     return tuple(
