@@ -9,7 +9,6 @@ from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
 from ragkit.language import lists
-from ragkit.store import glossary
 
 _WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -86,28 +85,6 @@ def is_measure(word: str) -> bool:
 def is_unspaced(word: str) -> bool:
     """Whether a word is of a script that puts no space between words."""
     return _UNSPACED.search(word) is not None
-
-
-def meanings(question: str) -> dict[int, frozenset[str]]:
-    """Return the terms of a question's words by what they stand for, where that is known."""
-    return {meaning: terms(word) for word in words(question) for meaning in glossary.meanings(word)}
-
-
-def in_english(question: str) -> str:
-    """Return a question with its everyday words of other languages in English, word for word."""
-
-    def translated(match: re.Match[str]) -> str:
-        return next(iter(glossary.translations(match.group(), "en")), match.group())
-
-    return _WORD.sub(translated, question)
-
-
-def meant(asked: Mapping[int, frozenset[str]], text: str) -> frozenset[str]:
-    """Return the question's terms for which a text has another word, perhaps in another language."""
-    if not asked:
-        return frozenset()
-    held = frozenset().union(*map(glossary.meanings, words(text)))
-    return frozenset().union(*(asked[meaning] for meaning in asked.keys() & held))
 
 
 def _pairs(word: str) -> set[str]:

@@ -264,12 +264,9 @@ def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Voca
     """
     from ragkit.language import analysis
     from ragkit.language.languages import common_words
-    from ragkit.store import glossary
 
     @lru_cache(maxsize=256)
     def is_word(word: str) -> bool:
-        if glossary.meanings(word):
-            return True
         if embedder is None:
             return False
         try:
