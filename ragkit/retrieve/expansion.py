@@ -22,17 +22,7 @@ _LONGEST_NAME = 6
 _ACRONYM = re.compile(r"\b[A-Z][A-Z&\d]{1,6}\b")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _SMALL = lists.words("stop_words.titles", "english")
-_BOTH = (
-    re.compile(
-        r"\b(?:difference|differences|comparison|relation(?:ship)?)\s+(?:between|of)\s+(.+?)"
-        r"\s+(?:and|or|vs\.?|versus)\s+(.+?)[?.!]*$",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        r"\bcompared?\s+(.+?)\s+(?:and|with|to|against|vs\.?|versus)\s+(.+?)[?.!]*$", re.IGNORECASE
-    ),
-    re.compile(r"^(.+?)\s+(?:vs\.?|versus|compared (?:to|with))\s+(.+?)[?.!]*$", re.IGNORECASE),
-)
+_BOTH = [re.compile(form, re.IGNORECASE) for form in lists.entries("asking.both")]
 
 
 def expand(
