@@ -181,7 +181,7 @@ class KnowledgeBase(AnsweringBase):
         listen = listener or self._listener
         store = self._store()
         store.require_writable("rebuild")
-        wanted = embedder or self._wanted_embedder or store.get_setting("embedder")
+        wanted = embedder or self._wanted_embedder
         loaded = self._load_embedder(wanted, listen)
         rebuild(store, loaded, listen)
         with self._lock:
@@ -276,7 +276,7 @@ class KnowledgeBase(AnsweringBase):
 
         loaded = self._loaded_embedder or self._wanted_embedder
         return examine(
-            self._store(), lambda name: self._load_embedder(loaded or name, self._listener)
+            self._store(), lambda: self._load_embedder(loaded, self._listener)
         )
 
     def repair(self) -> list[str]:
