@@ -149,6 +149,20 @@ def _question_words(text: str, languages: Sequence[str]) -> tuple[Word, ...]:
     return tuple(found)
 
 
+def stem(word: str, language: str = ENGLISH) -> str:
+    """Return the stem of one lower-case word in a language."""
+    stems: list[str] = _stemmer(language).analyze(word)
+    return stems[0]
+
+
+@functools.cache
+def _stemmer(language: str) -> Any:
+    import tantivy
+
+    raw = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw())
+    return raw.filter(tantivy.Filter.stemmer(language)).build()
+
+
 @functools.cache
 def lower_analyzer() -> Any:
     """Words in lower case."""

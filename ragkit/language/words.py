@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
-from ragkit.language import lists
+from ragkit.language import analysis, lists
 
 _WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -39,22 +39,13 @@ def words(text: str) -> list[str]:
 
 @lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
-    """Cut the commonest English endings off, so that ``batteries`` meets ``battery``."""
+    """Return the stem of a lower-case word, so that ``batteries`` meets ``battery``.
+
+    Codes and numbers are left as they are.
+    """
     for possessive in ("'s", "’s"):
         word = word.removesuffix(possessive)
-    if len(word) < 4 or not word.isalpha():
-        return word
-    for ending, replacement in (("ies", "y"), ("sses", "ss"), ("ied", "y")):
-        if word.endswith(ending) and len(word) > 4:
-            return word[: -len(ending)] + replacement
-    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-1]
-    for ending in ("ing", "ed"):
-        root = word.removesuffix(ending)
-        if root != word and len(root) >= 3 and any(vowel in root for vowel in "aeiouy"):
-            word = root[:-1] if root[-1] == root[-2] and root[-1] not in "lsz" else root
-            break
-    return word.removesuffix("e") if len(word) > 4 else word
+    return analysis.stem(word) if word.isalpha() else word
 
 
 @lru_cache(maxsize=4_096)
