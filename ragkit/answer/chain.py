@@ -24,7 +24,7 @@ from ragkit.answer.writing import Writing
 from ragkit.errors import ModelError
 from ragkit.events import span
 from ragkit.language import words
-from ragkit.language.naming_languages import language_name
+from ragkit.language.languages import language_name
 from ragkit.llm.meter import Meter
 from ragkit.llm.token_counts import count_tokens
 from ragkit.question.history import resolve

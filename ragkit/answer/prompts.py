@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from ragkit.errors import PromptTooLongError
-from ragkit.language.naming_languages import language_name
+from ragkit.language.languages import language_name
 from ragkit.llm.chat_model import Message, Role
 from ragkit.llm.fence import defuse, new_nonce
 from ragkit.llm.token_counts import count_tokens

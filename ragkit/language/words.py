@@ -10,13 +10,11 @@ from functools import lru_cache
 
 from ragkit.language import analysis, lists
 
-_WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
+# A word, number or code as it is written: "RX-200" and "1,200.5" are one.
+WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 # Scripts written without spaces: there, pairs of characters stand for words.
-_UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
-)
-
+_UNSPACED = re.compile(f"{analysis.UNSPACED}+")
 # A measure written together, "5GHz", is two words, as "5 GHz" is.
 _MEASURE = re.compile(
     rf"(?<![\w.,-])(\d+(?:[.,]\d+)?)({lists.alternatives('units.short')})\b", re.IGNORECASE
@@ -34,7 +32,7 @@ _ELIDED = re.compile(r"(?:[cdjlmnst]|qu)['’](?=\w{2})")
 
 def words(text: str) -> list[str]:
     """Split into lower-case words, in order; numbers and codes such as ``RX-200`` stay whole."""
-    return [match.group().casefold() for match in _WORD.finditer(text)]
+    return [match.group().casefold() for match in WORD.finditer(text)]
 
 
 @lru_cache(maxsize=65_536)
@@ -95,7 +93,7 @@ def numbers(text: str) -> set[str]:
 
 def names(text: str) -> set[str]:
     """Capitalised words other than those that begin the text, and codes with digits, as stems."""
-    tokens = [match.group() for match in _WORD.finditer(text)]
+    tokens = [match.group() for match in WORD.finditer(text)]
     return {stem(token.casefold()) for token in tokens[1:] if token[0].isupper() and terms(token)}
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ragkit.errors import EmbeddingError, ModelError, UsageError
 from ragkit.language import words
 from ragkit.language.dates import asked_months, asked_periods
-from ragkit.language.naming_languages import language_name
+from ragkit.language.languages import language_name
 from ragkit.question.comparing import compared
 from ragkit.question.history import check_history, refers_back, resolve, rewrite
 from ragkit.question.kinds import asks_list, counted, question_kinds, without_measure
