@@ -9,7 +9,7 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ragkit.cli.output import is_terminal, note, printable, printable_path
+from ragkit.cli.output import console, is_terminal, note, printable, printable_path
 from ragkit.events import Event, Notice, Progress, Stage
 
 if TYPE_CHECKING:
@@ -114,8 +114,6 @@ def _make_bars() -> Bars:
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
     from rich.table import Column
-
-    from ragkit.cli.terminal import console
 
     columns: list[ProgressColumn] = [
         SpinnerColumn(finished_text="✓"),

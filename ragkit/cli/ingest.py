@@ -15,7 +15,7 @@ from ragkit.cli.app import EXIT_FAILURES, Interrupted
 from ragkit.cli.bars import ProgressDisplay
 from ragkit.cli.common import Command, Common, common_options, embedder_options, open_kb
 from ragkit.cli.ingest_report import as_json, print_plan, print_report
-from ragkit.cli.output import can_prompt, note, plural, print_json
+from ragkit.cli.output import can_prompt, note, plural, print_json, printable_path
 from ragkit.cli.stopping import prompt_stop
 from ragkit.errors import UsageError
 
@@ -101,16 +101,12 @@ def command(
     paths: tuple[str, ...],
     dry_run: bool,
     watched: bool,
-    retry_failed: bool,
-    allow_empty: bool,
-    embedder: str | None,
-    embedder_base_url: str | None,
     password: str | None,
-    workers: int | None,
     timeout: float | None,
     memory: int | None,
     max_file_size: int | None,
-    ocr: bool,
+    opening: dict[str, Any],
+    **reading: Any,
 ) -> int:
     """Read folders and files into the knowledge base.
 
@@ -128,22 +124,13 @@ def command(
     names = _expand(paths)
     with ProgressDisplay() as display, prompt_stop(lambda: _what_is_kept(common, display)):
         options: dict[str, Any] = {
-            "retry_failed": retry_failed,
-            "allow_empty": allow_empty,
+            **reading,
             "password": password or (_ask_password(display) if can_prompt() else None),
-            "workers": workers,
             "limits": _limits(timeout, memory, max_file_size),
-            "ocr": ocr,
             "listener": display,
         }
         try:
-            with open_kb(
-                common,
-                create=True,
-                embedder=embedder,
-                embedder_base_url=embedder_base_url,
-                listener=display,
-            ) as kb:
+            with open_kb(common, create=True, listener=display, **opening) as kb:
                 if not watched:
                     report = kb.ingest(names, dry_run=dry_run, **options)
                 else:
@@ -192,8 +179,6 @@ def _expand(paths: Sequence[str]) -> list[str]:
 
 def _ask_password(display: ProgressDisplay) -> Callable[[str], str | None]:
     def ask(path: str) -> str | None:
-        from ragkit.cli.output import printable_path
-
         with display.paused():
             try:
                 given: str = click.prompt(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ragkit.cli.output import human_seconds, plural
+from ragkit.cli.output import console, human_seconds, plural
 
 if TYPE_CHECKING:
     from ragkit.cli.common import Common
@@ -25,8 +25,6 @@ def as_json(report: IngestReport) -> dict[str, Any]:
 
 def print_report(report: IngestReport, common: Common) -> None:
     """Print what an ingest did, and what to do next."""
-    from ragkit.cli.terminal import console
-
     out = console()
     parts = [
         f"{len(items):,} {name}"
@@ -65,7 +63,6 @@ def print_report(report: IngestReport, common: Common) -> None:
 def print_plan(report: IngestReport) -> None:
     """Print what an ingest would do."""
     from ragkit.cli.output import printable_path
-    from ragkit.cli.terminal import console
 
     out = console()
     for name, style, paths in (
@@ -96,7 +93,6 @@ def _print_files(label: str, style: str, notes: Sequence[FileNote], most: int) -
     from rich.text import Text
 
     from ragkit.cli.output import printable, printable_path
-    from ragkit.cli.terminal import console
 
     out = console()
     for item in notes[:most]:
