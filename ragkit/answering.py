@@ -88,7 +88,7 @@ class AnsweringBase(OpenedBase):
             "search", "retrieval", inputs={"question": question}, k=k, where=where, mode=mode
         ) as step:
             result = search(
-                self._store(),
+                self._indexes(),
                 question,
                 embedder=self._question_embedder,
                 k=k,
@@ -187,7 +187,7 @@ class AnsweringBase(OpenedBase):
             documents=lambda: [
                 document.path for document in self._store().documents(parse_where(asked.where))
             ],
-            presence=Presence(self._store(), self._question_embedder, parse_where(asked.where)),
+            presence=Presence(self._indexes(), self._question_embedder, parse_where(asked.where)),
             records=self._tracing.level == "full",
             listener=self._listener,
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ragkit.language import lists
 from ragkit.language.analysis import normalise, word_analyzer
 from ragkit.store.paths import storable
 
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
 DENSE_WEIGHT = 0.7
 # Of BM25 (Robertson and Zaragoza 2009); the usual values.
 _K1, _B = 1.2, 0.75
-# Words that questions are made of; they tell no turn from another.
-_COMMON = (
-    "a an and any are as at be been but by can could did do does for from had has have he her hers "
-    "him his how i if in is it its me my no not of on or our she so that the their them then there "
-    "they this to up was we were what when where which who whom whose why will with would you your"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,9 @@ class Words:
     def __init__(self) -> None:
         """Begin empty."""
         self._analyzer = word_analyzer()
-        self._common = frozenset(self._analyzer.analyze(_COMMON))
+        self._common = frozenset(
+            self._analyzer.analyze(" ".join(lists.words("stop_words", "english")))
+        )
         self._lengths: list[int] = []
         self._total = 0
         self._postings: dict[str, list[tuple[int, int]]] = defaultdict(list)
