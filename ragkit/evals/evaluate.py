@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ragkit.answer.draft import EXTRACTIVE
@@ -27,6 +28,7 @@ WITHIN = "within the named document"
 ALONE = "last turn alone"
 REWRITE = "gold rewrite (upper bound)"
 
+_LIBRARIES = {"ir_measures": "ir-measures", "sklearn": "scikit-learn", "scipy": "scipy"}
 _SHOWN_HITS = 5
 _SHOWN_TEXT = 300
 
@@ -102,11 +104,14 @@ def evaluate(
         on_question: Told how far it is.
 
     Raises:
-        UsageError: there are no questions, the base is empty, or holds none of the documents named.
+        UsageError: there are no questions, the base is empty, or holds none of the documents named;
+            or what measuring needs is not installed.
         KnowledgeBaseError: it cannot be opened.
     """
     if not questions:
         raise UsageError("there is no question to ask")
+    if missing := [name for module, name in _LIBRARIES.items() if find_spec(module) is None]:
+        raise UsageError(f"measuring needs {', '.join(missing)}: pip install 'ragkit[eval]'")
     begun = time.perf_counter()
     with settings.open() as kb:
         status = kb.status()
