@@ -20,6 +20,7 @@ from ragkit.errors import UsageError
 from ragkit.events import Notice, isolated, span
 from ragkit.llm import load_model
 from ragkit.llm.chat_model import ChatModel, Message
+from ragkit.llm.json_text import object_schema
 from ragkit.llm.typed_output import OutputType
 
 if TYPE_CHECKING:
@@ -245,16 +246,12 @@ class Agent:
             ask,
             name=name or self._name,
             description=description or self._instructions or f"Give a task to {self._name}.",
-            parameters={
-                "properties": {
-                    "task": {
-                        "type": "string",
-                        "description": "What to do, with all that is needed to know for it.",
-                    }
-                },
-                "required": ["task"],
-                "additionalProperties": False,
-            },
+            parameters=object_schema(
+                task={
+                    "type": "string",
+                    "description": "What to do, with all that is needed to know for it.",
+                }
+            ),
             timeout=self._limits.seconds and self._limits.seconds + 60.0,
         )
 

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ragkit.cli.output import console, is_terminal, note, printable, printable_path
@@ -47,12 +46,7 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
             self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Clear the bars; the command prints what came of it."""
         if self._bars is not None:
             self._bars.stop()

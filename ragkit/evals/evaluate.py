@@ -324,29 +324,19 @@ def _outcome(run: _Run, ranked: Mapping[str, Mapping[str, float]], asker: _Asker
 
 
 def _short_hit(hit: Hit) -> dict[str, Any]:
-    return {
-        "path": hit.path,
-        "page": hit.page,
-        "start": hit.start,
-        "end": hit.end,
-        "score": hit.score,
-        "heading": hit.heading,
-        "text": hit.text if len(hit.text) <= _SHOWN_TEXT else hit.text[: _SHOWN_TEXT - 1] + "…",
-    }
+    text = hit.text if len(hit.text) <= _SHOWN_TEXT else hit.text[: _SHOWN_TEXT - 1] + "…"
+    return {**_picked(hit, "path page start end score heading"), "text": text}
 
 
 def _short_answer(answer: Answer) -> dict[str, Any]:
     return {
-        "text": answer.text,
-        "refused": answer.refused,
-        "reason": answer.reason,
-        "reason_code": answer.reason_code,
-        "confidence": answer.confidence,
-        "citations": [
-            {"path": citation.path, "page": citation.page, "quote": citation.quote}
-            for citation in answer.citations
-        ],
+        **_picked(answer, "text refused reason reason_code confidence"),
+        "citations": [_picked(citation, "path page quote") for citation in answer.citations],
         "unsupported": len(answer.unsupported),
         "degraded": list(answer.degraded),
         "model": answer.model,
     }
+
+
+def _picked(source: object, names: str) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in names.split()}
