@@ -10,16 +10,17 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import list2cmdline
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from ragkit.cli.output import note, print_json
 from ragkit.errors import NotFoundError, UsageError
+from ragkit.retrieve.filters import parse_conditions
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from ragkit.kb import KnowledgeBase
 
 DEFAULT_DIRECTORY = ".ragkit"
@@ -55,8 +56,6 @@ class Common:
 
     def hint(self, command: str) -> str:
         """Return a command line to suggest, with ``--kb`` when it is not the default."""
-        from subprocess import list2cmdline
-
         name, _, rest = command.partition(" ")
         directory = str(self.directory)
         quoted = list2cmdline([directory]) if os.name == "nt" else shlex.quote(directory)
@@ -281,8 +280,6 @@ def parse_where(conditions: Sequence[str]) -> dict[str, list[str]] | None:
     """
     if not conditions:
         return None
-    from ragkit.retrieve.filters import parse_conditions
-
     return parse_conditions(conditions)
 
 
@@ -325,8 +322,6 @@ def complete_memory(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
     """Complete the last of several kinds of memory."""
-    from click.shell_completion import CompletionItem
-
     from ragkit.memory import KINDS
 
     before, comma, word = incomplete.rpartition(",")
@@ -336,8 +331,6 @@ def complete_memory(
 def _complete(
     ctx: click.Context, incomplete: str, names: Callable[[KnowledgeBase], list[str]]
 ) -> list[CompletionItem[str]]:
-    from click.shell_completion import CompletionItem
-
     directory = ctx.params.get("directory") or DEFAULT_DIRECTORY
     try:
         with open_kb(Common(Path(directory).expanduser(), False, False)) as kb:

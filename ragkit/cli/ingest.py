@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ import click
 from ragkit.cli.app import EXIT_FAILURES, Interrupted
 from ragkit.cli.bars import ProgressDisplay
 from ragkit.cli.common import Command, Common, common_options, embedder_options, open_kb
-from ragkit.cli.ingest_report import as_json, print_plan, print_report
 from ragkit.cli.output import can_prompt, note, plural, print_json, printable_path
 from ragkit.cli.stopping import prompt_stop
 from ragkit.errors import UsageError
@@ -144,18 +143,31 @@ def command(
                 return 0
             raise Interrupted(_what_is_kept(common, display)) from None
     if common.as_json:
-        print_json(as_json(report))
-    elif dry_run:
-        print_plan(report)
+        print_json(_document(report))
     else:
-        print_report(report, common)
+        from ragkit.cli.ingest_report import print_plan, print_report
+
+        if dry_run:
+            print_plan(report)
+        else:
+            print_report(report, common)
     return EXIT_FAILURES if report.failed else 0
+
+
+def _document(report: IngestReport) -> dict[str, Any]:
+    """Return the JSON form of a report."""
+    document = asdict(report)
+    if report.expected_seconds is None:
+        del document["expected_seconds"]
+    return document
 
 
 def _tell_change(report: IngestReport, common: Common) -> None:
     if common.as_json:
-        click.echo(json.dumps(as_json(report), ensure_ascii=False))
+        click.echo(json.dumps(_document(report), ensure_ascii=False))
         return
+    from ragkit.cli.ingest_report import print_report
+
     print_report(report, common)
     note("Watching for changes; Ctrl-C ends it.")
 
