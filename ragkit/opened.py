@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from ragkit.errors import EmbeddingError, NotFoundError, UsageError
+from ragkit.errors import NotFoundError, UsageError
 from ragkit.events import Listener, Notice, OpenSpan, Sink, SpanKind, ignore, new_trace_id
 from ragkit.events.named_sinks import sink_of
 from ragkit.store.tracing import TraceLevel, Tracing, traced
@@ -227,9 +227,8 @@ class OpenedBase:
             if loaded is None or store.get_setting("fingerprint") != self._bound_to:
                 if named is None:
                     kept = store.get_setting("embedder")
-                    _refuse_unnamed_server(kept)
                     if loaded is None or kept != loaded.name:
-                        loaded = self._load_embedder(kept, listener or self._listener)
+                        loaded = self._load_embedder(None, listener or self._listener)
                 elif loaded is None:
                     loaded = self._load_embedder(named, listener or self._listener)
                 bind_embedder(store, loaded)
@@ -247,12 +246,14 @@ class OpenedBase:
         return CachedQuestions(embedder, self._store()) if keeps else embedder
 
     def _load_embedder(self, wanted: str | Embedder | None, listener: Listener) -> Embedder:
+        """Load the model that the user named; where none was, the base's, if it is here."""
         if wanted is not None and not isinstance(wanted, str):
             return wanted
         from ragkit.embed import DEFAULT_EMBEDDER, load_embedder
 
+        name = wanted or self._store().get_setting("embedder") or DEFAULT_EMBEDDER
         return load_embedder(
-            wanted or DEFAULT_EMBEDDER, base_url=self._embedder_base_url, listener=listener
+            name, base_url=self._embedder_base_url, named=wanted is not None, listener=listener
         )
 
     def _chat_model(self, model: str | ChatModel) -> ChatModel | None:
@@ -272,12 +273,3 @@ class OpenedBase:
 
 # A longer document is not read for its structure when answering; its passages speak for it.
 _READ_CHARACTERS = 2_000_000
-
-
-def _refuse_unnamed_server(embedder: str | None) -> None:
-    """Raise where a base, perhaps somebody else's, would have its questions sent to a server."""
-    if embedder is not None and embedder.startswith(("openai:", "ollama:")):
-        raise EmbeddingError(
-            f"the knowledge base was built with {embedder!r}, a model on a server; name it with "
-            "--embedder (in Python: embedder=) to let questions be sent there"
-        )
