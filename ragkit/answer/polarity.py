@@ -45,7 +45,8 @@ _OPPOSITES = (
     "older younger", "greater smaller", "borrow lend", "arrive depart", "arrives departs",
     "weekly monthly", "daily weekly", "monthly annual", "monthly yearly", "annual quarterly",
     "million billion", "thousand million", "km miles",
-    "kg pounds", "euros dollars",
+    "kg pounds", "euros dollars", "before after", "inside outside", "within outside", "above below",
+    "over under",
 )  # fmt: skip
 # Of each of these a thing is one at a time.
 _EXCLUSIVE = tuple(
