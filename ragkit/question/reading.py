@@ -34,8 +34,8 @@ from ragkit.retrieve.ratios import components
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
     from ragkit.retrieve.stages import Ask
-    from ragkit.store import Store
 
 COMPONENTS_WEIGHT = 0.35
 PRICE_WEIGHT = 0.5
@@ -256,7 +256,7 @@ def _resolved(
     return list(resolved.parts)
 
 
-def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Vocabulary:
+def vocabulary_of(indexes: Indexes, embedder: Callable[[], Embedder] | None) -> Vocabulary:
     """Return what is known of words: the documents', and the model's, which are common ones.
 
     Without a model only everyday words, in any of four languages, are taken for common ones that
@@ -274,7 +274,7 @@ def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Voca
         except EmbeddingError:
             return True
 
-    present = store.languages()
+    present = indexes.languages()
 
     def terms(word: str) -> list[tuple[str, ...]]:
         if any(common_words((word,), language) for language in present):
@@ -282,4 +282,4 @@ def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Voca
         words = analysis.question_words(word, present)
         return [tuple(map(analysis.stem_of, found.terms)) for found in words]
 
-    return Vocabulary(terms, lru_cache(maxsize=256)(store.holds_stem), store.terms, is_word)
+    return Vocabulary(terms, lru_cache(maxsize=256)(indexes.holds_stem), indexes.terms, is_word)
