@@ -75,7 +75,7 @@ class Asked:
 def ask(kb: KnowledgeBase, golden: GoldenQuestion) -> Asked | None:
     """Search, cut and rank as the answerer does."""
     where = {"path": golden.scope} if golden.scope else None
-    presence = Presence(kb._store(), kb._embedder, parse_where(where))
+    presence = Presence(kb._indexes(), kb._embedder, parse_where(where))
     question = read_question(golden.question, golden.history)
 
     def retrieve(asked: Question, *, k: int = ANSWER_HITS) -> SearchResult:

@@ -219,7 +219,7 @@ class AnsweringBase(OpenedBase):
             mode="hybrid",
         ) as step:
             result = search(
-                self._store(),
+                self._indexes(),
                 question.text,
                 embedder=self._question_embedder,
                 k=k,
