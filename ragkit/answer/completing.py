@@ -6,14 +6,16 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ragkit.language import lists
+
 if TYPE_CHECKING:
     from ragkit.answer.candidates import Candidate
     from ragkit.answer.sentence_ranking import Ranking, Scored
 
 _LEADS_IN = re.compile(r"[:：][^\w:：]*\Z")
 _REFERS_BACK = re.compile(
-    r"\W*(?:it|this|that|these|those|they|he|she|its|their|both|there|otherwise|"
-    r"er|sie|dies(?:e[rsnm]?)?|dabei|dort|dann|il|elles?|ils|cel(?:a|ui|le)|cette|ces)\b",
+    rf"\W*(?:{lists.alternatives('pronouns.third')}|{lists.alternatives('pronouns.demonstrative')}"
+    rf"|{lists.alternatives('pronouns.leaning')})\b",
     re.IGNORECASE,
 )
 # A row or item with so much of the question is asked for itself, not as one of many.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ragkit.evals.evaluate import Evaluation, OnQuestion
     from ragkit.evals.golden import GoldenQuestion
     from ragkit.evals.setups import Settings
-    from ragkit.retrieve.search import Mode
+    from ragkit.retrieve.finding import Mode
 
 _MISSES = 10
 _QUIET_SECONDS = 30.0

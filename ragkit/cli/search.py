@@ -19,8 +19,7 @@ from ragkit.cli.common import (
 from ragkit.cli.output import print_json
 
 if TYPE_CHECKING:
-    from ragkit.retrieve.expansion import Expansion
-    from ragkit.retrieve.search import Mode
+    from ragkit.retrieve.finding import Mode
     from ragkit.retrieve.stages import Unit
 
 
@@ -103,7 +102,7 @@ def command(
     mode: Mode,
     explain: bool,
     rerank: str | None,
-    expand: tuple[Expansion, ...],
+    expand: tuple[str, ...],
     by: str,
     diversity: float,
     context_tokens: int | None,

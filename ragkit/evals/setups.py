@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from ragkit.errors import UsageError
-from ragkit.retrieve.expansion import EXPANSIONS, Expansion
-from ragkit.retrieve.search import Mode
+from ragkit.retrieve.expansion import EXPANSIONS
+from ragkit.retrieve.finding import Mode
 
 if TYPE_CHECKING:
     from ragkit.kb import KnowledgeBase
@@ -46,7 +46,7 @@ class Settings:
     embedder_base_url: str | None = None
     k: int = 50
     rerank: str | None = None
-    expand: tuple[Expansion, ...] = ()
+    expand: tuple[str, ...] = ()
     diversity: float = 0.0
     answers: bool = True
     history: bool = True

@@ -31,12 +31,12 @@ _HOMES = {
     "combine": "combined",
     "EntityMemory": "entities",
     "GraphMemory": "graph",
-    "KINDS": "make",
+    "KINDS": "of_session",
     "SessionLog": "log",
     "SummaryMemory": "summary",
     "VectorMemory": "vector",
     "WindowMemory": "window",
-    "make_memory": "make",
+    "make_memory": "of_session",
 }
 
 __all__ = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ragkit.errors import ModelError
 from ragkit.events import span
+from ragkit.language import lists
 from ragkit.language.running_names import is_about, key_of, names_in, sentences, words_of
 from ragkit.memory.entities import note_recall
 from ragkit.memory.memory import Note, Recall
@@ -28,22 +29,13 @@ _TASK = (
 )
 _STEPS = 2
 _RELATION = re.compile(
-    r"\b(?P<relation>(?:is|are|was|were|am|'m|'s|'re) (?:(?:the|an?|my|his|her|our|their) [\w-]+ "
-    r"(?:of|at|for|in) |(?:called|named|from|in|at|on|by|part of|owned by|made by|married to|based in|"
-    r"responsible for|allergic to|made of) ?)?|works? (?:at|for|with|in|on)|worked (?:at|for|with)|"
-    r"lives? in|lived in|moved to|comes? from|grew up in|studie[sd] (?:at|in)?|owns?|bought|sells?|"
-    r"makes?|uses?|needs?|has|have|had|likes?|loves?|prefers?|hates?|dislikes?|enjoys?|plays?|"
-    r"knows?|met|married|manages?|leads?|reports? to|belongs? to|depends? on|contains?|costs?|"
-    r"weighs?|lasts?|starts?|ends?|supports?|requires?|replaces?|visit(?:s|ed)?)(?=\s|\b)",
-    re.IGNORECASE,
+    rf"\b(?P<relation>{lists.alternatives('relations')})(?=\s|\b)", re.IGNORECASE
 )
 _POSSESSION = re.compile(
     r"^(?:(?P<mine>my|our)|(?P<owner>[A-Z][\w.&-]*(?: [A-Z][\w.&-]*)*)['’]s) (?P<what>[\w -]{2,40}?) "
     r"(?:is|are|was|were) (?:called |named )?(?P<value>.+)$"
 )
-_CLAUSE_END = re.compile(
-    r"[,;:!?()]|\.(?!\d)|\s(?:and|but|because|so|which|who|while|when|although|if)\s"
-)
+_CLAUSE_END = re.compile(rf"[,;:!?()]|\.(?!\d)|\s{lists.alternatives('relations.clause_ends')}\s")
 _NEGATED = re.compile(r"\b(?:not|never|no longer|n['’]t)\b|n['’]t\b", re.IGNORECASE)
 _LONGEST_OBJECT = 12  # words
 

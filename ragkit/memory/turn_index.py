@@ -12,6 +12,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ragkit.language import lists
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,12 +24,6 @@ if TYPE_CHECKING:
 DENSE_WEIGHT = 0.7
 # Of BM25 (Robertson and Zaragoza 2009); the usual values.
 _K1, _B = 1.2, 0.75
-# Words that questions are made of; they tell no turn from another.
-_COMMON = (
-    "a an and any are as at be been but by can could did do does for from had has have he her hers "
-    "him his how i if in is it its me my no not of on or our she so that the their them then there "
-    "they this to up was we were what when where which who whom whose why will with would you your"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,9 @@ class Words:
         from ragkit.language.analysis import word_analyzer
 
         self._analyzer = word_analyzer()
-        self._common = frozenset(self._analyzer.analyze(_COMMON))
+        self._common = frozenset(
+            self._analyzer.analyze(" ".join(lists.words("stop_words", "english")))
+        )
         self._lengths: list[int] = []
         self._total = 0
         self._postings: dict[str, list[tuple[int, int]]] = defaultdict(list)

@@ -5,29 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ragkit.language import words
+from ragkit.language import lists, words
 from ragkit.question.parts import READ_CHARACTERS
 
 _COMPARED = 4
 _AND = r"\s*,?\s+(?:and|und|et|y|e|en)\s+"
-_SEVERAL = re.compile(rf"\s*,\s*|{_AND}|\s+(?:vs\.?|versus|or|oder|ou|o|with|to|mit|avec)\s+", re.I)
-_FORMS = [
-    re.compile(form, re.IGNORECASE | re.DOTALL)
-    for form in (
-        r"\b(?:compare|contrast|comparison (?:of|between)|vergleiche?|comparer?|compara)\s+(?P<all>.+)",
-        r"\b(?:differences?|differ|similarities|unterschiede?|diff[ée]rences?|diferencias?)\s+"
-        r"(?:between|zwischen|entre)\s+(?P<all>.+)",
-        r"\b(?:do|does|is|are)\s+(?P<one>.+?)\s+(?:compare|differ|different)\s+"
-        r"(?:to|with|from|than)\s+(?P<two>.+)",
-        r"\b(?:how|where)\s+do\s+(?P<all>.+?)\s+(?:compare|differ)\b",
-        r"(?:^|[,:]\s*)(?P<one>[^,:]+?)\s+(?:vs\.?|versus)\s+(?P<two>.+)",
-        r"\bwhich\b[^,]*,\s*(?P<one>[^,]+?)\s+or\s+(?P<two>.+)",
-    )
-]
+_SEVERAL = re.compile(rf"\s*,\s*|{_AND}|\s+{lists.alternatives('asking.versus')}\s+", re.IGNORECASE)
+_FORMS = [re.compile(form, re.IGNORECASE | re.DOTALL) for form in lists.entries("asking.comparing")]
 _ASPECT = re.compile(
-    r"\s*:.*|\s+(?:in terms of|with respect to|with regard to|regarding|concerning|when it comes to|"
-    r"as to|in regard to|hinsichtlich|bezüglich|concernant)\s+.*",
-    re.IGNORECASE | re.DOTALL,
+    rf"\s*:.*|\s+{lists.alternatives('asking.aspect')}\s+.*", re.IGNORECASE | re.DOTALL
 )
 
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
+from ragkit.language import lists
 from ragkit.question.parts import READ_CHARACTERS
 
 Order = Literal["latest", "oldest"]
 
 _FILE = re.compile(r"(?<![\w.-])\w[\w.-]{0,250}\.[a-z][a-z0-9]{1,4}\b", re.IGNORECASE)
 _ORDERS: dict[Order, re.Pattern[str]] = {
-    "latest": re.compile(
-        r"\b(?:latest|newest|most recent|up-to-date|neueste[nrsm]?|aktuelle[nrsm]?|jüngste[nrsm]?"
-        r"|dernière? (?:version|rapport)|le plus récent|la plus récente)\b",
-        re.IGNORECASE,
-    ),
-    "oldest": re.compile(r"\b(?:oldest|earliest|älteste[nrsm]?|le plus ancien)\b", re.IGNORECASE),
+    order: re.compile(rf"\b{lists.alternatives(f'documents.{order}')}\b", re.IGNORECASE)
+    for order in get_args(Order)
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
-from ragkit.language import words
+from ragkit.language import lists, words
 from ragkit.language.naming_languages import language_name
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 _TOKEN = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _SENTENCE = re.compile(r"(?<=[.?!:])\s+")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.IGNORECASE)
-_JOINING = frozenset(("and", "or", "to", "und", "oder", "et", "ou"))
+_JOINING = lists.words("names.joining")
 _YEAR = 4
 _SHOUT = 15  # letters; fewer may well be an acronym or two
 # Behind a word without a capital, or an article, where nothing but a name has one in English.

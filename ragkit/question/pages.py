@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import re
 
-_UNITS = (
-    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
-    " sixteen seventeen eighteen nineteen twenty"
-)
-_ORDINALS = (
-    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth"
-    " fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
-)
-_NUMBERS = {word: number for number, word in enumerate(_UNITS.split(), start=1)}
-_NUMBERS |= {word: number for number, word in enumerate(_ORDINALS.split(), start=1)}
+from ragkit.language import lists
+
+_COUNTS = lists.values("number_words", "english")
+_ORDINALS = lists.values("number_words.ordinals", "english")
+_NUMBERS = {**_COUNTS, **_ORDINALS}
 # White space is never given back ("*+"): there may be much of it.
 _PAGE = re.compile(
     r"\b(?:pages?|seiten?|páginas?)\s*+(?:(?:no\.?|nr\.?|number|#)\s*+)?[(\[]?(\d{1,4})\b"
-    rf"|\bpages?\s+({'|'.join(_UNITS.split())})\b"
+    rf"|\bpages?\s+({'|'.join(_COUNTS)})\b"
     r"|\bp\.\s*(\d{1,4})\b"
     r"|\b(\d{1,4})(?:st|nd|rd|th) page\b"
-    rf"|\b({'|'.join(_ORDINALS.split())}) (?:cover )?page\b",
+    rf"|\b({'|'.join(_ORDINALS)}) (?:cover )?page\b",
     re.IGNORECASE,
 )
 _FIRST = re.compile(r"\b(?:cover|title|front) page\b", re.IGNORECASE)

@@ -23,7 +23,7 @@ def script(body: str, *arguments: object) -> list[str]:
         "import os, sys, signal, time; from pathlib import Path\n"
         f"sys.path.insert(0, {str(HERE)!r})\n"
         "from store_samples import *\n"
-        "from ragkit.store import Store, dense_file, lexical, dense\n"
+        "from ragkit.index import faiss_file, faiss_index, tantivy_index\nfrom ragkit.store import Store\n"
         f"FOLDER = Path({str(FOLDER)!r}); directory = Path(sys.argv[1])\n"
     )
     return [sys.executable, "-c", prelude + body, *map(str, arguments)]
@@ -153,14 +153,14 @@ def dying_replace(self, target):
     step()
     return done
 Path.replace = dying_replace
-apply = lexical.apply
+apply = tantivy_index.apply
 def dying_apply(*arguments):
     step()
     done = apply(*arguments)
     step()
     return done
-lexical.apply = dying_apply
-dense._FINAL_TAIL = dense._INTERIM_TAIL = (0, 0.0)
+tantivy_index.apply = dying_apply
+faiss_index._FINAL_TAIL = faiss_index._INTERIM_TAIL = (0, 0.0)
 
 with Store.open(directory, create=True) as store, store.writing("test"):
     for number in range(6):

@@ -24,7 +24,7 @@ from ragkit.question.history import refers_back, rewrite
 from ragkit.results import SearchResult
 from ragkit.retrieve.expansion import compared, meaning
 from ragkit.retrieve.rerank import load_reranker
-from ragkit.retrieve.search import Mode
+from ragkit.retrieve.finding import Mode
 from ragkit.testing import HashEmbedder, ScriptedModel
 
 SECTIONS = "\n".join(
