@@ -19,8 +19,8 @@ from ragkit.cli.common import (
 from ragkit.cli.output import print_json
 
 if TYPE_CHECKING:
+    from ragkit.retrieve.arrange import Unit
     from ragkit.retrieve.finding import Mode
-    from ragkit.retrieve.stages import Unit
 
 
 @click.command(

@@ -143,7 +143,7 @@ class Aliases:
         """Return the question with each other name in its place."""
         read = question.standing_alone[:_LONGEST_QUESTION]
         return [
-            re.sub(re.escape(name), lambda _, other=other: other, read, flags=re.IGNORECASE)
+            other.join(re.split(re.escape(name), read, flags=re.IGNORECASE))
             for name, other in other_names(read, aliases_of(self.store))
         ]
 
