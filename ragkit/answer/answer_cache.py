@@ -14,6 +14,7 @@ import ragkit
 from ragkit.answer import polarity
 from ragkit.errors import EmbeddingError, RagkitError
 from ragkit.events import Listener, Notice, span
+from ragkit.language import words
 from ragkit.question.reading import read_question
 from ragkit.results import Answer, Citation, Hit, Ranks, Usage
 from ragkit.store.records import CachedAnswer
@@ -75,7 +76,8 @@ def same_meaning(one: Question, other: Question) -> bool:
     if one.numbers != other.numbers or one.kinds != other.kinds:
         return False
     # A word in place of another one may be a synonym or another thing: only the user knows.
-    if one.terms - other.terms and other.terms - one.terms:
+    first, second = words.terms(one.text), words.terms(other.text)
+    if first - second and second - first:
         return False
     if _names(one.text) != _names(other.text):
         return False

@@ -113,7 +113,7 @@ def ask_what_it_is(sentence: str, lower: Collection[str]) -> Wording | None:
     if set(map(str.lower, subject)) & (_PRONOUNS.keys() | {"following", "included", "other"}):
         return None
     end = re.search(
-        r"[,;:(]|\.?\s*\Z| (?:and|but|so) (?:is|are|does|do|we|it|has|have) ",
+        rf"[,;:(]|\.?\s*\Z| {lists.alternatives('statements.new_clause')} ",
         sentence[found.end() :],
     )
     at = found.end() + (end.start() if end else 0)
@@ -200,9 +200,7 @@ def _plain_middle(middle: str) -> bool:
 
 def _rest(after: str) -> str | None:
     """What follows the figure in its clause; ``None`` where the figure goes on in it."""
-    if re.match(
-        r"\s?(?:[–/×x*]|(?:or|to|and|through)\s(?:[-−$€£]?\d|later|newer|more|less))", after
-    ):
+    if re.match(rf"\s?(?:[–/×x*]|{lists.alternatives('statements.further_figure')})", after):
         return None
     clause = re.split(rf"[,;:.()–—|\n]| {lists.alternatives('statements.clause_ends')} ", after)[0]
     words = clause.split()

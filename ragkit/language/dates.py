@@ -10,7 +10,7 @@ from typing import Literal
 
 from ragkit.language import lists
 
-MONTH_OF = lists.values("months")
+MONTH_OF = {**lists.values("months"), **lists.values("months.short")}
 _NAME = "|".join(sorted(MONTH_OF, key=len, reverse=True))
 _YEAR = r"(?:19|20)\d\d"
 # Longer forms first: what one of them takes is not read again.

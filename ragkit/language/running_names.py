@@ -31,6 +31,7 @@ _NO_NAMES = frozenset().union(
             "pronouns.third",
             "pronouns.first",
             "months",
+            "months.short",
             "days.weekdays",
             "days.near",
         )

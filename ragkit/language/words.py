@@ -19,9 +19,7 @@ _UNSPACED = re.compile(
 
 # A measure written together, "5GHz", is two words, as "5 GHz" is.
 _MEASURE = re.compile(
-    r"(?<![\w.,-])(\d+(?:[.,]\d+)?)([kmgt]?(?:hz|wh?|v|b|bit)|[kmcµ]?[mgl]|kmh?|min|h|ah|mah|kn|nm|bar|"
-    r"[kmh]?pa)\b",
-    re.IGNORECASE,
+    rf"(?<![\w.,-])(\d+(?:[.,]\d+)?)({lists.alternatives('units.short')})\b", re.IGNORECASE
 )
 
 # Words that say how a thing is asked or said rather than what it is about.

@@ -10,8 +10,12 @@ _COUNTS = lists.values("number_words", "english")
 _ORDINALS = lists.values("number_words.ordinals", "english")
 _NUMBERS = {**_COUNTS, **_ORDINALS}
 # White space is never given back ("*+"): there may be much of it.
+PAGE_NUMBER = (
+    rf"\b{lists.alternatives('documents.pages')}\s*+"
+    r"(?:(?:no\.?|nr\.?|number|#)\s*+)?[(\[]?(\d{1,4})\b"
+)
 _PAGE = re.compile(
-    r"\b(?:pages?|seiten?|páginas?)\s*+(?:(?:no\.?|nr\.?|number|#)\s*+)?[(\[]?(\d{1,4})\b"
+    rf"{PAGE_NUMBER}"
     rf"|\bpages?\s+({'|'.join(_COUNTS)})\b"
     r"|\bp\.\s*(\d{1,4})\b"
     r"|\b(\d{1,4})(?:st|nd|rd|th) page\b"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Set as AbstractSet
 
 from ragkit.language import lists, words
+from ragkit.question.pages import PAGE_NUMBER
 from ragkit.question.parts import READ_CHARACTERS
 
 # A further sentence such as "Round your answer to two decimals." or "Give me an integer."
@@ -22,10 +23,7 @@ _EXAMPLE = re.compile(
     r"|\b(?:(?:as|in) )?Y{2,4}[-/. ]M{2}(?:[-/. ]D{2})?\b",
     re.IGNORECASE,
 )
-_PAGE = re.compile(
-    r"\b(?:pages?|seiten?|páginas?)\s*(?:(?:no\.?|nr\.?|number|#)\s*)?[(\[]?\d{1,4}\b[)\]]?",
-    re.IGNORECASE,
-)
+_PAGE = re.compile(rf"{PAGE_NUMBER}[)\]]?", re.IGNORECASE)
 _WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _POSSESSIVE = re.compile(r"['’]s\Z")
 _FISCAL_YEAR = re.compile(r"\bfy[\s'’]?(?=(?:19|20)\d\d\b)", re.IGNORECASE)

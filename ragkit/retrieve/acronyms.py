@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ragkit.language import lists
 
 if TYPE_CHECKING:
-    from ragkit.store import Store
+    from ragkit.index.indexes import Indexes
 
 _READ = 20  # passages in which the meaning of an acronym is looked for
 _LONGEST_NAME = 6
@@ -18,7 +18,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _SMALL = lists.words("stop_words.titles", "english")
 
 
-def acronyms(question: str, store: Store) -> list[tuple[str, str]]:
+def acronyms(question: str, indexes: Indexes) -> list[tuple[str, str]]:
     """Find acronyms and the names they stand for, one of them in the question, both in a document.
 
     A document defines one by writing the name and the acronym, either in brackets after the other:
@@ -27,7 +27,7 @@ def acronyms(question: str, store: Store) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     wanted = dict.fromkeys(_ACRONYM.findall(question))
     for short in wanted:
-        for text in _passages(store, short):
+        for text in _passages(indexes, short):
             name = meaning(short, text)
             if name is not None:
                 found.append((short, name))
@@ -38,9 +38,9 @@ def acronyms(question: str, store: Store) -> list[tuple[str, str]]:
             name = " ".join(words[start : start + size])
             short = "".join(word[0] for word in words[start : start + size]).upper()
             known = any(name.casefold() in other.casefold() for _, other in found)
-            if known or not short.isalpha() or not store.holds_stem(short.casefold()):
+            if known or not short.isalpha() or not indexes.holds_stem(short.casefold()):
                 continue
-            if any(_defines(text, short, name) for text in _passages(store, f"{short} {name}")):
+            if any(_defines(text, short, name) for text in _passages(indexes, f"{short} {name}")):
                 found.append((short, name))
     return found
 
@@ -84,6 +84,6 @@ def _defines(text: str, short: str, name: str) -> bool:
     return re.search(f"{either}|{other}", text, re.IGNORECASE) is not None
 
 
-def _passages(store: Store, text: str) -> list[str]:
-    found = store.search_lexical(text, _READ)
-    return [chunk.text for chunk in store.chunks([scored.chunk_id for scored in found])]
+def _passages(indexes: Indexes, text: str) -> list[str]:
+    found = indexes.search_lexical(text, _READ)
+    return [chunk.text for chunk in indexes.store.chunks([scored.chunk_id for scored in found])]

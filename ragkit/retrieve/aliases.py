@@ -20,9 +20,10 @@ _SIGNS = lists.entries("documents.alias_signs")
 _WORD = r"[^\W_][\w&.'’-]*"
 _NAME = rf"{_WORD}(?: (?:{_WORD}|&)){{0,4}}"
 _MARKS = "\"“”„«»'’‘"
+_ARTICLES = lists.alternatives("names.articles")
 _BETWEEN = re.compile(
     rf"(?P<one>{_NAME}) ?[,(] ?{lists.alternatives('documents.aliases')}:? (?:as )?"
-    rf"(?:(?:the|der|die|das|le|la|l['’]) ?)?[{_MARKS}]? ?(?:(?:the|der|die|das|le|la) )?"
+    rf"(?:(?:{_ARTICLES}|l['’]) ?)?[{_MARKS}]? ?(?:{_ARTICLES} )?"
     rf"(?P<two>{_NAME}) ?[{_MARKS}]?(?=[\s,.;:()]|$)",
     re.IGNORECASE,
 )
@@ -30,7 +31,7 @@ _AROUND = re.compile(
     rf"(?P<one>{_NAME}) ?[,(] ?auch [{_MARKS}]?(?P<two>{_NAME})[{_MARKS}]? genannt", re.IGNORECASE
 )
 _QUOTED = re.compile(rf"[{_MARKS}](?P<two>[^{_MARKS}]{{2,60}})[{_MARKS}]")
-_ENDS = lists.words("stop_words", "english", "german", "french")
+_ENDS = lists.words("stop_words", "english", "german", "french") | lists.words("stop_words.light")
 
 
 def find_aliases(texts: Iterable[str]) -> list[Alias]:

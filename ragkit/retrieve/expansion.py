@@ -17,6 +17,7 @@ from ragkit.retrieve.acronyms import acronyms
 from ragkit.retrieve.aliases import aliases_of, other_names
 
 if TYPE_CHECKING:
+    from ragkit.index.indexes import Indexes
     from ragkit.question.question import Question
     from ragkit.question.reading import Ask
     from ragkit.retrieve.pipeline import Corpus, State
@@ -63,7 +64,7 @@ class Expand:
         """Ask each of them, and note what it told."""
         texts: list[str] = []
         for each in self.expanders:
-            expander = load_expander(each, self.corpus.store, self.ask)
+            expander = load_expander(each, self.corpus.indexes, self.ask)
             kind = each if isinstance(each, str) else type(each).__name__
             try:
                 found = expander.expand(state.question)
@@ -76,7 +77,7 @@ class Expand:
         return replace(state, question=state.question.searching_also(texts, _WEIGHT))
 
 
-def load_expander(named: str | Expander, store: Store, ask: Ask | None) -> Expander:
+def load_expander(named: str | Expander, indexes: Indexes, ask: Ask | None) -> Expander:
     """Return an expander.
 
     Args:
@@ -86,7 +87,7 @@ def load_expander(named: str | Expander, store: Store, ask: Ask | None) -> Expan
             language model imagines as the answer: Gao et al. 2022, "Precise Zero-Shot Dense
             Retrieval without Relevance Labels"), a name that an installed package gives one in
             ``ragkit.expanders``, or an expander, which is returned.
-        store: The documents.
+        indexes: Of the documents.
         ask: Asks the language model in use.
 
     Raises:
@@ -95,9 +96,9 @@ def load_expander(named: str | Expander, store: Store, ask: Ask | None) -> Expan
     if not isinstance(named, str):
         return named
     if named == "acronyms":
-        return Acronyms(store)
+        return Acronyms(indexes)
     if named == "aliases":
-        return Aliases(store)
+        return Aliases(indexes.store)
     if named == "comparison":
         return Comparison()
     if named == "hyde":
@@ -125,11 +126,11 @@ def plugged_in(name: str) -> Callable[[], Expander]:
 class Acronyms:
     """Acronyms with the names that the documents give for them."""
 
-    store: Store
+    indexes: Indexes
 
     def expand(self, question: Question) -> list[str]:
         """Return each acronym with its name, where the question has one of the two."""
-        found = acronyms(question.standing_alone[:_LONGEST_QUESTION], self.store)
+        found = acronyms(question.standing_alone[:_LONGEST_QUESTION], self.indexes)
         return [f"{short} {name}" for short, name in found]
 
 

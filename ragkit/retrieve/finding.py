@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ragkit.errors import EmbeddingError
-from ragkit.index.tantivy_query import ALONE
+from ragkit.index.protocols import ALONE
 from ragkit.retrieve.arrange import Arranged, arrange, best_of_each
 from ragkit.retrieve.fusion import fuse
 from ragkit.retrieve.pipeline import run
@@ -69,14 +69,14 @@ class SearchMeaning:
         """Search, unless there is no vector."""
         if state.vector is None:
             return state
-        store, allowed = self.corpus.store, self.corpus.allowed
+        indexes, allowed = self.corpus.indexes, self.corpus.allowed
         length = math.hypot(*state.vector.tolist())
-        nearest = store.search_dense(state.vector, state.count, allowed=allowed)
+        nearest = indexes.search_dense(state.vector, state.count, allowed=allowed)
         if named := _searchable(state, self.corpus):
-            also = store.search_dense(state.vector, _NAMED, document_ids=named)
+            also = indexes.search_dense(state.vector, _NAMED, document_ids=named)
             nearest = [*nearest, *also]
         dense = {scored.chunk_id: scored.score * length for scored in nearest}
-        counts = store.counts()
+        counts = self.corpus.store.counts()
         missing = counts.chunks - counts.vectors
         if missing > 0:
             state = state.degrading(
@@ -96,14 +96,14 @@ class SearchWords:
 
     def apply(self, state: State) -> State:
         """Search; what words count by where they stand depends on whether meaning counts too."""
-        store, allowed = self.corpus.store, self.corpus.allowed
+        indexes, allowed = self.corpus.indexes, self.corpus.allowed
         searches = state.question.searches
         words = ALONE if state.vector is None else self.weights.words
-        matching = store.search_lexical(searches, state.count, weights=words, allowed=allowed)
+        matching = indexes.search_lexical(searches, state.count, weights=words, allowed=allowed)
         if named := _searchable(state, self.corpus):
-            also = store.search_lexical(searches, _NAMED, weights=words, document_ids=named)
+            also = indexes.search_lexical(searches, _NAMED, weights=words, document_ids=named)
             matching = [*matching, *also]
-        lag = store.view_lag().lexical
+        lag = indexes.lag().lexical
         if lag:
             state = state.degrading(f"{lag:,} changed passages cannot be found by words yet")
         return replace(state, lexical={scored.chunk_id: scored.score for scored in matching})
@@ -133,11 +133,12 @@ class Rank:
         return replace(state, ranking=[Arranged(one, one.score, 0.0, 0.0) for one in ranking])
 
     def _hybrid(self, state: State, limit: int) -> list[Arranged]:
-        store, weights, pages = self.corpus.store, self.weights, state.question.pages
+        indexes, store = self.corpus.indexes, self.corpus.store
+        weights, pages = self.weights, state.question.pages
         similarities: dict[int, float] = {}
         if state.vector is not None and state.lexical:
             unseen = [number for number in state.lexical if number not in state.dense]
-            similarities = store.products(state.vector, unseen)
+            similarities = indexes.products(state.vector, unseen)
         wide = max(_ARRANGED, 2 * limit)
         ranking = fuse(
             state.dense,
@@ -155,7 +156,7 @@ class Rank:
             if state.vector is not None:
                 known = state.dense.keys() | similarities.keys()
                 new = [number for number in also if number not in known]
-                similarities |= store.products(state.vector, new)
+                similarities |= indexes.products(state.vector, new)
             ranking = fuse(
                 state.dense,
                 state.lexical,

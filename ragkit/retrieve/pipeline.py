@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
     from ragkit.question.question import Question
     from ragkit.results import Considered, Hit
     from ragkit.retrieve.arrange import Arranged
@@ -27,14 +28,19 @@ class Corpus:
     """What is searched.
 
     Attributes:
-        store: The documents.
+        indexes: The documents' indexes.
         embedder: Gives the embedding model.
         allowed: The only passages to look at; ``None``: all.
     """
 
-    store: Store
+    indexes: Indexes
     embedder: Callable[[], Embedder]
     allowed: Allowed | None = None
+
+    @property
+    def store(self) -> Store:
+        """The documents."""
+        return self.indexes.store
 
 
 @dataclass(frozen=True, slots=True, eq=False)

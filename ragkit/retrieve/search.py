@@ -29,8 +29,8 @@ from ragkit.retrieve.stages import DEFAULT_STAGES, Stages
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
     from ragkit.question.question import Question
-    from ragkit.store import Store
     from ragkit.store.where import Where
 
 __all__ = ["Mode", "search"]
@@ -40,7 +40,7 @@ _EXPLAINED = 30
 
 
 def search(
-    store: Store,
+    indexes: Indexes,
     question: Question,
     *,
     embedder: Callable[[], Embedder],
@@ -57,7 +57,7 @@ def search(
     lowered for a page or a text that is listed already. Reranked: what the reranker gives.
 
     Args:
-        store: Where to look.
+        indexes: Where to look.
         question: What to look for, as :func:`ragkit.question.reading.read_question` read it.
         embedder: Gives the embedding model; not called in lexical mode.
         k: How many passages at most, at least 1.
@@ -73,6 +73,7 @@ def search(
         raise UsageError(f"k must be a whole number of at least 1, not {k!r}")
     if mode not in get_args(Mode):
         raise UsageError(f"mode must be one of {', '.join(get_args(Mode))}, not {mode!r}")
+    store = indexes.store
     if not store.counts().chunks:
         return SearchResult((), ("the knowledge base is empty; ingest documents first",))
     began = perf_counter()
@@ -82,7 +83,7 @@ def search(
     state = state.after("filter", began)
     if allowed is not None and allowed.is_empty:
         return SearchResult((), (), state.milliseconds, (NOTHING_ALLOWED,))
-    corpus = Corpus(store, embedder, allowed)
+    corpus = Corpus(indexes, embedder, allowed)
     state = run(stages_of(corpus, k=k, mode=mode, options=stages), state)
     return SearchResult(
         state.hits, state.degraded, state.milliseconds, state.notes, state.considered
@@ -94,7 +95,7 @@ def stages_of(corpus: Corpus, *, k: int, mode: Mode, options: Stages) -> Iterato
     limit = max(_wanted(options, k), _EXPLAINED if options.explain else 0) + SPARE
     weights = QUOTED if options.quoting else LISTED
     if mode != "dense":
-        yield CorrectSpelling(corpus.store, None if mode == "lexical" else corpus.embedder)
+        yield CorrectSpelling(corpus.indexes, None if mode == "lexical" else corpus.embedder)
     if mode == "hybrid":
         yield NameDocuments(corpus)
     if options.expand:

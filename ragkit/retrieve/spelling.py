@@ -14,8 +14,8 @@ from ragkit.language.languages import common_words
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
     from ragkit.retrieve.pipeline import State
-    from ragkit.store import Store
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SHORTEST = 4
@@ -45,13 +45,13 @@ class Vocabulary:
 class CorrectSpelling:
     """Search for what was meant; ``embedder`` is ``None`` where no model is to be loaded."""
 
-    store: Store
+    indexes: Indexes
     embedder: Callable[[], Embedder] | None
     name: str = "read question"
 
     def apply(self, state: State) -> State:
         """Correct all that is searched for, and note what was corrected in the question itself."""
-        vocabulary = vocabulary_of(self.store, self.embedder)
+        vocabulary = vocabulary_of(self.indexes, self.embedder)
         searches = state.question.searches
         corrected = [correct(text, vocabulary) for text, _ in searches]
         own = corrected[0][1]
@@ -63,7 +63,7 @@ class CorrectSpelling:
         return state.noting(*notes)
 
 
-def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Vocabulary:
+def vocabulary_of(indexes: Indexes, embedder: Callable[[], Embedder] | None) -> Vocabulary:
     """Return what is known of words: the documents', and the model's, which are common ones.
 
     Without a model only everyday words, in any of four languages, are taken for common ones that
@@ -79,7 +79,7 @@ def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Voca
         except EmbeddingError:
             return True
 
-    present = store.languages()
+    present = indexes.languages()
 
     def terms(word: str) -> list[tuple[str, ...]]:
         if any(common_words((word,), language) for language in present):
@@ -87,7 +87,7 @@ def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Voca
         words = analysis.question_words(word, present)
         return [tuple(map(analysis.stem_of, found.terms)) for found in words]
 
-    return Vocabulary(terms, lru_cache(maxsize=256)(store.holds_stem), store.terms, is_word)
+    return Vocabulary(terms, lru_cache(maxsize=256)(indexes.holds_stem), indexes.terms, is_word)
 
 
 def correct(question: str, vocabulary: Vocabulary) -> tuple[str, dict[str, str]]:

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_samples import document_of, put
+from store_samples import (
+    document_of,
+    indexes,
+    put,
+)
 
 from ragkit import KnowledgeBase
 from ragkit.index import tantivy_files as lexical_index
@@ -82,7 +86,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def found(store: Store, question: str) -> list[str]:
-    hits = store.search_lexical(question, 50)
+    hits = indexes(store).search_lexical(question, 50)
     assert all(0 < hit.score <= 1 for hit in hits)
     return [chunk.text for chunk in store.chunks([hit.chunk_id for hit in hits])]
 
@@ -120,14 +124,18 @@ def test_other_forms_of_a_word_are_found(store: Store, language: str, text: str,
     put(store, FOLDER, "english.txt", document_of(*ENGLISH))
     put(store, FOLDER, "other.txt", document_of(text))
     assert found(store, word)[0] == text
-    assert store.languages() == ("english", language)
+    assert indexes(store).languages() == ("english", language)
 
 
 def test_english_is_searched_as_without_other_languages(store: Store, tmp_path: Path) -> None:
     put(store, FOLDER, "english.txt", document_of(*ENGLISH))
-    before = [store.search_lexical(question, 9) for question in ("house", "invoice paying banks")]
+    before = [
+        indexes(store).search_lexical(question, 9) for question in ("house", "invoice paying banks")
+    ]
     put(store, FOLDER, "german.txt", document_of(TEXTS["german"]))
-    after = [store.search_lexical(question, 9) for question in ("house", "invoice paying banks")]
+    after = [
+        indexes(store).search_lexical(question, 9) for question in ("house", "invoice paying banks")
+    ]
     # What is found in another language, by words of the same meaning, comes after.
     for now, once in zip(after, before, strict=True):
         assert [hit.chunk_id for hit in now][: len(once)] == [hit.chunk_id for hit in once]
@@ -145,8 +153,8 @@ def test_a_name_is_found_in_every_language(store: Store) -> None:
     for number, text in enumerate(texts):
         put(store, FOLDER, f"{number}.txt", document_of(text))
     assert sorted(found(store, "Zebulon")) == sorted(texts)
-    assert store.languages() == ("english", *sorted(set(TEXTS) - {"english"}))
-    assert max(hit.score for hit in store.search_lexical("Zebulon 77 zebulon", 20)) <= 1
+    assert indexes(store).languages() == ("english", *sorted(set(TEXTS) - {"english"}))
+    assert max(hit.score for hit in indexes(store).search_lexical("Zebulon 77 zebulon", 20)) <= 1
 
 
 def test_common_words_of_the_questions_language_weigh_little(store: Store) -> None:
@@ -154,7 +162,7 @@ def test_common_words_of_the_questions_language_weigh_little(store: Store) -> No
     common = "Die ist das, was der und die mit dem an den von der ist, wenn sie es ist."
     telling = "Eine Mahnung kommt nach zwei Wochen von selbst, und sie ist an den Kunden."
     put(store, FOLDER, "german.txt", document_of(common, telling))
-    hits = store.search_lexical("Was ist das mit der Mahnung?", 9)
+    hits = indexes(store).search_lexical("Was ist das mit der Mahnung?", 9)
     assert store.chunks([hits[0].chunk_id])[0].text == telling
     # Nor are they looked for in other languages, or where no document is in that language.
     put(store, FOLDER, "cinema.txt", document_of("Die Hard was released in 1988.", "What was it?"))
@@ -176,11 +184,11 @@ def test_an_index_of_an_older_version_is_built_anew(
         patch.setattr(lexical_index, "FORMAT", "2-1-english")
         with store.writing("test"):
             put(store, FOLDER, "a.txt", document_of("Die Rechnungen sind in dem Haus."))
-            store.sync_views(final=True)
+            indexes(store).sync(final=True)
     with Store.open(tmp_path) as store:
-        assert store.view_lag().lexical == 1
+        assert indexes(store).lag().lexical == 1
         assert found(store, "Rechnung") == ["Die Rechnungen sind in dem Haus."]
-        assert store.view_lag().lexical == 0
+        assert indexes(store).lag().lexical == 0
 
 
 def test_questions_in_three_languages(tmp_path: Path) -> None:
