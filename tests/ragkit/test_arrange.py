@@ -75,14 +75,14 @@ def test_no_more_documents_are_looked_for_than_there_are(
     kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched = []
-    store = kb._store()
-    search_lexical = store.search_lexical
+    indexes = kb._indexes()
+    search_lexical = indexes.search_lexical
 
     def counted(question: Any, count: int, **options: Any) -> Any:
         searched.append(count)
         return search_lexical(question, count, **options)
 
-    monkeypatch.setattr(store, "search_lexical", counted)
+    monkeypatch.setattr(indexes, "search_lexical", counted)
     hits = kb.search("kettle", k=10, by="document", where={"path": "long.md"})
     assert [hit.path for hit in hits] == ["long.md"]
     assert searched == [CANDIDATES]
