@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from ragkit.language import words
-from ragkit.language.dates import Period, find_periods
+from ragkit.language.dates import MONTH_OF, Period, find_periods
 
 if TYPE_CHECKING:
     from ragkit.question.question import Question
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BOOST = 0.2
 _MOST_CHOSEN = 50  # more documents than that are no hint
 _MOST_DOCUMENTS = 20_000  # in larger bases reading all names would take too long
+_MONTHS = frozenset(map(words.stem, MONTH_OF))
 _DATE_KEYS = ("date", "published", "issued", "created", "updated", "modified")
 
 
@@ -59,21 +60,41 @@ class NameDocuments:
         return replace(state, boosts={name.id: BOOST for name in chosen})
 
 
-@dataclass(frozen=True, slots=True)
 class Name:
-    """What a document is called and when it is from.
+    """What a document is called and when it is from; read when it is first needed."""
 
-    Attributes:
-        terms: Those of its file's name and title, without numbers.
-        period: When it is from by its name, else by its metadata; ``None`` where neither tells.
-        changed: The day of the file.
-    """
+    def __init__(self, found: DocumentName) -> None:
+        """Take a name as it is kept."""
+        self._found = found
+        self.id = found.id
+        self.path = found.path
+        self.file = found.path.rpartition("/")[2].casefold()
 
-    id: int
-    path: str
-    terms: frozenset[str]
-    period: Period | None
-    changed: date
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        """The terms of its file's name and title, without numbers and months."""
+        terms = words.terms(f"{self.file.rpartition('.')[0] or self.file} {self._found.title}")
+        return frozenset(t for t in terms - _MONTHS if not any(map(str.isdigit, t)))
+
+    @cached_property
+    def period(self) -> Period | None:
+        """When it is from by its name, else by its metadata; ``None`` where neither tells."""
+        title, path = self._found.title, self.path
+        named = [*find_periods(path.rpartition("/")[2]), *find_periods(title), *find_periods(path)]
+        if named:
+            # "2024-05-12 minutes" says more than "Minutes 2024".
+            return min(named, key=lambda period: period.end - period.start)
+        metadata = json.loads(self._found.metadata)
+        dates = (find_periods(str(metadata[key])[:40]) for key in _DATE_KEYS if key in metadata)
+        return next((periods[0] for periods in dates if periods), None)
+
+    @cached_property
+    def changed(self) -> date:
+        """The day of the file."""
+        try:
+            return date.fromtimestamp(self._found.mtime_ns // 1_000_000_000)
+        except (OverflowError, ValueError, OSError):
+            return date(1970, 1, 1)
 
     @property
     def day(self) -> date:
@@ -85,14 +106,9 @@ class Names:
     """The names of all documents of a base; ``state`` tells whether they are still those."""
 
     def __init__(self, state: str, found: Iterable[DocumentName]) -> None:
-        """Take names as they are read."""
+        """Take names as they are kept."""
         self.state = state
-        self._found = list(found)
-
-    @cached_property
-    def all(self) -> list[Name]:
-        """All of them, read."""
-        return [_name_of(each) for each in self._found]
+        self.all = list(map(Name, found))
 
     @cached_property
     def by_term(self) -> dict[str, list[Name]]:
@@ -123,45 +139,35 @@ def chosen_of(question: Question, names: Names, allowed: frozenset[int] | None) 
     words in their names, those whose date it gives, or the latest or oldest; by a day, a month or a
     quarter also where no name has a word of it.
     """
-    if question.files:
-        files = [n for n in names.all if n.path.rpartition("/")[2].casefold() in question.files]
-        if named := [name for name in files if allowed is None or name.id in allowed]:
-            return named
+    every = [name for name in names.all if allowed is None or name.id in allowed]
+    if named := [name for name in every if name.file in question.files]:
+        return named
     group = _most_alike(question, names, allowed)
-    if question.periods or question.months:
-        chosen = [name for name in group if _fits(name.period, question)]
-        if not chosen:  # the day of the file is the last resort
-            undated = [name for name in group if name.period is None]
-            chosen = [
-                n
-                for n in undated
-                if _fits(Period.of(n.changed.year, n.changed.month, n.changed.day), question)
-            ]
-        exact = [p for p in question.periods if p.precision in ("day", "month", "quarter")]
-        if not group and exact:
-            every = (name for name in names.all if allowed is None or name.id in allowed)
-            dated = replace(question, periods=tuple(exact), months=frozenset())
-            chosen = [name for name in every if _fits(name.period, dated)]
-        if chosen and question.months and not question.periods:
-            # "The March minutes" are the last ones from a March.
-            newest = max(name.day for name in chosen)
-            chosen = [name for name in chosen if name.day == newest]
-        if chosen:
-            return chosen
-    if question.order is None or not group:
+    chosen = [name for name in group if _fits(name.period, question)]
+    exact = [p for p in question.periods if p.precision in ("day", "month", "quarter")]
+    if not chosen and exact:
+        dated = replace(question, periods=tuple(exact), months=frozenset())
+        chosen = [name for name in every if _fits(name.period, dated)]
+    if not chosen:  # the day of the file is the last resort
+        undated = ((name, name.changed) for name in group if name.period is None)
+        days = ((name, Period.of(day.year, day.month, day.day)) for name, day in undated)
+        chosen = [name for name, day in days if _fits(day, question)]
+    if chosen and (question.periods or not question.months):
+        return chosen
+    if not chosen and question.order is None:
         return []
-    dated_group = [name for name in group if name.period] or group
-    pick = max if question.order == "latest" else min
-    day = pick(name.day for name in dated_group)
-    return [name for name in dated_group if name.day == day]
+    # "The March minutes" are the last ones from a March.
+    among = chosen or [name for name in group if name.period] or group
+    pick = min if question.order == "oldest" else max
+    day = pick((name.day for name in among), default=None)
+    return [name for name in among if name.day == day]
 
 
 def _most_alike(question: Question, names: Names, allowed: frozenset[int] | None) -> Sequence[Name]:
     """The documents with the most of the question's words in their names; none for most of them."""
     counts: Counter[Name] = Counter()
     for term in question.terms:
-        if not any(map(str.isdigit, term)):
-            counts.update(names.by_term.get(term, ()))
+        counts.update(names.by_term.get(term, ()))
     found = {n: count for n, count in counts.items() if allowed is None or n.id in allowed}
     most = max(found.values(), default=0)
     return [name for name, count in found.items() if count == most]
@@ -173,32 +179,3 @@ def _fits(period: Period | None, question: Question) -> bool:
     if any(asked.holds(period) for asked in question.periods):
         return True
     return period.precision in ("day", "month") and period.start.month in question.months
-
-
-def _name_of(found: DocumentName) -> Name:
-    stem = found.path.rpartition("/")[2].rpartition(".")[0] or found.path
-    terms = words.terms(f"{stem} {found.title}")
-    return Name(
-        found.id,
-        found.path,
-        frozenset(term for term in terms if not any(map(str.isdigit, term))),
-        _period_of(found, stem),
-        _day_of(found.mtime_ns),
-    )
-
-
-def _period_of(found: DocumentName, stem: str) -> Period | None:
-    named = [*find_periods(stem), *find_periods(found.title), *find_periods(found.path)]
-    if named:
-        # "2024-05-12 minutes" says more than "Minutes 2024".
-        return min(named, key=lambda period: period.end - period.start)
-    metadata = json.loads(found.metadata)
-    dates = (find_periods(str(metadata[key])[:40]) for key in _DATE_KEYS if key in metadata)
-    return next((periods[0] for periods in dates if periods), None)
-
-
-def _day_of(nanoseconds: int) -> date:
-    try:
-        return date.fromtimestamp(nanoseconds // 1_000_000_000)
-    except (OverflowError, ValueError, OSError):
-        return date(1970, 1, 1)

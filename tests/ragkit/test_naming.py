@@ -23,6 +23,7 @@ FILES = {
     "board/2024-03-12 minutes.txt": "Present: Ada.\n",
     "board/2025-03-11 minutes.txt": "Present: Bruno.\n",
     "board/2025-04-08 minutes.txt": "Present: Chloe.\n",
+    "board/old/minutes_march_2023.txt": "Present: Dmitri.\n",
     "prices-old.md": "---\ntitle: Price list\ndate: 2023-02-01\n---\nA chair costs 10 euros.\n",
     "prices-new.md": "---\ntitle: Price list\ndate: 2025-02-01\n---\nA chair costs 12 euros.\n",
     "Employee_Handbook.txt": "There are 28 days of leave.\n",
