@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ragkit.llm.chat_model import ChatModel
     from ragkit.memory import CombinedMemory, Memory
     from ragkit.question.question import Question
-    from ragkit.retrieve.search import Mode
+    from ragkit.retrieve.finding import Mode
     from ragkit.retrieve.stages import StageOptions
     from ragkit.store.records import Spent
 
@@ -76,6 +76,7 @@ class AnsweringBase(OpenedBase):
             UsageError: an empty question, a bad filter, mode, ``k``, entry of ``history`` or other
                 option.
         """
+        from ragkit.question import read_question
         from ragkit.retrieve.search import search
         from ragkit.retrieve.stages import make_stages
 
@@ -90,11 +91,10 @@ class AnsweringBase(OpenedBase):
         ) as step:
             result = search(
                 self._indexes(),
-                question,
+                read_question(question, history, ask=ask),
                 embedder=self._question_embedder,
                 k=k,
                 where=parse_where(where),
-                history=history,
                 mode=mode,
                 stages=make_stages(options, ask),
             )
@@ -209,7 +209,6 @@ class AnsweringBase(OpenedBase):
         from ragkit.retrieve.search import search
         from ragkit.retrieve.stages import Stages
 
-        rewrite = question.rewrite
         with span(
             "search",
             "retrieval",
@@ -220,12 +219,11 @@ class AnsweringBase(OpenedBase):
         ) as step:
             result = search(
                 self._indexes(),
-                question.text,
+                question,
                 embedder=self._question_embedder,
                 k=k,
                 where=parse_where(where),
-                history=question.history,
-                stages=Stages(ask=None if rewrite is None else lambda _: rewrite, quoting=True),
+                stages=Stages(quoting=True),
             )
             note_search(step, result)
             return result
