@@ -33,7 +33,7 @@ from ragkit.answer.extractive import extract
 from ragkit.answer.found import find
 from ragkit.answer.grouped import best_verdict, extract_parts, rank_groups
 from ragkit.answer.signals import signals_of
-from ragkit.answering import ANSWER_HITS
+from ragkit.chat import ANSWER_HITS
 from ragkit.evals.answer_measures import answer_scores
 from ragkit.evals.golden import GoldenQuestion, read_golden
 from ragkit.retrieve.filters import parse_where
@@ -76,7 +76,7 @@ def ask(kb: KnowledgeBase, question: GoldenQuestion) -> Asked | None:
     """Search, cut and rank as the answerer does."""
     history = [dict(turn) for turn in question.history]
     where = {"path": question.scope} if question.scope else None
-    presence = Presence(kb._store(), kb._embedder, parse_where(where))
+    presence = Presence(kb._base.store(), kb._base.embedder, parse_where(where))
 
     def retrieve(
         text: str, k: int = ANSWER_HITS, history: Sequence[Mapping[str, str]] = history
@@ -84,12 +84,12 @@ def ask(kb: KnowledgeBase, question: GoldenQuestion) -> Asked | None:
         return kb.retrieve(text, k=k, where=where, history=history, quoting=True)
 
     found = find(question.question, "single", retrieve, history)
-    candidates = candidates_of(found.hits, kb._document_of)
+    candidates = candidates_of(found.hits, kb._base.document_of)
     parts = rank_groups(
         found.parts,
         found,
         candidates,
-        embedder=kb._embedder,
+        embedder=kb._base.embedder,
         calibration=BUILT_IN,
         presence=presence,
     )
@@ -98,7 +98,7 @@ def ask(kb: KnowledgeBase, question: GoldenQuestion) -> Asked | None:
     else:
         hits = list(found.hits)
         ranked = ranking.rank(
-            question.question, hits, candidates, embedder=kb._embedder, history=history
+            question.question, hits, candidates, embedder=kb._base.embedder, history=history
         )
     if not ranked.scored:
         return None

@@ -82,7 +82,7 @@ def in_use() -> Weights:
 
 def collect(kb: KnowledgeBase, entries: Sequence[Mapping[str, Any]]) -> list[Question]:
     """Search for each question, once for each part of the score."""
-    store, embedder = kb._store(), kb._embedder()
+    store, embedder = kb._base.store(), kb._base.embedder()
     questions = []
     for entry in entries:
         text = entry.get("rewrite") or entry["question"]

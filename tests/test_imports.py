@@ -29,6 +29,7 @@ ROOMS = [
     "answer",
     "run",
     "chat",
+    "aio",
     "kb",
     "testing",
     "evals",

@@ -223,7 +223,7 @@ def load_bytes(
     spec, warning = _choose(path, data)
     try:
         document = _resolve(spec)(Source(path, data, password, ocr))
-        document = document if spec in _BUILT_IN else _checked(document)
+        document = document if spec in _BUILT_IN else checked(document)
     except (LoadError, MemoryError):
         raise
     except RecursionError as error:
@@ -276,7 +276,7 @@ def _choose(path: Path, data: bytes) -> tuple[LoaderSpec, str | None]:
     return loaders()["html" if _HTML_START.match(data) else "text"], None
 
 
-def _checked(document: object) -> Document:
+def checked(document: object) -> Document:
     """Hold a plug-in's document to what :class:`Document` promises; find its blocks if need be."""
     if not isinstance(document, Document):
         raise TypeError(f"it returned {type(document).__name__}, not a Document")

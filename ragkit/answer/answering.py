@@ -23,12 +23,12 @@ from ragkit.answer.answer_cache import (
 )
 from ragkit.answer.calibration import load_calibration
 from ragkit.answer.chain import answer_stream
-from ragkit.answer.draft import EXTRACTIVE, Draft, StreamEvent
+from ragkit.answer.draft import EXTRACTIVE, Draft
 from ragkit.answer.routes import Routed, route
 from ragkit.errors import EmbeddingError, RagkitError, UsageError
 from ragkit.events import Listener, Notice, span
 from ragkit.llm.meter import Limit, Meter
-from ragkit.results import Answer, Hit, Sources, TextDelta, Usage
+from ragkit.results import Answer, Hit, Sources, StreamEvent, TextDelta, Usage
 from ragkit.retrieve.search import check_question
 from ragkit.store.records import Spent
 

@@ -12,7 +12,7 @@ from ragkit.answer.abstain import Verdict, judge
 from ragkit.answer.calibration import BUILT_IN, Calibration
 from ragkit.answer.candidates import DocumentOf, candidates_of
 from ragkit.answer.cascade import Cascade
-from ragkit.answer.draft import EXTRACTIVE, Draft, StreamEvent
+from ragkit.answer.draft import EXTRACTIVE, Draft
 from ragkit.answer.extractive import Extract, extract
 from ragkit.answer.found import Found, Retrieve, find
 from ragkit.answer.grouped import best_verdict, extract_each, extract_parts, rank_groups
@@ -28,7 +28,7 @@ from ragkit.language.naming_languages import language_name
 from ragkit.llm.meter import Meter
 from ragkit.llm.token_counts import count_tokens
 from ragkit.question.history import resolve
-from ragkit.results import Sources, TextDelta
+from ragkit.results import Sources, StreamEvent, TextDelta
 from ragkit.retrieve.context import widen
 from ragkit.retrieve.search import NOTHING_ALLOWED
 

@@ -290,10 +290,7 @@ class Shell:
         wanted = argument or self.last_trace
         if not wanted:
             raise UsageError("nothing was asked yet")
-        trace = self.kb.trace(wanted)
-        if trace is None:
-            raise UsageError(f"there is no trace {wanted!r}; ragkit trace lists them")
-        print_trace(self.out, trace, verbose=self.verbose)
+        print_trace(self.out, self.kb.trace(wanted), verbose=self.verbose)
 
     def show_cost(self, _argument: str) -> None:
         """Print what language models read, wrote and cost: in this conversation, and in all."""
@@ -380,7 +377,8 @@ class Shell:
         """Forget the conversation."""
         history = self.chat.history
         turns = len(history)
-        self.chat.clear()
+        if turns:
+            self.chat.delete()
         asked = [turn["content"] for turn in history if turn["role"] == "user"]
         forget_questions(self.kb.directory, asked)
         self.last = self.last_trace = None

@@ -44,7 +44,7 @@ def command(common: Common, paths: tuple[str, ...], yes: bool) -> None:
                     if common.as_json:
                         print_json({"removed": []})
                     return
-        removed = kb.remove(paths)
+        removed = kb.delete(paths)
     if common.as_json:
         print_json({"removed": removed})
     else:

@@ -73,7 +73,7 @@ def kb(folder: Path) -> Iterator[KnowledgeBase]:
     ],
 )
 def test_named_documents_come_first(kb: KnowledgeBase, question: str, path: str) -> None:
-    named = find_named(question, kb._store(), TODAY)
+    named = find_named(question, kb._base.store(), TODAY)
     best = max(named.boosts.values())
     paths = {document.id: document.path for document in kb.documents()}
     assert [paths[number] for number, boost in named.boosts.items() if boost == best] == [path]
@@ -92,7 +92,7 @@ def test_named_documents_come_first(kb: KnowledgeBase, question: str, path: str)
     ],
 )
 def test_other_questions_name_none(kb: KnowledgeBase, question: str) -> None:
-    assert not find_named(question, kb._store(), TODAY).boosts
+    assert not find_named(question, kb._base.store(), TODAY).boosts
 
 
 def test_a_name_is_a_boost_and_no_filter_and_is_explained(kb: KnowledgeBase) -> None:
@@ -108,7 +108,7 @@ def test_a_name_is_a_boost_and_no_filter_and_is_explained(kb: KnowledgeBase) -> 
 
 
 def test_the_latest_is_that_of_the_documents_that_a_filter_allows(kb: KnowledgeBase) -> None:
-    store = kb._store()
+    store = kb._base.store()
     paths = {document.id: document.path for document in kb.documents()}
     for pattern, path in (
         ("board/2024*", "board/2024-03-12 minutes.txt"),

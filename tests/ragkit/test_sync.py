@@ -61,7 +61,7 @@ def test_a_name_that_is_no_unicode_is_ingested_found_and_located(
     assert [note.path for note in kb.ingest(docs).failed] == ["\\xfe.pdf"]
     (docs / name).rename(docs / "menu.txt")
     assert kb.ingest(docs).moved == ("menu.txt",)
-    assert kb.remove("menu.txt") == ("menu.txt",)
+    assert kb.delete("menu.txt") == ("menu.txt",)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,398 @@
+"""What an open knowledge base is made of: its store and its models, each made when first needed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+
+from ragkit.answer.settings import AnswerSettings
+from ragkit.errors import (
+    EmbeddingError,
+    KnowledgeBaseError,
+    NotFoundError,
+    NotInBaseError,
+    UsageError,
+)
+from ragkit.events import Listener, Notice, OpenSpan, Sink, SpanKind, ignore, span
+from ragkit.retrieve.filters import WhereMapping, parse_where
+from ragkit.retrieve.stages import StageOptions
+from ragkit.store.tracing import TraceLevel, Tracing, note_search, traced
+
+if TYPE_CHECKING:
+    from ingest.document import Document
+    from ragkit.answer.calibration import Calibration
+    from ragkit.embed.embedder import Embedder
+    from ragkit.llm.chat_model import ChatModel
+    from ragkit.results import SearchResult
+    from ragkit.retrieve.search import Mode
+    from ragkit.store import Store
+
+Model: TypeAlias = "str | ChatModel"
+Turns: TypeAlias = Sequence[Mapping[str, str]]
+PathLike: TypeAlias = str | os.PathLike[str]
+Paths: TypeAlias = PathLike | Sequence[PathLike]
+EXTRACTIVE = "extractive"
+
+# A longer document is not read for its structure when answering; its passages speak for it.
+_READ_CHARACTERS = 2_000_000
+
+
+class OpenOptions(TypedDict, total=False):
+    """How a knowledge base is opened.
+
+    Attributes:
+        model: What answers: ``"extractive"`` (the default; no language model: the best sentences,
+            verbatim), ``"openai:NAME"``, ``"ollama:NAME"``, ``"gguf:PATH"``, or an object; or
+            several, the cheapest first, of which each is asked when the one before is not sure.
+        base_url: Where an OpenAI-compatible ``model`` is served.
+        api_key: Its key; default: the environment's, read only for a model named here.
+        embedder: The embedding model's name, or an object; default: the one the base was built
+            with, or all-MiniLM-L6-v2 for a new one. A model on a server is named anew by everyone
+            who opens the base: what a base says sends nothing anywhere.
+        embedder_base_url: Where an OpenAI-compatible ``embedder`` is served.
+        answers: How questions are answered: mode, checks, cache, budget.
+        create: Whether ``ingest`` and ``add`` make a base where there is none (the default); if
+            not, a missing one is told at once.
+        listener: Called with progress events and notices.
+        traces: What is kept of each question: ``"full"`` (the default), ``"facts"`` (times, numbers
+            and names, no content) or ``"off"``.
+        sinks: Functions called with each finished :class:`ragkit.events.Span`.
+    """
+
+    model: Model | Sequence[Model]
+    base_url: str | None
+    api_key: str | None
+    embedder: str | Embedder | None
+    embedder_base_url: str | None
+    answers: AnswerSettings | None
+    create: bool
+    listener: Listener
+    traces: TraceLevel
+    sinks: Sequence[Sink]
+
+
+class SearchOptions(StageOptions, total=False):
+    """How to search: the fields of :class:`StageOptions`, and
+
+    Attributes:
+        k: How many passages at most; default: 10.
+        history: Earlier turns, oldest first: ``[{"role": "user", "content": "…"}, …]``.
+        mode: ``"hybrid"`` (the default), ``"dense"`` (meaning only) or ``"lexical"`` (words only).
+    """
+
+    k: int
+    history: Turns | None
+    mode: Mode
+
+
+def several(paths: Paths) -> list[str]:
+    """Return one path, or several, as texts."""
+    if isinstance(paths, str | os.PathLike):
+        return [os.fspath(paths)]
+    return [os.fspath(path) for path in paths]
+
+
+def check_keywords(call: str, given: Mapping[str, object], known: type) -> None:
+    """Raise a :class:`UsageError` that names ``call`` where ``known``, a TypedDict, has not all keys."""
+    keys = known.__annotations__
+    for name in given:
+        if name not in keys:
+            near = get_close_matches(name, keys, 1)
+            meant = f" (did you mean {near[0]!r}?);" if near else ";"
+            raise UsageError(
+                f"{call}() got an unexpected keyword argument {name!r}{meant} it takes"
+                f" {', '.join(keys)}"
+            )
+
+
+class Opened:
+    """The parts of a knowledge base; safe to use from several threads and in forked children."""
+
+    def __init__(self, directory: Path, options: OpenOptions) -> None:
+        """Open what is there; see :class:`ragkit.KnowledgeBase` for what is raised."""
+        check_keywords("KnowledgeBase", options, OpenOptions)
+        embedder = options.get("embedder")
+        self.directory = directory
+        self.model = options.get("model", EXTRACTIVE)
+        self.base_url = options.get("base_url")
+        self.listener = options.get("listener", ignore)
+        self.tracing = Tracing(options.get("traces", "full"), tuple(options.get("sinks", ())))
+        self.answers = options.get("answers") or AnswerSettings()
+        self._create = options.get("create", True)
+        self._api_key = options.get("api_key")
+        self._embedder_base_url = options.get("embedder_base_url")
+        self._wanted_embedder = embedder
+        self._loaded_embedder: Embedder | None = None
+        self._bound_to: str | None = ""  # which no fingerprint is
+        self._chat_models: dict[str, ChatModel] = {}
+        self._locked_in = (os.getpid(), threading.RLock())
+        self._store: Store | None = None
+        self._is_closed = False
+        self._told_read_only = False
+        there = self.found()
+        if there is None and not self._create:
+            self.store()  # raises
+        if there is not None and embedder is not None:
+            try:
+                self.embedder()
+            except BaseException:
+                self.close()
+                raise
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held while a part is made."""
+        process, lock = self._locked_in
+        if process != os.getpid():  # in a forked child, where who held the lock does not exist
+            lock = threading.RLock()
+            self._locked_in = (os.getpid(), lock)
+        return lock
+
+    def close(self) -> None:
+        """Close the database; calling it again does nothing, all else raises from then on."""
+        with self.lock:
+            self._is_closed = True
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+
+    def require_open(self) -> None:
+        """Raise :class:`KnowledgeBaseError` after :meth:`close`."""
+        if self._is_closed:
+            raise KnowledgeBaseError(
+                f"the knowledge base {str(self.directory)!r} was closed; open it again to use it"
+            )
+
+    def store(self, *, make: bool = False) -> Store:
+        """Return the store.
+
+        Args:
+            make: Whether to make a base where there is none, as what puts something in does.
+
+        Raises:
+            NotFoundError: there is no base; nothing is left on disk.
+            KnowledgeBaseError: it was closed, or cannot be used.
+        """
+        from ragkit.store import Store
+
+        with self.lock:
+            self.require_open()
+            if self._store is None:
+                try:
+                    self._store = Store.open(self.directory, create=make and self._create)
+                except NotFoundError:
+                    raise NotFoundError(
+                        f"there is no knowledge base in {str(self.directory)!r}; the first ingest"
+                        " makes one"
+                    ) from None
+            return self._store
+
+    def found(self) -> Store | None:
+        """Return the store, or ``None`` where there is no base yet."""
+        with suppress(NotFoundError):
+            return self.store()
+        return None
+
+    def traced(
+        self, name: str, kind: SpanKind, *, trace: str, inputs: dict[str, Any], **attributes: Any
+    ) -> AbstractContextManager[OpenSpan]:
+        """Record what happens inside as a trace of the base, or a span of the one under way."""
+        store = self.store()
+        if store.read_only and not self._told_read_only:
+            from ragkit.store.read_only import notice
+
+            self._told_read_only = True
+            self.listener(Notice(notice(self.directory)))
+        return traced(
+            store,
+            name,
+            kind,
+            tracing=self.tracing,
+            trace=trace,
+            listener=self.listener,
+            inputs=inputs,
+            **attributes,
+        )
+
+    def document(self, path: str) -> Document:
+        """Return the document that is shown as ``path``, as it was loaded.
+
+        Raises:
+            NotInBaseError: there is none.
+        """
+        found = self.store().document_by_path(path)
+        if found is None:
+            raise _no_document(path)
+        return found[1]
+
+    def document_of(self, path: str) -> Document | None:
+        """Return a document to read its structure; ``None`` if it is gone, or too long for that."""
+        found = self.store().stored_document(path)
+        if found is None or found.characters > _READ_CHARACTERS:
+            return None
+        with suppress(UsageError):  # it may be gone by now
+            return self.store().document(found.id)
+        return None
+
+    def file_of(self, path: str) -> Path | None:
+        """Return the file that a document was read from; ``None`` if it never was one.
+
+        Raises:
+            NotInBaseError: there is no document at ``path``.
+        """
+        document = self.store().stored_document(path)
+        if document is None:
+            raise _no_document(path)
+        [root] = [root for root in self.store().roots() if root.id == document.root_id]
+        return None if root.kind == "added" else root.folder / document.relative_path
+
+    def calibration(self) -> Calibration:
+        """Return the calibration that answers are given with."""
+        from ragkit.answer.calibration import load_calibration
+
+        return load_calibration(self.store())[0]
+
+    def calibrate(self, calibration: Calibration | None) -> None:
+        """Keep another calibration; answers that were given with the one before are deleted."""
+        from ragkit.answer.calibration import save_calibration
+
+        save_calibration(self.store(), calibration)
+        self.store().clear_answer_cache()
+
+    def embedder(self, listener: Listener | None = None, *, make: bool = False) -> Embedder:
+        """Return the embedding model that the base has, or that a new one takes on.
+
+        Args:
+            listener: Told how loading it goes.
+            make: As for :meth:`store`; a model that cannot be loaded makes no base.
+
+        Raises:
+            EmbeddingError: it cannot be loaded, or is on a server that the user did not name.
+            FingerprintError: the base was built with another.
+        """
+        from ragkit.run.fingerprint import bind_embedder
+
+        listen = listener or self.listener
+        with self.lock:
+            if make and self._loaded_embedder is None and self.found() is None:
+                self._loaded_embedder = self.load_embedder(self._wanted_embedder, listen)
+            store = self.store(make=make)
+            loaded, named = self._loaded_embedder, self._wanted_embedder
+            # Another process may have rebuilt the base, with another model.
+            if loaded is None or store.get_setting("fingerprint") != self._bound_to:
+                if named is None:
+                    kept = store.get_setting("embedder")
+                    _refuse_unnamed_server(kept)
+                    if loaded is None or kept not in (None, loaded.name):
+                        loaded = self.load_embedder(kept, listen)
+                elif loaded is None:
+                    loaded = self.load_embedder(named, listen)
+                bind_embedder(store, loaded)
+                self.use_embedder(named, loaded)
+            return loaded
+
+    def use_embedder(self, wanted: str | Embedder | None, loaded: Embedder) -> None:
+        """Go on with another embedding model, which the base has by now."""
+        with self.lock:
+            self._wanted_embedder, self._loaded_embedder = wanted, loaded
+            self._bound_to = self.store().get_setting("fingerprint")
+
+    def question_embedder(self) -> Embedder:
+        """The embedder, with the vectors of earlier questions at hand."""
+        from ragkit.retrieve.question_vectors import CachedQuestions
+
+        embedder = self.embedder()
+        # Where content is not to be recorded, a question leaves nothing behind.
+        return CachedQuestions(embedder, self.store()) if self.records else embedder
+
+    @property
+    def records(self) -> bool:
+        """Whether content, such as questions, may be kept in the base."""
+        return self.tracing.level == "full"
+
+    @property
+    def wanted_embedder(self) -> str | Embedder | None:
+        """What the user named, or the model that was changed to."""
+        return self._wanted_embedder
+
+    def embedder_for(self, name: str | None) -> Embedder:
+        """Return the model that is in use; where there is none yet, what was named, else ``name``."""
+        return self.load_embedder(
+            self._loaded_embedder or self._wanted_embedder or name, self.listener
+        )
+
+    def load_embedder(self, wanted: str | Embedder | None, listener: Listener) -> Embedder:
+        """Load a model by name; an object is returned as it is, ``None`` is the default."""
+        if wanted is not None and not isinstance(wanted, str):
+            return wanted
+        from ragkit.embed import DEFAULT_EMBEDDER, load_embedder
+
+        return load_embedder(
+            wanted or DEFAULT_EMBEDDER, base_url=self._embedder_base_url, listener=listener
+        )
+
+    def chat_model(self, model: Model) -> ChatModel | None:
+        """Return a language model, made once; ``None`` for ``"extractive"``, which needs none."""
+        if not isinstance(model, str):
+            return model
+        if model == EXTRACTIVE:
+            return None
+        from ragkit.llm import load_model
+
+        with self.lock:
+            if model not in self._chat_models:
+                self._chat_models[model] = load_model(
+                    model, base_url=self.base_url, api_key=self._api_key
+                )
+            return self._chat_models[model]
+
+    def retrieve(
+        self, call: str, question: str, where: WhereMapping | None, options: SearchOptions
+    ) -> SearchResult:
+        """Find passages for :class:`ragkit.KnowledgeBase`, whose method ``call`` was called."""
+        from ragkit.retrieve.search import search
+        from ragkit.retrieve.stages import make_stages
+
+        check_keywords(f"KnowledgeBase.{call}", options, SearchOptions)
+        stages: dict[str, Any] = {**options}
+        k, mode = stages.pop("k", 10), stages.pop("mode", "hybrid")
+        history, model = stages.pop("history", None), stages.pop("model", None)
+        ask = None
+        if model is not None:
+            from ragkit.llm import asking
+
+            ask = asking(self.chat_model(model))
+        store = self.store()
+        with span(
+            "search", "retrieval", inputs={"question": question}, k=k, where=where, mode=mode
+        ) as step:
+            result = search(
+                store,
+                question,
+                embedder=self.question_embedder,
+                k=k,
+                where=parse_where(where),
+                history=history,
+                mode=mode,
+                stages=make_stages(stages, ask),
+            )
+            note_search(step, result)
+            return result
+
+
+def _no_document(path: str) -> NotInBaseError:
+    return NotInBaseError(f"there is no document {path!r}; ragkit ls shows their paths")
+
+
+def _refuse_unnamed_server(embedder: str | None) -> None:
+    """Raise where a base, perhaps somebody else's, would have its questions sent to a server."""
+    if embedder is not None and embedder.startswith(("openai:", "ollama:")):
+        raise EmbeddingError(
+            f"the knowledge base was built with {embedder!r}, a model on a server; name it with "
+            "--embedder (in Python: embedder=) to let questions be sent there"
+        )
