@@ -195,7 +195,7 @@ def test_another_version_of_ragkit_answers_anew(
 ) -> None:
     kb.ask(QUESTION)
     assert kb.ask(QUESTION).cached
-    monkeypatch.setattr(ragkit, "__version__", "99.0")
+    monkeypatch.setattr("ragkit.results.__version__", "99.0")
     assert not kb.ask(QUESTION).cached
 
 

@@ -467,6 +467,7 @@ def test_names(sentence: str, names: list[str]) -> None:
 
 def test_one_memory_in_many_threads(tmp_path: Path) -> None:
     kb = KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder())
+    kb.add("Kettles belong to people.", path="kettles.txt")
     memory = kb.memory("alice", kinds=("window", "entities", "turns"))
 
     def work(number: int) -> int:

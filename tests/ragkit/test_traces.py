@@ -84,7 +84,9 @@ def test_content_can_be_kept_out(tmp_path: Path, docs: Path) -> None:
 def test_traces_can_be_switched_off(tmp_path: Path, docs: Path) -> None:
     with KnowledgeBase(tmp_path / "off", embedder=HashEmbedder(), traces="off") as base:
         base.ingest(docs)
-        assert base.trace(base.ask("Which word opens the vault?").trace) is None
+        answer = base.ask("Which word opens the vault?")
+        with pytest.raises(NotFoundError, match=answer.trace):
+            base.trace(answer.trace)
         assert base.traces() == []
     with pytest.raises(UsageError, match="not 'loud'"):
         KnowledgeBase(tmp_path / "off", traces="loud")  # type: ignore[arg-type]
@@ -273,7 +275,8 @@ def test_questions_without_an_answer_go_with_their_session(kb: KnowledgeBase) ->
         agent.run("radium?")
     kb.ask("Which word opens the vault?")
     assert [trace.kind for trace in kb.traces()] == ["ask", "agent", "chat", "chat"]
-    assert kb.turns("alice") == []
+    with pytest.raises(NotFoundError, match="alice"):
+        kb.turns("alice")
     kb.delete_session("alice")
     assert [trace.kind for trace in kb.traces()] == ["ask"]
     with pytest.raises(NotFoundError, match="alice"):
