@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from ragkit.answer.answering import Means, Question, ask, models_of
 from ragkit.answer.settings import AnswerOptions
-from ragkit.errors import NotInBaseError, UsageError
+from ragkit.errors import NotInBaseError
 from ragkit.events import current_trace, isolated, new_trace_id
 from ragkit.llm.prices import price_of
-from ragkit.memory import CombinedMemory, make_memory
+from ragkit.memory import CombinedMemory, Memory, make_memory
 from ragkit.question.history import check_history
 from ragkit.results import Answer, StreamEvent, Usage
 from ragkit.retrieve.filters import parse_where
@@ -100,7 +100,7 @@ def _answer(base: Opened, asked: Question) -> Generator[StreamEvent, None, None]
         chat_model=base.chat_model,
         document_of=base.document_of,
         documents=lambda: [document.path for document in store.documents(where)],
-        presence=Presence(store, base.question_embedder, where),
+        presence=Presence(base.indexes(), base.question_embedder, where),
         records=base.records,
         listener=base.listener,
     )
@@ -133,7 +133,7 @@ class Chat:
         base: Opened,
         session: str,
         *,
-        memory: Sequence[str] | CombinedMemory,
+        memory: str | Memory | Sequence[str | Memory],
         model: Model | Sequence[Model] | None = None,
     ) -> None:
         """Continue the conversation named ``session``, or begin it.
@@ -143,15 +143,9 @@ class Chat:
             ReadOnlyError: the base may only be read, so that nothing can be kept in it.
         """
         base.store().require_writable("a conversation")
-        if not isinstance(memory, CombinedMemory):
-            memory = memory_of(base, session, memory)
-        elif memory.log.session != session:
-            raise UsageError(
-                f"a memory of session {memory.log.session!r} cannot be that of {session!r}"
-            )
         self._base = base
         self._session = session
-        self.memory = memory
+        self.memory = memory_of(base, session, memory)
         self.model = model
 
     @property
@@ -248,7 +242,10 @@ class Chat:
 
 
 def memory_of(
-    base: Opened, session: str, kinds: Sequence[str], model: Model | None = None
+    base: Opened,
+    session: str,
+    kinds: str | Memory | Sequence[str | Memory],
+    model: Model | None = None,
 ) -> CombinedMemory:
     """Make the memory of a session; see :meth:`ragkit.KnowledgeBase.memory`."""
     return make_memory(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ragkit.chat import AskOptions, Chat
     from ragkit.embed.embedder import Embedder
     from ragkit.events import Listener
-    from ragkit.memory import CombinedMemory
+    from ragkit.memory import CombinedMemory, Memory
     from ragkit.results import Answer, Hit, IngestReport, SearchResult, StreamEvent, Usage
     from ragkit.run.ingestion import IngestOptions
     from ragkit.run.one_by_one import AddOptions
@@ -171,7 +171,7 @@ class KnowledgeBase:
         """Check the whole base: the database, the indexes against it, the disk, the model."""
         from ragkit.run.checkup import examine
 
-        return examine(self._base.store(), self._base.embedder_for)
+        return examine(self._base.indexes(), self._base.embedder_in_use)
 
     def repair(self) -> list[str]:
         """Repair what cannot lose anything; return what was done, one sentence each.
@@ -180,7 +180,7 @@ class KnowledgeBase:
             CorruptError: the database itself is damaged; nothing was touched.
         """
         with (store := self._base.store()).writing("doctor --repair"):
-            return store.repair()
+            return store.repair() + self._base.indexes().repair()
 
     def export(self, file: PathLike, *, overwrite: bool = False, sessions: bool = True) -> Exported:
         """Write the base to one file, which :func:`ragkit.import_base` reads elsewhere.
@@ -291,12 +291,12 @@ class KnowledgeBase:
         session: str = "default",
         *,
         model: Model | Sequence[Model] | None = None,
-        memory: Sequence[str] | CombinedMemory = ("window",),
+        memory: str | Memory | Sequence[str | Memory] = ("window",),
     ) -> Chat:
         """Open a conversation that is kept in the base under the name ``session``, or go on with it.
 
-        ``model`` answers, by default the base's. ``memory`` is what is remembered: kinds, or what
-        :meth:`memory` returned. ReadOnlyError: nothing can be kept in the base.
+        ``model`` answers, by default the base's. ``memory`` is what is remembered, as the kinds of
+        :meth:`memory`, or what that returned. ReadOnlyError: nothing can be kept in the base.
         """
         from ragkit.chat import Chat
 
@@ -306,14 +306,15 @@ class KnowledgeBase:
         self,
         session: str,
         *,
-        kinds: Sequence[str] = ("window", "turns"),
+        kinds: str | Memory | Sequence[str | Memory] = ("window", "turns"),
         model: Model | None = None,
     ) -> CombinedMemory:
         """Return the memory of a session, for an agent or a chain.
 
         ``kinds`` are recalled in this order: ``"window"`` (the last turns), ``"summary"``,
-        ``"entities"``, ``"graph"`` (relations), ``"turns"`` (old turns like the question). A
-        ``model`` writes summaries and notes; without one, rules do.
+        ``"entities"``, ``"graph"`` (relations), ``"turns"`` (old turns like the question), or
+        objects of the protocol :class:`ragkit.Memory`. A ``model`` writes summaries and notes;
+        without one, rules do.
         """
         from ragkit.chat import memory_of
 

@@ -38,6 +38,7 @@ from ragkit.store.records import FileState
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
     from ragkit.results import IngestReport
     from ragkit.store import Store
 
@@ -90,7 +91,7 @@ def ingest(
     store = base.store()
     store.require_writable("ingest")
     bind_chunker(store, embedder)
-    report = _Run(store, embedder, options, listener).over(targets)
+    report = _Run(store, base.indexes(), embedder, options, listener).over(targets)
     store.set_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
     return report
 
@@ -155,6 +156,7 @@ class _Run:
     """One ingest: what it works with, and what it did so far."""
 
     store: Store
+    indexes: Indexes
     embedder: Embedder
     options: IngestOptions
     listener: Listener
@@ -172,9 +174,9 @@ class _Run:
                 root_id = self.tally.root_id = self.store.root(look.folder, kind=look.kind).id
                 self._apply_cheap_changes(root_id, look)
                 self._load_files(root_id, look)
-            self.store.sync_views()
+            self.indexes.sync()
             self._embed()
-            self.store.sync_views(final=True)
+            self.indexes.sync(final=True)
             return self.tally.report(self.store, started)
 
     def _apply_cheap_changes(self, root_id: int, look: Survey) -> None:
@@ -231,7 +233,7 @@ class _Run:
                     )
                 self.listener(Progress("load", done, len(files), "files", path))
                 if time.monotonic() - last_sync > _SYNC_SECONDS:
-                    self.store.sync_views()
+                    self.indexes.sync()
                     last_sync = time.monotonic()
 
     def _store_document(self, root_id: int, file: FoundFile, loaded: Loaded) -> None:
@@ -271,7 +273,7 @@ class _Run:
         def sync() -> None:
             nonlocal last_sync
             if time.monotonic() - last_sync > 10 * _SYNC_SECONDS:
-                self.store.sync_views()
+                self.indexes.sync()
                 last_sync = time.monotonic()
 
         def left(_done: int) -> str:

@@ -72,7 +72,7 @@ def add(
         state = FileState(len(data), time.time_ns(), hashlib.sha256(data).hexdigest())
         root = store.added_root()
         store.put_document(root.id, path, state, document, chunks, vectors_=vectors)
-        store.sync_views()
+        base.indexes().sync()
         named = store.unusual_paths().get((root.id, path), shown(path))
         return cast("StoredDocument", store.stored_document(named))
 
@@ -88,7 +88,7 @@ def delete(base: Opened, paths: Paths) -> tuple[str, ...]:
                 raise NotInBaseError(f"no document matches {name!r}; ragkit ls shows their paths")
             doomed.update({document.path: document.id for document in matches})
         store.remove_documents(list(doomed.values()))
-        store.sync_views(final=True)
+        base.indexes().sync(final=True)
     return tuple(sorted(doomed))
 
 

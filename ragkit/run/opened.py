@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from ragkit.answer.settings import AnswerSettings
 from ragkit.errors import (
-    EmbeddingError,
     KnowledgeBaseError,
     NotFoundError,
     NotInBaseError,
@@ -27,6 +26,13 @@ if TYPE_CHECKING:
     from ingest.document import Document
     from ragkit.answer.calibration import Calibration
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
+    from ragkit.index.protocols import (
+        VectorIndex,
+        VectorIndexFactory,
+        WordIndex,
+        WordIndexFactory,
+    )
     from ragkit.llm.chat_model import ChatModel
     from ragkit.results import SearchResult
     from ragkit.retrieve.search import Mode
@@ -61,7 +67,11 @@ class OpenOptions(TypedDict, total=False):
         listener: Called with progress events and notices.
         traces: What is kept of each question: ``"full"`` (the default), ``"facts"`` (times, numbers
             and names, no content) or ``"off"``.
-        sinks: Functions called with each finished :class:`ragkit.events.Span`.
+        sinks: Functions called with each finished :class:`ragkit.Span`.
+        vector_index: What searches by meaning: ``"faiss"``, a name that a package gives to its
+            own, or what makes one; see :mod:`ragkit.index.protocols`. It is this opening's choice,
+            the base does not keep it.
+        word_index: What searches by words, likewise: ``"tantivy"``.
     """
 
     model: Model | Sequence[Model]
@@ -74,6 +84,8 @@ class OpenOptions(TypedDict, total=False):
     listener: Listener
     traces: TraceLevel
     sinks: Sequence[Sink]
+    vector_index: str | VectorIndex | VectorIndexFactory
+    word_index: str | WordIndex | WordIndexFactory
 
 
 class SearchOptions(StageOptions, total=False):
@@ -132,6 +144,9 @@ class Opened:
         self._chat_models: dict[str, ChatModel] = {}
         self._locked_in = (os.getpid(), threading.RLock())
         self._store: Store | None = None
+        self._vector_index = options.get("vector_index", "faiss")
+        self._word_index = options.get("word_index", "tantivy")
+        self._joined: Indexes | None = None
         self._is_closed = False
         self._told_read_only = False
         there = self.found()
@@ -157,6 +172,9 @@ class Opened:
         """Close the database; calling it again does nothing, all else raises from then on."""
         with self.lock:
             self._is_closed = True
+            if self._joined is not None:
+                self._joined.close()
+                self._joined = None
             if self._store is not None:
                 self._store.close()
                 self._store = None
@@ -197,6 +215,18 @@ class Opened:
         with suppress(NotFoundError):
             return self.store()
         return None
+
+    def indexes(self) -> Indexes:
+        """Return what searches the store; raises as :meth:`store`."""
+        from ragkit.index.indexes import Indexes
+
+        store = self.store()
+        with self.lock:
+            if self._joined is None:
+                self._joined = Indexes(
+                    store, vector_index=self._vector_index, word_index=self._word_index
+                )
+            return self._joined
 
     def traced(
         self, name: str, kind: SpanKind, *, trace: str, inputs: dict[str, Any], **attributes: Any
@@ -287,9 +317,8 @@ class Opened:
             if loaded is None or store.get_setting("fingerprint") != self._bound_to:
                 if named is None:
                     kept = store.get_setting("embedder")
-                    _refuse_unnamed_server(kept)
                     if loaded is None or kept not in (None, loaded.name):
-                        loaded = self.load_embedder(kept, listen)
+                        loaded = self.load_embedder(None, listen)
                 elif loaded is None:
                     loaded = self.load_embedder(named, listen)
                 bind_embedder(store, loaded)
@@ -320,20 +349,23 @@ class Opened:
         """What the user named, or the model that was changed to."""
         return self._wanted_embedder
 
-    def embedder_for(self, name: str | None) -> Embedder:
-        """Return the model that is in use; where there is none yet, what was named, else ``name``."""
-        return self.load_embedder(
-            self._loaded_embedder or self._wanted_embedder or name, self.listener
-        )
+    def embedder_in_use(self) -> Embedder:
+        """Return the embedding model, whether or not the base was built with it."""
+        return self.load_embedder(self._loaded_embedder or self._wanted_embedder, self.listener)
 
     def load_embedder(self, wanted: str | Embedder | None, listener: Listener) -> Embedder:
-        """Load a model by name; an object is returned as it is, ``None`` is the default."""
+        """Load the model that the user named; where none was, the base's, if it is here."""
         if wanted is not None and not isinstance(wanted, str):
             return wanted
         from ragkit.embed import DEFAULT_EMBEDDER, load_embedder
 
+        there = self.found()
+        kept = there.get_setting("embedder") if there is not None else None
         return load_embedder(
-            wanted or DEFAULT_EMBEDDER, base_url=self._embedder_base_url, listener=listener
+            wanted or kept or DEFAULT_EMBEDDER,
+            base_url=self._embedder_base_url,
+            named=wanted is not None,
+            listener=listener,
         )
 
     def chat_model(self, model: Model) -> ChatModel | None:
@@ -367,12 +399,12 @@ class Opened:
             from ragkit.llm import asking
 
             ask = asking(self.chat_model(model))
-        store = self.store()
+        indexes = self.indexes()
         with span(
             "search", "retrieval", inputs={"question": question}, k=k, where=where, mode=mode
         ) as step:
             result = search(
-                store,
+                indexes,
                 question,
                 embedder=self.question_embedder,
                 k=k,
@@ -387,12 +419,3 @@ class Opened:
 
 def _no_document(path: str) -> NotInBaseError:
     return NotInBaseError(f"there is no document {path!r}; ragkit ls shows their paths")
-
-
-def _refuse_unnamed_server(embedder: str | None) -> None:
-    """Raise where a base, perhaps somebody else's, would have its questions sent to a server."""
-    if embedder is not None and embedder.startswith(("openai:", "ollama:")):
-        raise EmbeddingError(
-            f"the knowledge base was built with {embedder!r}, a model on a server; name it with "
-            "--embedder (in Python: embedder=) to let questions be sent there"
-        )

@@ -32,7 +32,7 @@ def rebuild(base: Opened, embedder: str | Embedder | None, listener: Listener) -
     """
     store = base.store()
     store.require_writable("rebuild")
-    named = embedder or base.wanted_embedder or store.get_setting("embedder")
+    named = embedder or base.wanted_embedder
     loaded = base.load_embedder(named, listener)
     wanted = describe(loaded)
     goal = json.dumps({"base": store.base, **wanted}, sort_keys=True)
@@ -46,7 +46,7 @@ def rebuild(base: Opened, embedder: str | Embedder | None, listener: Listener) -
             settings = {**settings_for(loaded), "vectors_of": model}
             stage.exchange(loaded.fingerprint.dimension, settings)
         staging.discard(store.directory)
-        store.sync_views(final=True)
+        base.indexes().sync(final=True)
     base.use_embedder(named, loaded)
 
 
