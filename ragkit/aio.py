@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ragkit.chat import AskOptions
     from ragkit.results import Answer, Hit, StreamEvent
     from ragkit.retrieve.filters import WhereMapping
-    from ragkit.run.opened import SearchOptions
+    from ragkit.run.options import SearchOptions
 
 
 class Asked(Protocol):

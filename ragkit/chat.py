@@ -8,23 +8,24 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
-from ragkit.answer.answering import Means, Question, ask, models_of
+from ragkit.answer.answering import Means, Request, ask, models_of
 from ragkit.answer.settings import AnswerOptions
 from ragkit.errors import NotInBaseError
 from ragkit.events import current_trace, isolated, new_trace_id
 from ragkit.llm.prices import price_of
 from ragkit.memory import CombinedMemory, Memory, make_memory
-from ragkit.question.history import check_history
+from ragkit.question.reading import read_question
 from ragkit.results import Answer, StreamEvent, Usage
 from ragkit.retrieve.filters import parse_where
 from ragkit.retrieve.presence import Presence
-from ragkit.run.opened import Model, Opened, Turns, check_keywords
+from ragkit.run.options import Model, Turns, check_keywords
 from ragkit.store.records import Spent, Turn
 from ragkit.store.tracing import note_answer
 
 if TYPE_CHECKING:
     from ragkit.memory import Recall
     from ragkit.retrieve.filters import WhereMapping
+    from ragkit.run.opened import Opened
     from ragkit.store import Store
 
 ANSWER_HITS = 12
@@ -63,10 +64,9 @@ def answer_events(
     settings: dict[str, Any] = {**options}
     history, model = settings.pop("history", None), settings.pop("model", None)
     session, notes = settings.pop("session", None), settings.pop("notes", ())
-    asked = Question(
-        question,
+    asked = Request(
+        read_question(question, history),
         where,
-        check_history(history),
         models_of(base.model if model is None else model),
         replace(base.answers, **settings),
         base.base_url,
@@ -84,18 +84,13 @@ def _final(events: Iterator[StreamEvent]) -> Answer:
     raise AssertionError("the stream ended without an answer")
 
 
-def _answer(base: Opened, asked: Question) -> Generator[StreamEvent, None, None]:
+def _answer(base: Opened, asked: Request) -> Generator[StreamEvent, None, None]:
     trace = current_trace() or new_trace_id()
     where = parse_where(asked.where)
     store = base.store()
     means = Means(
         store=store,
-        retrieve=lambda text, k=ANSWER_HITS, history=(), model=None: base.retrieve(
-            "ask",
-            text,
-            asked.where,
-            {"k": k, "history": history, "model": model, "quoting": True},
-        ),
+        retrieve=lambda question, k=ANSWER_HITS: base.passages(question, k, asked.where),
         embedder=base.question_embedder,
         chat_model=base.chat_model,
         document_of=base.document_of,
@@ -107,7 +102,7 @@ def _answer(base: Opened, asked: Question) -> Generator[StreamEvent, None, None]
     answer: Answer | None = None
     of_session = {} if asked.session is None else {"session": asked.session}
     with base.traced(
-        "ask", "answer", trace=trace, inputs={"question": asked.text}, **of_session
+        "ask", "answer", trace=trace, inputs={"question": asked.question.text}, **of_session
     ) as step:
         for event in ask(asked, means, trace=trace):
             if isinstance(event, Answer):

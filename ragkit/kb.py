@@ -11,7 +11,7 @@ from ragkit import aio
 from ragkit.errors import NotInBaseError
 from ragkit.events import new_trace_id
 from ragkit.retrieve.filters import WhereMapping, parse_where
-from ragkit.run.opened import Model, Opened, OpenOptions, PathLike, Paths, SearchOptions
+from ragkit.run.opened import Opened
 from ragkit.store.tracing import Trace, find_trace, read_trace
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ragkit.results import Answer, Hit, IngestReport, SearchResult, StreamEvent, Usage
     from ragkit.run.ingestion import IngestOptions
     from ragkit.run.one_by_one import AddOptions
+    from ragkit.run.options import Model, OpenOptions, PathLike, Paths, SearchOptions
     from ragkit.run.overview import Status
     from ragkit.store.records import Check, SessionInfo, Spent, StoredDocument, StoredFailure, Turn
     from ragkit.store.transfer import Exported

@@ -30,7 +30,7 @@ from ragkit.events import Listener, Progress
 from ragkit.run.embedding import embed_waiting
 from ragkit.run.estimate import expected_seconds, note_embedding_speed
 from ragkit.run.fingerprint import bind_chunker, chunking_for
-from ragkit.run.opened import Opened, Paths, check_keywords
+from ragkit.run.options import Paths, check_keywords
 from ragkit.run.tally import SKIPPED, Tally
 from ragkit.run.targets import Survey, Target, find_targets, survey, vanished
 from ragkit.store.paths import shown
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
     from ragkit.index.indexes import Indexes
     from ragkit.results import IngestReport
+    from ragkit.run.opened import Opened
     from ragkit.store import Store
 
 Password = str | Callable[[str], str | None] | None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from ingest.chunker import chunk_document
 from ingest.document import Document
@@ -19,9 +19,12 @@ from ragkit.errors import NotInBaseError, UsageError
 from ragkit.retrieve.filters import KEYS, parse_where
 from ragkit.run.fingerprint import bind_chunker, chunking_for
 from ragkit.run.ingestion import require_ocr
-from ragkit.run.opened import Opened, Paths, check_keywords, several
+from ragkit.run.options import Paths, check_keywords, several
 from ragkit.store.paths import shown, storable
 from ragkit.store.records import FileState, StoredDocument
+
+if TYPE_CHECKING:
+    from ragkit.run.opened import Opened
 
 _BOM = "\ufeff"
 

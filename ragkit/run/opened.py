@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any
 
+from ragkit.answer.draft import EXTRACTIVE
 from ragkit.answer.settings import AnswerSettings
 from ragkit.errors import (
     KnowledgeBaseError,
@@ -17,109 +16,27 @@ from ragkit.errors import (
     NotInBaseError,
     UsageError,
 )
-from ragkit.events import Listener, Notice, OpenSpan, Sink, SpanKind, ignore, span
+from ragkit.events import Listener, Notice, OpenSpan, SpanKind, ignore, span
+from ragkit.events.named_sinks import sink_of
 from ragkit.retrieve.filters import WhereMapping, parse_where
-from ragkit.retrieve.stages import StageOptions
-from ragkit.store.tracing import TraceLevel, Tracing, note_search, traced
+from ragkit.retrieve.stages import Stages, make_stages
+from ragkit.run.options import Model, OpenOptions, SearchOptions, check_keywords
+from ragkit.store.tracing import Tracing, note_search, traced
 
 if TYPE_CHECKING:
     from ingest.document import Document
     from ragkit.answer.calibration import Calibration
     from ragkit.embed.embedder import Embedder
     from ragkit.index.indexes import Indexes
-    from ragkit.index.protocols import (
-        VectorIndex,
-        VectorIndexFactory,
-        WordIndex,
-        WordIndexFactory,
-    )
     from ragkit.llm.chat_model import ChatModel
+    from ragkit.question.question import Question
     from ragkit.results import SearchResult
     from ragkit.retrieve.search import Mode
+    from ragkit.run.options import Turns
     from ragkit.store import Store
-
-Model: TypeAlias = "str | ChatModel"
-Turns: TypeAlias = Sequence[Mapping[str, str]]
-PathLike: TypeAlias = str | os.PathLike[str]
-Paths: TypeAlias = PathLike | Sequence[PathLike]
-EXTRACTIVE = "extractive"
 
 # A longer document is not read for its structure when answering; its passages speak for it.
 _READ_CHARACTERS = 2_000_000
-
-
-class OpenOptions(TypedDict, total=False):
-    """How a knowledge base is opened.
-
-    Attributes:
-        model: What answers: ``"extractive"`` (the default; no language model: the best sentences,
-            verbatim), ``"openai:NAME"``, ``"ollama:NAME"``, ``"gguf:PATH"``, or an object; or
-            several, the cheapest first, of which each is asked when the one before is not sure.
-        base_url: Where an OpenAI-compatible ``model`` is served.
-        api_key: Its key; default: the environment's, read only for a model named here.
-        embedder: The embedding model's name, or an object; default: the one the base was built
-            with, or all-MiniLM-L6-v2 for a new one. A model on a server is named anew by everyone
-            who opens the base: what a base says sends nothing anywhere.
-        embedder_base_url: Where an OpenAI-compatible ``embedder`` is served.
-        answers: How questions are answered: mode, checks, cache, budget.
-        create: Whether ``ingest`` and ``add`` make a base where there is none (the default); if
-            not, a missing one is told at once.
-        listener: Called with progress events and notices.
-        traces: What is kept of each question: ``"full"`` (the default), ``"facts"`` (times, numbers
-            and names, no content) or ``"off"``.
-        sinks: Functions called with each finished :class:`ragkit.Span`.
-        vector_index: What searches by meaning: ``"faiss"``, a name that a package gives to its
-            own, or what makes one; see :mod:`ragkit.index.protocols`. It is this opening's choice,
-            the base does not keep it.
-        word_index: What searches by words, likewise: ``"tantivy"``.
-    """
-
-    model: Model | Sequence[Model]
-    base_url: str | None
-    api_key: str | None
-    embedder: str | Embedder | None
-    embedder_base_url: str | None
-    answers: AnswerSettings | None
-    create: bool
-    listener: Listener
-    traces: TraceLevel
-    sinks: Sequence[Sink]
-    vector_index: str | VectorIndex | VectorIndexFactory
-    word_index: str | WordIndex | WordIndexFactory
-
-
-class SearchOptions(StageOptions, total=False):
-    """How to search: the fields of :class:`StageOptions`, and
-
-    Attributes:
-        k: How many passages at most; default: 10.
-        history: Earlier turns, oldest first: ``[{"role": "user", "content": "…"}, …]``.
-        mode: ``"hybrid"`` (the default), ``"dense"`` (meaning only) or ``"lexical"`` (words only).
-    """
-
-    k: int
-    history: Turns | None
-    mode: Mode
-
-
-def several(paths: Paths) -> list[str]:
-    """Return one path, or several, as texts."""
-    if isinstance(paths, str | os.PathLike):
-        return [os.fspath(paths)]
-    return [os.fspath(path) for path in paths]
-
-
-def check_keywords(call: str, given: Mapping[str, object], known: type) -> None:
-    """Raise a :class:`UsageError` that names ``call`` where ``known``, a TypedDict, has not all keys."""
-    keys = known.__annotations__
-    for name in given:
-        if name not in keys:
-            near = get_close_matches(name, keys, 1)
-            meant = f" (did you mean {near[0]!r}?);" if near else ";"
-            raise UsageError(
-                f"{call}() got an unexpected keyword argument {name!r}{meant} it takes"
-                f" {', '.join(keys)}"
-            )
 
 
 class Opened:
@@ -133,7 +50,9 @@ class Opened:
         self.model = options.get("model", EXTRACTIVE)
         self.base_url = options.get("base_url")
         self.listener = options.get("listener", ignore)
-        self.tracing = Tracing(options.get("traces", "full"), tuple(options.get("sinks", ())))
+        self.tracing = Tracing(
+            options.get("traces", "full"), tuple(map(sink_of, options.get("sinks", ())))
+        )
         self.answers = options.get("answers") or AnswerSettings()
         self._create = options.get("create", True)
         self._api_key = options.get("api_key")
@@ -387,9 +306,6 @@ class Opened:
         self, call: str, question: str, where: WhereMapping | None, options: SearchOptions
     ) -> SearchResult:
         """Find passages for :class:`ragkit.KnowledgeBase`, whose method ``call`` was called."""
-        from ragkit.retrieve.search import search
-        from ragkit.retrieve.stages import make_stages
-
         check_keywords(f"KnowledgeBase.{call}", options, SearchOptions)
         stages: dict[str, Any] = {**options}
         k, mode = stages.pop("k", 10), stages.pop("mode", "hybrid")
@@ -399,6 +315,25 @@ class Opened:
             from ragkit.llm import asking
 
             ask = asking(self.chat_model(model))
+        return self._search(question, k, where, history, mode, make_stages(stages, ask))
+
+    def passages(self, question: Question, k: int, where: WhereMapping | None) -> SearchResult:
+        """Find passages to answer a question from."""
+        rewrite = question.rewrite
+        stages = Stages(ask=None if rewrite is None else lambda _: rewrite, quoting=True)
+        return self._search(question.text, k, where, question.history, "hybrid", stages)
+
+    def _search(
+        self,
+        question: str,
+        k: int,
+        where: WhereMapping | None,
+        history: Turns | None,
+        mode: Mode,
+        stages: Stages,
+    ) -> SearchResult:
+        from ragkit.retrieve.search import search
+
         indexes = self.indexes()
         with span(
             "search", "retrieval", inputs={"question": question}, k=k, where=where, mode=mode
@@ -411,7 +346,7 @@ class Opened:
                 where=parse_where(where),
                 history=history,
                 mode=mode,
-                stages=make_stages(stages, ask),
+                stages=stages,
             )
             note_search(step, result)
             return result

@@ -12,7 +12,7 @@ from ingest.folder import FoundFile, KnownFile, Listing, Plan, find_file, list_f
 from ingest.loaders.registry import is_supported
 from ragkit.errors import UsageError
 from ragkit.results import FileNote
-from ragkit.run.opened import Paths, several
+from ragkit.run.options import Paths, several
 
 if TYPE_CHECKING:
     from ragkit.store import Store

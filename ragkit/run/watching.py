@@ -11,13 +11,14 @@ from ingest.ignore import IGNORED_NAMES
 from ragkit.errors import EmbeddingError, EmptyFolderError, LockedError
 from ragkit.events import Notice
 from ragkit.run.ingestion import IngestOptions, ingest
-from ragkit.run.opened import Opened, Paths, check_keywords
+from ragkit.run.options import Paths, check_keywords
 from ragkit.run.targets import Target, find_targets
 
 if TYPE_CHECKING:
     from threading import Event
 
     from ragkit.results import IngestReport
+    from ragkit.run.opened import Opened
 
 _QUIET_MS = 500  # a change is acted on when nothing else has changed for so long,
 _PATIENCE_MS = 5_000  # or after this, when there is no end to it
