@@ -75,7 +75,7 @@ def add(
         state = FileState(len(data), time.time_ns(), hashlib.sha256(data).hexdigest())
         root = store.added_root()
         store.put_document(root.id, path, state, document, chunks, vectors_=vectors)
-        base.indexes().sync()
+        base.indexes().sync(final=True)
         named = store.unusual_paths().get((root.id, path), shown(path))
         return cast("StoredDocument", store.stored_document(named))
 
