@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         WordIndexFactory,
     )
     from ragkit.llm.chat_model import ChatModel
-    from ragkit.retrieve.search import Mode
+    from ragkit.retrieve.finding import Mode
     from ragkit.store.tracing import TraceLevel
 
 Model: TypeAlias = "str | ChatModel"
