@@ -86,12 +86,12 @@ from ragkit.results import StreamEvent as StreamEvent
 from ragkit.results import TextDelta as TextDelta
 from ragkit.results import Usage as Usage
 from ragkit.results import __version__ as __version__
-from ragkit.retrieve.expansion import Expansion as Expansion
+from ragkit.retrieve.arrange import Unit as Unit
+from ragkit.retrieve.expansion import Expander as Expander
 from ragkit.retrieve.filters import WhereMapping as WhereMapping
 from ragkit.retrieve.finding import Mode as Mode
 from ragkit.retrieve.rerank import Reranker as Reranker
 from ragkit.retrieve.stages import StageOptions as StageOptions
-from ragkit.retrieve.stages import Unit as Unit
 from ragkit.run.importing import import_base as import_base
 from ragkit.run.ingestion import IngestOptions as IngestOptions
 from ragkit.run.ingestion import Password as Password
