@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ragkit.answer.draft import EXTRACTIVE
@@ -102,11 +103,15 @@ def evaluate(
         on_question: Told how far it is.
 
     Raises:
-        UsageError: there are no questions, the base is empty, or holds none of the documents named.
+        UsageError: there are no questions, the base is empty, or holds none of the documents named;
+            or the libraries that measure are missing (the extra ``eval``).
         KnowledgeBaseError: it cannot be opened.
     """
     if not questions:
         raise UsageError("there is no question to ask")
+    missing = [name for name in ("ir_measures", "scipy", "sklearn") if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"measuring needs {', '.join(missing)}: pip install 'ragkit[eval]'")
     begun = time.perf_counter()
     with settings.open() as kb:
         status = kb.status()

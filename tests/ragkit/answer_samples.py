@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.chunker import ChunkerOptions, chunk_document
+from ingest.loader_spec import Source
 from ingest.loaders.markdown import load_markdown
-from ingest.loaders.registry import Source
 from ragkit.answer.chain import answer_stream
 from ragkit.results import Answer, Hit, SearchResult, Sources, TextDelta
 from ragkit.testing import HashEmbedder

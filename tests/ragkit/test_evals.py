@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -487,3 +488,17 @@ def test_refusals_are_judged_by_both_kinds() -> None:
         "answerable refused": 0.5,
     }
     assert refusal_scores([True], [False], [0.9]) == {"answerable refused": 0.0}
+
+
+@pytest.mark.parametrize(
+    "option", [[], ["--calibrate"], ["--compare", "mode=dense", "mode=hybrid"]]
+)
+def test_without_the_libraries_that_measure_it_says_what_to_install(
+    option: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    golden = tmp_path / "golden.jsonl"
+    golden.write_text('{"question": "How long is the warranty?"}\n', encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    result = run(golden, *option, "--kb", tmp_path / "kb")
+    assert result.exit_code == 2
+    assert result.stderr.strip().endswith("measuring needs sklearn: pip install 'ragkit[eval]'")
