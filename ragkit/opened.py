@@ -10,14 +10,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from ragkit.errors import EmbeddingError, NotFoundError, UsageError
+from ragkit.errors import NotFoundError, UsageError
 from ragkit.events import Listener, Notice, OpenSpan, Sink, SpanKind, ignore, new_trace_id
+from ragkit.events.named_sinks import sink_of
 from ragkit.store.tracing import TraceLevel, Tracing, traced
 
 if TYPE_CHECKING:
     from ingest.document import Document
     from ragkit.answer.settings import AnswerSettings
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
+    from ragkit.index.protocols import (
+        VectorIndex,
+        VectorIndexFactory,
+        WordIndex,
+        WordIndexFactory,
+    )
     from ragkit.llm.chat_model import ChatModel
     from ragkit.store import Store
 
@@ -41,8 +49,10 @@ class OpenedBase:
         create: bool = True,
         listener: Listener = ignore,
         traces: TraceLevel = "full",
-        sinks: Sequence[Sink] = (),
+        sinks: Sequence[Sink | str] = (),
         answers: AnswerSettings | None = None,
+        vector_index: str | VectorIndex | VectorIndexFactory = "faiss",
+        word_index: str | WordIndex | WordIndexFactory = "tantivy",
     ) -> None:
         """Open the knowledge base at ``path``; one that does not exist is made when first needed.
 
@@ -61,8 +71,13 @@ class OpenedBase:
             listener: Called with progress events and notices.
             traces: What is kept of each question: ``"full"``, ``"facts"`` (times, numbers and
                 names, no content) or ``"off"``.
-            sinks: Functions called with each finished :class:`ragkit.events.Span`.
+            sinks: Functions called with each finished :class:`ragkit.events.Span`, or names of
+                such, as :func:`ragkit.events.named_sinks.sink_of` takes them.
             answers: How questions are answered: mode, checks, cache, budget.
+            vector_index: What searches by meaning: ``"faiss"``, a name that a package gives to its
+                own, or what makes one; see :mod:`ragkit.index.protocols`. It is this opening's
+                choice, the base does not keep it.
+            word_index: What searches by words, likewise: ``"tantivy"``.
 
         Raises:
             NotFoundError: there is none at ``path`` and ``create`` is false.
@@ -80,7 +95,7 @@ class OpenedBase:
         self._base_url = base_url
         self._api_key = api_key
         self._listener = listener
-        self._tracing = Tracing(traces, tuple(sinks))
+        self._tracing = Tracing(traces, tuple(map(sink_of, sinks)))
         self._wanted_embedder = embedder
         self._embedder_base_url = embedder_base_url
         self._loaded_embedder: Embedder | None = None
@@ -88,6 +103,8 @@ class OpenedBase:
         self._chat_models: dict[str, ChatModel] = {}
         self._locked_in = (os.getpid(), threading.RLock())
         self._opened: Store | None = None
+        self._vector_index, self._word_index = vector_index, word_index
+        self._joined: Indexes | None = None
         self._told_read_only = False
         try:
             self._opened = Store.open(self._directory)
@@ -123,6 +140,9 @@ class OpenedBase:
     def close(self) -> None:
         """Close the database; calling it again does nothing."""
         with self._lock:
+            if self._joined is not None:
+                self._joined.close()
+                self._joined = None
             if self._opened is not None:
                 self._opened.close()
                 self._opened = None
@@ -178,6 +198,17 @@ class OpenedBase:
                 self._opened = Store.open(self._directory, create=True)
             return self._opened
 
+    def _indexes(self) -> Indexes:
+        from ragkit.index.indexes import Indexes
+
+        store = self._store()
+        with self._lock:
+            if self._joined is None:
+                self._joined = Indexes(
+                    store, vector_index=self._vector_index, word_index=self._word_index
+                )
+            return self._joined
+
     def _document_of(self, path: str) -> Document | None:
         found = self._store().stored_document(path)
         if found is None or found.characters > _READ_CHARACTERS:
@@ -196,9 +227,8 @@ class OpenedBase:
             if loaded is None or store.get_setting("fingerprint") != self._bound_to:
                 if named is None:
                     kept = store.get_setting("embedder")
-                    _refuse_unnamed_server(kept)
                     if loaded is None or kept != loaded.name:
-                        loaded = self._load_embedder(kept, listener or self._listener)
+                        loaded = self._load_embedder(None, listener or self._listener)
                 elif loaded is None:
                     loaded = self._load_embedder(named, listener or self._listener)
                 bind_embedder(store, loaded)
@@ -216,12 +246,14 @@ class OpenedBase:
         return CachedQuestions(embedder, self._store()) if keeps else embedder
 
     def _load_embedder(self, wanted: str | Embedder | None, listener: Listener) -> Embedder:
+        """Load the model that the user named; where none was, the base's, if it is here."""
         if wanted is not None and not isinstance(wanted, str):
             return wanted
         from ragkit.embed import DEFAULT_EMBEDDER, load_embedder
 
+        name = wanted or self._store().get_setting("embedder") or DEFAULT_EMBEDDER
         return load_embedder(
-            wanted or DEFAULT_EMBEDDER, base_url=self._embedder_base_url, listener=listener
+            name, base_url=self._embedder_base_url, named=wanted is not None, listener=listener
         )
 
     def _chat_model(self, model: str | ChatModel) -> ChatModel | None:
@@ -241,12 +273,3 @@ class OpenedBase:
 
 # A longer document is not read for its structure when answering; its passages speak for it.
 _READ_CHARACTERS = 2_000_000
-
-
-def _refuse_unnamed_server(embedder: str | None) -> None:
-    """Raise where a base, perhaps somebody else's, would have its questions sent to a server."""
-    if embedder is not None and embedder.startswith(("openai:", "ollama:")):
-        raise EmbeddingError(
-            f"the knowledge base was built with {embedder!r}, a model on a server; name it with "
-            "--embedder (in Python: embedder=) to let questions be sent there"
-        )
