@@ -20,7 +20,7 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    source = "load" if name in ("DEFAULT_EMBEDDER", "load_embedder") else "protocol"
+    source = "load" if name in ("DEFAULT_EMBEDDER", "load_embedder") else "embedder"
     value = getattr(import_module(f"{__name__}.{source}"), name)
     globals()[name] = value
     return value
