@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequenc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
-from ragkit.errors import UsageError
 from ragkit.events import current_trace, isolated, new_trace_id, span
 from ragkit.opened import Model, OpenedBase
 from ragkit.results import Answer, Hit, SearchResult, Sources, TextDelta, Usage
@@ -15,11 +14,12 @@ from ragkit.store.tracing import note_answer, note_search
 
 if TYPE_CHECKING:
     from ragkit.agent import Tool
-    from ragkit.answer.answering import Question
+    from ragkit.answer.answering import Request
     from ragkit.answer.settings import AnswerOptions
     from ragkit.chat import Chat
     from ragkit.llm.chat_model import ChatModel
-    from ragkit.memory import CombinedMemory
+    from ragkit.memory import CombinedMemory, Memory
+    from ragkit.question.question import Question
     from ragkit.retrieve.search import Mode
     from ragkit.retrieve.stages import StageOptions
     from ragkit.store.records import Spent
@@ -155,15 +155,14 @@ class AnsweringBase(OpenedBase):
         Raises:
             UsageError: a bad question, filter, entry of ``history`` or option.
         """
-        from ragkit.answer.answering import Question, models_of
-        from ragkit.question.history import check_history
+        from ragkit.answer.answering import Request, models_of
+        from ragkit.question.reading import read_question
 
         settings = replace(self._answers, **options) if options else self._answers
         models = models_of(self._model if model is None else model)
-        asked = Question(
-            question,
+        asked = Request(
+            read_question(question, history),
             where,
-            check_history(history),
             models,
             settings,
             self._base_url,
@@ -172,16 +171,14 @@ class AnsweringBase(OpenedBase):
         )
         return isolated(self._stream(asked))
 
-    def _stream(self, asked: Question) -> Generator[StreamEvent, None, None]:
+    def _stream(self, asked: Request) -> Generator[StreamEvent, None, None]:
         from ragkit.answer.answering import Means, ask
         from ragkit.retrieve.presence import Presence
 
         trace = current_trace() or new_trace_id()
         means = Means(
             store=self._store(),
-            retrieve=lambda text, k=ANSWER_HITS, history=(), model=None: self.retrieve(
-                text, k=k, where=asked.where, history=history, model=model, quoting=True
-            ),
+            retrieve=lambda question, k=ANSWER_HITS: self._passages(question, k, asked.where),
             embedder=self._question_embedder,
             chat_model=self._chat_model,
             document_of=self._document_of,
@@ -195,7 +192,7 @@ class AnsweringBase(OpenedBase):
         answer: Answer | None = None
         of_session = {} if asked.session is None else {"session": asked.session}
         with self._traced(
-            "ask", "answer", trace=trace, inputs={"question": asked.text}, **of_session
+            "ask", "answer", trace=trace, inputs={"question": asked.question.text}, **of_session
         ) as step:
             for event in ask(asked, means, trace=trace):
                 if isinstance(event, Answer):
@@ -206,6 +203,32 @@ class AnsweringBase(OpenedBase):
         # The trace is kept by now: whoever has the answer can look it up, and may stop reading.
         if answer is not None:
             yield answer
+
+    def _passages(self, question: Question, k: int, where: WhereMapping | None) -> SearchResult:
+        """Find passages to answer from."""
+        from ragkit.retrieve.search import search
+        from ragkit.retrieve.stages import Stages
+
+        rewrite = question.rewrite
+        with span(
+            "search",
+            "retrieval",
+            inputs={"question": question.text},
+            k=k,
+            where=where,
+            mode="hybrid",
+        ) as step:
+            result = search(
+                self._indexes(),
+                question.text,
+                embedder=self._question_embedder,
+                k=k,
+                where=parse_where(where),
+                history=question.history,
+                stages=Stages(ask=None if rewrite is None else lambda _: rewrite, quoting=True),
+            )
+            note_search(step, result)
+            return result
 
     def usage(self, session: str | None = None) -> dict[str, Spent]:
         """Return what language models read, wrote and cost so far, by model.
@@ -248,15 +271,16 @@ class AnsweringBase(OpenedBase):
         session: str = "default",
         *,
         model: Model | Sequence[Model] | None = None,
-        memory: Sequence[str] | CombinedMemory = ("window",),
+        memory: str | Memory | Sequence[str | Memory] = ("window",),
     ) -> Chat:
         """Open a conversation that is kept in the base under the name ``session``.
 
         Args:
             session: Its name; one that exists goes on.
             model: What answers; default: the base's.
-            memory: What is remembered of it: kinds, or what :meth:`memory` returned, which may
-                have a model that writes summaries and notes.
+            memory: What is remembered of it: kinds; what :meth:`memory` returned, which may
+                have a model that writes summaries and notes; or any object of the protocol
+                :class:`ragkit.memory.Memory`.
 
         Raises:
             UsageError: the session has no name, an unknown kind of memory, or the memory is of
@@ -265,21 +289,14 @@ class AnsweringBase(OpenedBase):
         """
         self._store().require_writable("a conversation")
         from ragkit.chat import Chat
-        from ragkit.memory import CombinedMemory
 
-        if not isinstance(memory, CombinedMemory):
-            memory = self.memory(session, kinds=memory)
-        elif memory.log.session != session:
-            raise UsageError(
-                f"a memory of session {memory.log.session!r} cannot be that of {session!r}"
-            )
-        return Chat(self, session, model=model, memory=memory)
+        return Chat(self, session, model=model, memory=self.memory(session, kinds=memory))
 
     def memory(
         self,
         session: str,
         *,
-        kinds: Sequence[str] = ("window", "turns"),
+        kinds: str | Memory | Sequence[str | Memory] = ("window", "turns"),
         model: str | ChatModel | None = None,
     ) -> CombinedMemory:
         """Return the memory of a session, for an agent or a chain.
@@ -287,7 +304,8 @@ class AnsweringBase(OpenedBase):
         Args:
             session: Its name; it need not exist yet.
             kinds: What is recalled, in this order: ``"window"`` (the last turns), ``"summary"``,
-                ``"entities"``, ``"graph"`` (relations), ``"turns"`` (old turns like the question).
+                ``"entities"``, ``"graph"`` (relations), ``"turns"`` (old turns like the question),
+                or objects of the protocol :class:`ragkit.memory.Memory`.
             model: A language model that writes summaries and notes; without one, rules do.
 
         Raises:

@@ -181,7 +181,7 @@ class KnowledgeBase(AnsweringBase):
         listen = listener or self._listener
         store = self._store()
         store.require_writable("rebuild")
-        wanted = embedder or self._wanted_embedder or store.get_setting("embedder")
+        wanted = embedder or self._wanted_embedder
         loaded = self._load_embedder(wanted, listen)
         rebuild(self._indexes(), loaded, listen)
         with self._lock:
@@ -275,9 +275,7 @@ class KnowledgeBase(AnsweringBase):
         from ragkit.run.checkup import examine
 
         loaded = self._loaded_embedder or self._wanted_embedder
-        return examine(
-            self._indexes(), lambda name: self._load_embedder(loaded or name, self._listener)
-        )
+        return examine(self._indexes(), lambda: self._load_embedder(loaded, self._listener))
 
     def repair(self) -> list[str]:
         """Repair what cannot lose anything; return what was done, one sentence each.

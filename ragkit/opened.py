@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from ragkit.errors import EmbeddingError, NotFoundError, UsageError
+from ragkit.errors import NotFoundError, UsageError
 from ragkit.events import Listener, Notice, OpenSpan, Sink, SpanKind, ignore, new_trace_id
+from ragkit.events.named_sinks import sink_of
 from ragkit.store.tracing import TraceLevel, Tracing, traced
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class OpenedBase:
         create: bool = True,
         listener: Listener = ignore,
         traces: TraceLevel = "full",
-        sinks: Sequence[Sink] = (),
+        sinks: Sequence[Sink | str] = (),
         answers: AnswerSettings | None = None,
         vector_index: str | VectorIndex | VectorIndexFactory = "faiss",
         word_index: str | WordIndex | WordIndexFactory = "tantivy",
@@ -70,7 +71,8 @@ class OpenedBase:
             listener: Called with progress events and notices.
             traces: What is kept of each question: ``"full"``, ``"facts"`` (times, numbers and
                 names, no content) or ``"off"``.
-            sinks: Functions called with each finished :class:`ragkit.events.Span`.
+            sinks: Functions called with each finished :class:`ragkit.events.Span`, or names of
+                such, as :func:`ragkit.events.named_sinks.sink_of` takes them.
             answers: How questions are answered: mode, checks, cache, budget.
             vector_index: What searches by meaning: ``"faiss"``, a name that a package gives to its
                 own, or what makes one; see :mod:`ragkit.index.protocols`. It is this opening's
@@ -93,7 +95,7 @@ class OpenedBase:
         self._base_url = base_url
         self._api_key = api_key
         self._listener = listener
-        self._tracing = Tracing(traces, tuple(sinks))
+        self._tracing = Tracing(traces, tuple(map(sink_of, sinks)))
         self._wanted_embedder = embedder
         self._embedder_base_url = embedder_base_url
         self._loaded_embedder: Embedder | None = None
@@ -225,9 +227,8 @@ class OpenedBase:
             if loaded is None or store.get_setting("fingerprint") != self._bound_to:
                 if named is None:
                     kept = store.get_setting("embedder")
-                    _refuse_unnamed_server(kept)
                     if loaded is None or kept != loaded.name:
-                        loaded = self._load_embedder(kept, listener or self._listener)
+                        loaded = self._load_embedder(None, listener or self._listener)
                 elif loaded is None:
                     loaded = self._load_embedder(named, listener or self._listener)
                 bind_embedder(store, loaded)
@@ -245,12 +246,14 @@ class OpenedBase:
         return CachedQuestions(embedder, self._store()) if keeps else embedder
 
     def _load_embedder(self, wanted: str | Embedder | None, listener: Listener) -> Embedder:
+        """Load the model that the user named; where none was, the base's, if it is here."""
         if wanted is not None and not isinstance(wanted, str):
             return wanted
         from ragkit.embed import DEFAULT_EMBEDDER, load_embedder
 
+        name = wanted or self._store().get_setting("embedder") or DEFAULT_EMBEDDER
         return load_embedder(
-            wanted or DEFAULT_EMBEDDER, base_url=self._embedder_base_url, listener=listener
+            name, base_url=self._embedder_base_url, named=wanted is not None, listener=listener
         )
 
     def _chat_model(self, model: str | ChatModel) -> ChatModel | None:
@@ -270,12 +273,3 @@ class OpenedBase:
 
 # A longer document is not read for its structure when answering; its passages speak for it.
 _READ_CHARACTERS = 2_000_000
-
-
-def _refuse_unnamed_server(embedder: str | None) -> None:
-    """Raise where a base, perhaps somebody else's, would have its questions sent to a server."""
-    if embedder is not None and embedder.startswith(("openai:", "ollama:")):
-        raise EmbeddingError(
-            f"the knowledge base was built with {embedder!r}, a model on a server; name it with "
-            "--embedder (in Python: embedder=) to let questions be sent there"
-        )

@@ -1,4 +1,4 @@
-"""Questions that rules answer, without searching: greetings, arithmetic, what documents there are.
+"""Questions that rules answer, without searching: arithmetic, and what documents there are.
 
 Each rule takes whole questions only, so that none of them takes one that is about the documents.
 """
@@ -10,52 +10,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Rule = Literal["greeting", "arithmetic", "documents"]
+from ragkit.language import lists
+
+Rule = Literal["arithmetic", "documents"]
 
 _LISTED = 20
 _LONGEST = 200
 
-_GREETINGS = {
-    "Hello. Ask me something about your documents.": (
-        "hi|hello|hey|hi there|hello there|hey there|good (?:morning|afternoon|evening|day)|"
-        "greetings|howdy"
-    ),
-    "You are welcome.": "thanks|thank you(?: very much| so much)?|many thanks|thx|cheers",
-    "Goodbye.": "bye|goodbye|good bye|see you(?: later)?|good night",
-    "Hallo. Fragen Sie mich etwas über Ihre Dokumente.": (
-        "hallo|guten (?:tag|morgen|abend)|grüß gott|moin|servus"
-    ),
-    "Gern geschehen.": "danke(?: schön| sehr)?|vielen dank|besten dank",
-    "Auf Wiedersehen.": "tschüss|auf wiedersehen|gute nacht",
-    "Bonjour. Posez-moi une question sur vos documents.": "bonjour|bonsoir|salut",
-    "Je vous en prie.": "merci(?: beaucoup)?",
-    "Au revoir.": "au revoir|bonne nuit",
-    "Hola. Pregúnteme algo sobre sus documentos.": "hola|buenos días|buenas (?:tardes|noches)",
-    "De nada.": "(?:muchas )?gracias",
-    "Adiós.": "adiós|hasta luego",
-}
-_DOCUMENTS = re.compile(
-    r"(?:(?:what|which) (?:documents?|files?|sources?) (?:do you (?:have|know|hold)|are there|"
-    r"have you (?:got|read|indexed)|can you (?:see|read|access|search)|"
-    r"are (?:available|loaded|indexed|in (?:here|(?:the|this|your) (?:knowledge base|base|"
-    r"collection|index))))"
-    r"|(?:please )?(?:list|show)(?: me)?(?: all)?(?: of)?(?: the| your)? "
-    r"(?:documents|files|sources)(?: (?:you have|there are))?"
-    r"|welche (?:dokumente|dateien) (?:hast du|haben sie|gibt es|kennst du|kennen sie)"
-    r"|quels (?:documents|fichiers) (?:as-tu|avez-vous|y a-t-il)"
-    r"|qué (?:documentos|archivos) (?:tienes|tiene|hay))",
-    re.IGNORECASE,
-)
-_ASKS_VALUE = re.compile(
-    r"(?:what(?:'s|’s| is| are)|how much is|calculate|compute|evaluate|work out|"
-    r"was (?:ist|sind|ergibt)|wie viel ist|berechne|combien font|calcule[rz]?|"
-    r"cuánto (?:es|son)|calcula)\s+",
-    re.IGNORECASE,
-)
+_DOCUMENTS = lists.pattern("asking.documents")
+_ASKS_VALUE = re.compile(rf"{lists.alternatives('asking.value')}\s+", re.IGNORECASE)
 # Only digits, operators and the few words of arithmetic: anything else may be about documents.
 _EXPRESSION = re.compile(
-    r"(?:[\d\s.,()+\-*/^%×÷−√]|\b(?:of|plus|minus|times|divided by|to the power of|percent|sqrt|x)\b)+",
-    re.IGNORECASE,
+    rf"(?:[\d\s.,()+\-*/^%×÷−√]|\b{lists.alternatives('asking.operators')}\b)+", re.IGNORECASE
 )
 # 24/7, 9/11, 2024-05-01 and 030-1234 are names of things more often than sums.
 _NAMES = re.compile(r"\d+(?:[/-]\d+)+")
@@ -88,9 +54,6 @@ def route(question: str, documents: Callable[[], Sequence[str]]) -> Routed | Non
     asked = " ".join(question.split()).strip(" !.?¿¡,")
     if not asked or len(asked) > _LONGEST:
         return None
-    for reply, greeting in _GREETINGS.items():
-        if re.fullmatch(f"(?:{greeting})", asked, re.IGNORECASE):
-            return Routed("greeting", reply)
     if _DOCUMENTS.fullmatch(asked):
         return Routed("documents", _listing(documents()))
     value = _value(asked)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ragkit.answer.contradiction import differs
 from ragkit.errors import EmbeddingError
-from ragkit.language import words
+from ragkit.language import lists, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ragkit.answer.candidates import Candidate
     from ragkit.embed.embedder import Embedder
+    from ragkit.question.question import Question
     from ragkit.results import Hit
 
 # A claim is supported when a sentence of the passage is this close in meaning, or holds this share
@@ -30,12 +31,11 @@ _SPREAD = 0.15
 _NEAR = 4
 _NEARLY = 0.8
 _CLAUSE = re.compile(
-    r"[;,]\s+|\s+(?:and|but|while|whereas|und|aber|sondern|während|et|mais|y|pero)\s+",
+    rf"[;,]\s+|\s+(?:{lists.alternatives('clauses.adding')}|{lists.alternatives('clauses.contrast')})\s+",
     re.IGNORECASE,
 )
 _REFERS_BACK = re.compile(
-    r"\b(?:it|its|this|that|these|those|they|their|them|he|she|his|her|him|er|sie|es|ihr|sein|dies|"
-    r"il|elle|ils|elles|el|ella)\b",
+    rf"\b(?:{lists.alternatives('pronouns.third')}|{lists.alternatives('pronouns.demonstrative')})\b",
     re.IGNORECASE,
 )
 # Attribution that the model did not ask for has to be surer.
@@ -66,7 +66,7 @@ class Evidence:
 
     def __init__(
         self,
-        question: str,
+        question: Question,
         hits: Sequence[Hit],
         candidates: Sequence[Candidate],
         *,
@@ -99,8 +99,8 @@ class Evidence:
         self._candidates = candidates
         self._titles = [f"{hit.path} {hit.heading}" for hit in hits]
         self._texts = [f"{hit.path}\n{hit.heading}\n{hit.text}" for hit in hits]
-        self._asked = words.terms(question)
-        self._asked_numbers = words.numbers(question)
+        self._asked = question.terms
+        self._asked_numbers = question.numbers
         self._vectors: dict[str, NDArray[np.float32]] = {}
         self._without_vectors = False
         self.degraded: list[str] = []

@@ -7,21 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ragkit.results import Answer
 
+_FIELDS = (
+    "refused", "reason", "citations", "unsupported", "degraded", "model", "usage", "seconds",
+    "trace", "confidence", "reason_code", "cached",
+)  # fmt: skip
+
 
 def answer_document(answer: Answer) -> dict[str, Any]:
     """Return what ``ragkit ask --json`` prints."""
-    return {
-        "answer": answer.text,
-        "refused": answer.refused,
-        "reason": answer.reason,
-        "citations": answer.citations,
-        "unsupported": answer.unsupported,
-        "degraded": answer.degraded,
-        "model": answer.model,
-        "usage": answer.usage,
-        "seconds": answer.seconds,
-        "trace": answer.trace,
-        "confidence": answer.confidence,
-        "reason_code": answer.reason_code,
-        "cached": answer.cached,
-    }
+    return {"answer": answer.text, **{name: getattr(answer, name) for name in _FIELDS}}

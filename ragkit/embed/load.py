@@ -28,6 +28,7 @@ def load_embedder(
     api_key: str | None = None,
     dimension: int | None = None,
     device: str | None = None,
+    named: bool = True,
     listener: Listener = ignore,
     cache_dir: Path | None = None,
 ) -> Embedder:
@@ -46,6 +47,8 @@ def load_embedder(
             from a first request.
         device: ``"cpu"``, ``"cuda"``, ``"mps"`` or ``"auto"``; default: ``RAGKIT_DEVICE``, or
             what is detected.
+        named: Whether the user named it. A model that only a knowledge base names, which may be
+            somebody else's, is neither asked for on a server nor downloaded.
         listener: Called with notices, and with progress while a model is compiled.
         cache_dir: Where compiled models are kept; default: ``RAGKIT_CACHE``, or the user's cache.
 
@@ -59,6 +62,8 @@ def load_embedder(
 
         if not model:
             raise UsageError(f"{name!r} names no model; write {scheme + ':NAME'!r}")
+        if not named:
+            raise _unnamed(name, "a model on a server", "let texts be sent there")
         make = openai_embedder if scheme == "openai" else ollama_embedder
         return make(model, base_url=base_url, api_key=api_key, dimension=dimension)
     if base_url is not None:
@@ -73,7 +78,7 @@ def load_embedder(
     if name in _DEFAULT_NAMES:
         folder, model_name, expected = _default_folder(), DEFAULT_EMBEDDER, _DEFAULT_SHA256
     else:
-        folder, model_name = _find_folder(name, listener)
+        folder, model_name = _find_folder(name, named, listener)
         expected = None
     return _from_folder(folder, name, model_name, expected, device, cache, listener)
 
@@ -126,7 +131,7 @@ def _default_folder() -> Path:
     return folder
 
 
-def _find_folder(name: str, listener: Listener) -> tuple[Path, str]:
+def _find_folder(name: str, named: bool, listener: Listener) -> tuple[Path, str]:
     """Return the folder of a model, and its name for the fingerprint."""
     if not name.strip():
         raise UsageError("the name of the embedding model is empty")
@@ -141,11 +146,20 @@ def _find_folder(name: str, listener: Listener) -> tuple[Path, str]:
     hub_name = name if "/" in name else f"sentence-transformers/{name}"
     folder = hub_snapshot(hub_name)
     if folder is None:
+        if not named:
+            raise _unnamed(name, "which is not on this machine", "download it")
         _download(hub_name, listener)
         folder = hub_snapshot(hub_name)
     if folder is None:
         raise EmbeddingError(f"the embedding model {hub_name!r} holds no weights")
     return folder, hub_name
+
+
+def _unnamed(name: str, what: str, purpose: str) -> EmbeddingError:
+    return EmbeddingError(
+        f"the knowledge base was built with {name!r}, {what}; name it with --embedder (in Python: "
+        f"embedder=) to {purpose}"
+    )
 
 
 def hub_snapshot(name: str) -> Path | None:

@@ -16,7 +16,6 @@ FINDING_FIELDS = ("body", "heading", "name")
 _NEARBY_FIELDS = ("context", "heading", "name")
 
 
-TRANSLATED = 0.5  # of a word's weight: what is said in the question's own words comes first
 MAX_TERMS = 64
 _MAX_CANDIDATES = 4096  # words whose rarity is looked up
 _REAL_WORD = 4  # letters; shorter parts of a code, as in CV-900, say nothing alone
@@ -142,13 +141,7 @@ def _one_word(index: Any, searcher: Any, field: str, word: Word, weight: float) 
     together = _rarity(sum(frequencies.values()), _passages(searcher, word.common_in))
     return tantivy.Query.boolean_query(
         [
-            (
-                tantivy.Occur.Should,
-                query(
-                    term,
-                    (TRANSLATED if term in word.translated else 1.0) * weight * together / alone,
-                ),
-            )
+            (tantivy.Occur.Should, query(term, weight * together / alone))
             for term, frequency in frequencies.items()
             if frequency and (alone := _rarity(frequency, searcher.num_docs))
         ]

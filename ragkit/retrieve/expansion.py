@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from ragkit.errors import ModelError
+from ragkit.language import lists
 from ragkit.retrieve.aliases import aliases_of, other_names
 
 if TYPE_CHECKING:
@@ -20,18 +21,8 @@ _READ = 20  # passages in which the meaning of an acronym is looked for
 _LONGEST_NAME = 6
 _ACRONYM = re.compile(r"\b[A-Z][A-Z&\d]{1,6}\b")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_SMALL = frozenset("a an and at by for from in of on or the to with".split())  # noqa: SIM905
-_BOTH = (
-    re.compile(
-        r"\b(?:difference|differences|comparison|relation(?:ship)?)\s+(?:between|of)\s+(.+?)"
-        r"\s+(?:and|or|vs\.?|versus)\s+(.+?)[?.!]*$",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        r"\bcompared?\s+(.+?)\s+(?:and|with|to|against|vs\.?|versus)\s+(.+?)[?.!]*$", re.IGNORECASE
-    ),
-    re.compile(r"^(.+?)\s+(?:vs\.?|versus|compared (?:to|with))\s+(.+?)[?.!]*$", re.IGNORECASE),
-)
+_SMALL = lists.words("stop_words.titles", "english")
+_BOTH = [re.compile(form, re.IGNORECASE) for form in lists.entries("asking.both")]
 
 
 def expand(

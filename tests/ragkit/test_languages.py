@@ -15,9 +15,8 @@ from store_samples import (
 
 from ragkit import KnowledgeBase
 from ragkit.index import tantivy_files as lexical_index
-from ragkit.language import analysis
 from ragkit.language.languages import LANGUAGES, language_of
-from ragkit.store import Store, glossary
+from ragkit.store import Store
 
 FOLDER = Path("/home/ada/docs").absolute()
 TWO_LANGUAGES = Path(__file__).parents[1] / "data" / "two_languages.json"
@@ -228,61 +227,3 @@ GERMAN_RULES = (
     "# Regeln\n\nFür Fahrten mit dem eigenen Fahrrad werden 0,15 € je Kilometer gezahlt, wenn sie mit dem "
     "Betrieb zu tun haben.\n\nDer Urlaub beträgt 30 Tage und ist mit der Leitung zu besprechen.\n"
 )
-
-
-@pytest.mark.parametrize(
-    ("question", "path", "answer"),
-    [
-        ("How much is paid for trips by bicycle?", "regeln.md", "0,15 €"),
-        ("How many days of vacation are there?", "regeln.md", "30 Tage"),
-        ("Wie lange gilt die Garantie der Pumpe?", "terms.md", "24 months"),
-        ("Quelle est la remise pour les écoles ?", "terms.md", "15%"),
-    ],
-)
-def test_everyday_words_find_documents_in_another_language(
-    question: str, path: str, answer: str, tmp_path: Path
-) -> None:
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "terms.md").write_text(ENGLISH_TERMS, encoding="utf-8")
-    (tmp_path / "docs" / "regeln.md").write_text(GERMAN_RULES, encoding="utf-8")
-    with KnowledgeBase(tmp_path / "kb", traces="off") as kb:
-        kb.ingest(tmp_path / "docs")
-        assert kb.search(question, mode="lexical")[0].path == path
-        said = kb.ask(question)
-    assert answer in said.text
-    assert said.citations[0].path == path
-
-
-@pytest.mark.parametrize(
-    "word",
-    [
-        *("", "x", "auf", "R2-D2", "Grzegorz", "pressurized", "preschool"),
-        # What only begins like a word of the list, or means something else in another language.
-        *("window", "party", "windows", "tiempo", "nombre", "petit", "parte", "supplémentaire"),
-    ],
-)
-def test_words_that_are_not_in_the_glossary_have_no_meaning(word: str) -> None:
-    assert glossary.meanings(word) == frozenset()
-    assert all(glossary.translations(word, language) == () for language in glossary.LANGUAGES)
-
-
-def test_every_entry_is_one_word_that_is_looked_up_as_one() -> None:
-    for line in glossary._entries()[1]:
-        for column, language in zip(line, ("english", "german", "french", "spanish"), strict=True):
-            for word in column:
-                assert len(analysis.terms(analysis.normalise(word), language)) == 1, word
-
-
-def test_parts_of_german_words_are_known() -> None:
-    assert glossary.translations("Drucker", "en") == ("printer", "printers")
-    assert glossary.translations("Rente", "en") == ("pension",)
-    assert "Miete" in glossary.translations("rented", "de")
-    assert "warranty" in glossary.translations("Garantiezeit", "en")
-    assert "price" in glossary.translations("Flugpreis", "en")
-    assert glossary.translations("Garantie", "de") == ()
-
-
-@given(st.text(max_size=30))
-def test_any_word_may_be_looked_up(word: str) -> None:
-    for language in glossary.LANGUAGES:
-        assert isinstance(glossary.translations(word, language), tuple)

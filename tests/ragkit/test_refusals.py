@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ragkit import KnowledgeBase
-from ragkit.answer.found import compared
-from ragkit.answer.topic import about_looks, speakers_of, topic_of, topic_terms
 from ragkit.language.words import terms
+from ragkit.question.comparing import compared
 from ragkit.question.parts import parts_of
+from ragkit.question.topic import about_looks, speakers_of, topic_of, topic_terms
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
 
@@ -110,13 +110,6 @@ def test_a_year_that_no_sentence_near_the_question_holds_is_told(kb: KnowledgeBa
     assert other.confidence is not None
     assert answered.confidence is not None
     assert other.confidence < answered.confidence
-
-
-def test_a_question_of_colours_in_pictures_is_told(kb: KnowledgeBase) -> None:
-    answer = kb.ask("What colour is the background of the logo?")
-    assert answer.refused
-    assert answer.reason_code == "not_text"
-    assert "'colour'" in (answer.reason or "")
 
 
 def test_a_colour_that_is_told_in_words_is_answered(kb: KnowledgeBase) -> None:
