@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from ragkit.events import current_trace, isolated, new_trace_id, span
+from ragkit.events.traces import note_answer, note_search
 from ragkit.opened import Model, OpenedBase
 from ragkit.results import Answer, Hit, SearchResult, Sources, TextDelta, Usage
 from ragkit.retrieve.filters import WhereMapping, parse_where
-from ragkit.store.tracing import note_answer, note_search
 
 if TYPE_CHECKING:
     from ragkit.agent import Tool

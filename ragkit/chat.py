@@ -9,8 +9,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Unpack
 
 from ragkit.events import isolated, new_trace_id
+from ragkit.events.traces import note_answer
 from ragkit.results import Answer
-from ragkit.store.tracing import note_answer
 
 if TYPE_CHECKING:
     from ragkit.answer.settings import AnswerOptions

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ragkit.answering import AnsweringBase
 from ragkit.errors import UsageError
-from ragkit.retrieve.filters import WhereMapping, parse_where
-from ragkit.store.tracing import (
+from ragkit.events.traces import (
     Trace,
     find_trace,
     read_trace,
 )
+from ragkit.retrieve.filters import WhereMapping, parse_where
 
 if TYPE_CHECKING:
     from threading import Event

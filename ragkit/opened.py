@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from ragkit.errors import NotFoundError, UsageError
 from ragkit.events import Listener, Notice, OpenSpan, Sink, SpanKind, ignore, new_trace_id
 from ragkit.events.named_sinks import sink_of
-from ragkit.store.tracing import TraceLevel, Tracing, traced
+from ragkit.events.traces import TraceLevel, Tracing, traced
 
 if TYPE_CHECKING:
     from ingest.document import Document

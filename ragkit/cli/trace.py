@@ -14,8 +14,8 @@ from ragkit.cli.output import console, note, plural, print_json
 from ragkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from ragkit.events.traces import Trace
     from ragkit.kb import KnowledgeBase
-    from ragkit.store.tracing import Trace
 
 _FORMS = (".jsonl", ".html")
 
