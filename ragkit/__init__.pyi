@@ -57,6 +57,8 @@ from ragkit.events import Progress as Progress
 from ragkit.events import Sink as Sink
 from ragkit.events import Span as Span
 from ragkit.events import SpanKind as SpanKind
+from ragkit.events.traces import Trace as Trace
+from ragkit.events.traces import TraceLevel as TraceLevel
 from ragkit.kb import KnowledgeBase as KnowledgeBase
 from ragkit.llm.chat_model import ChatModel as ChatModel
 from ragkit.llm.chat_model import Delta as Delta
@@ -109,6 +111,4 @@ from ragkit.store.records import Spent as Spent
 from ragkit.store.records import StoredDocument as StoredDocument
 from ragkit.store.records import StoredFailure as StoredFailure
 from ragkit.store.records import Turn as Turn
-from ragkit.store.tracing import Trace as Trace
-from ragkit.store.tracing import TraceLevel as TraceLevel
 from ragkit.store.transfer import Exported as Exported

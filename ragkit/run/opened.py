@@ -18,11 +18,11 @@ from ragkit.errors import (
 )
 from ragkit.events import Listener, Notice, OpenSpan, SpanKind, ignore, span
 from ragkit.events.named_sinks import sink_of
+from ragkit.events.traces import Tracing, note_search, traced
 from ragkit.question import read_question
 from ragkit.retrieve.filters import WhereMapping, parse_where
 from ragkit.retrieve.stages import Stages, make_stages
 from ragkit.run.options import Model, OpenOptions, SearchOptions, check_keywords
-from ragkit.store.tracing import Tracing, note_search, traced
 
 if TYPE_CHECKING:
     from ingest.document import Document

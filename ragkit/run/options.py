@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ragkit.answer.settings import AnswerSettings
     from ragkit.embed.embedder import Embedder
     from ragkit.events import Listener, Sink
+    from ragkit.events.traces import TraceLevel
     from ragkit.index.protocols import (
         VectorIndex,
         VectorIndexFactory,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     )
     from ragkit.llm.chat_model import ChatModel
     from ragkit.retrieve.finding import Mode
-    from ragkit.store.tracing import TraceLevel
 
 Model: TypeAlias = "str | ChatModel"
 Turns: TypeAlias = Sequence[Mapping[str, str]]
