@@ -29,7 +29,7 @@ from eval_sets import needed_data
 from scoring import gold_share, ndcg, page_hit
 
 from ragkit import KnowledgeBase
-from ragkit.index.tantivy_query import WordWeights
+from ragkit.index.protocols import WordWeights
 from ragkit.question.reading import Reading, read, vocabulary_of
 from ragkit.retrieve import arrange as arranging
 from ragkit.retrieve import feedback
@@ -41,7 +41,7 @@ from ragkit.store.changes import ranges_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ragkit.store import Store
+    from ragkit.index.indexes import Indexes
 
 FIELDS = ("context", "heading", "name", "codes", "nearby")
 NO_FIELD = WordWeights(context=0.0, heading=0.0, name=0.0, codes=0.0, nearby=0.0)
@@ -82,19 +82,20 @@ def in_use() -> Weights:
 
 def collect(kb: KnowledgeBase, entries: Sequence[Mapping[str, Any]]) -> list[Question]:
     """Search for each question, once for each part of the score."""
-    store, embedder = kb._store(), kb._embedder()
+    indexes, embedder = kb._indexes(), kb._embedder()
+    store = indexes.store
     questions = []
     for entry in entries:
         text = entry.get("rewrite") or entry["question"]
-        reading = read(text, (), vocabulary_of(store, lambda: embedder))
+        reading = read(text, (), vocabulary_of(indexes, lambda: embedder))
         vectors = embedder.embed([part for part, _ in reading.parts], kind="query")
         vector = np.asarray([weight for _, weight in reading.parts], np.float32) @ vectors
-        near = store.search_dense(vector, 2 * CANDIDATES)
-        said = store.search_lexical(reading.parts, 4 * CANDIDATES, weights=LISTED.words)
+        near = indexes.search_dense(vector, 2 * CANDIDATES)
+        said = indexes.search_lexical(reading.parts, 4 * CANDIDATES, weights=LISTED.words)
         ids = sorted({one.chunk_id for one in (*near, *said)})
         found = store.vectors_of(ids)
         parts = {"dense": np.maximum(found @ vector, 0.0).astype(np.float64)}
-        parts |= word_parts(store, reading, ids)
+        parts |= word_parts(indexes, reading, ids)
         by_id = store.places(ids)
         places = [by_id[number] for number in ids]
         questions.append(
@@ -116,13 +117,13 @@ def collect(kb: KnowledgeBase, entries: Sequence[Mapping[str, Any]]) -> list[Que
 
 
 def word_parts(
-    store: Store, reading: Reading, ids: Sequence[int]
+    indexes: Indexes, reading: Reading, ids: Sequence[int]
 ) -> dict[str, NDArray[np.float64]]:
     """The lexical score of some passages by the field that it is due to, in units of the text's."""
     only = Allowed(as_array(ranges_of(ids)), None)
 
     def scores(weights: WordWeights) -> NDArray[np.float64]:
-        found = store.search_lexical(reading.parts, len(ids), weights=weights, allowed=only)
+        found = indexes.search_lexical(reading.parts, len(ids), weights=weights, allowed=only)
         by_id = {one.chunk_id: one.score for one in found}
         whole = 1.0 + weights.context + weights.nearby
         return np.array([by_id.get(number, 0.0) for number in ids]) * whole

@@ -66,6 +66,7 @@ FILTERS: dict[str, dict[str, str]] = {
 
 def grow(place: Path, sources: Sequence[Path], passages: int) -> None:
     """Make a base of about so many passages from real ones; see the module's description."""
+    from ragkit.index.indexes import Indexes
     from ragkit.store import Store
 
     unfinished = place.with_name(place.name + ".part")
@@ -94,7 +95,7 @@ def grow(place: Path, sources: Sequence[Path], passages: int) -> None:
                     changed = _changed(source, stored, copy, by_length, randomness, numbers)
                     _put(store, root.id, *changed)
             copy += 1
-        store.sync_views(final=True)
+        Indexes(store).sync(final=True)
         for source in opened:
             source.close()
     unfinished.rename(place)

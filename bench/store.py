@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ingest.document import Chunk, Document
+from ragkit.index.indexes import Indexes
 from ragkit.store import FileState, Store
 
 PER_DOCUMENT = 40
@@ -54,6 +55,7 @@ def small_documents(folder: Path, words: list[str]) -> None:
     random = np.random.default_rng(1)
     number = 10_000
     with Store.open(folder / "small", create=True) as store, store.writing("bench"):
+        indexes = Indexes(store)
         root = store.root(folder, kind="folder")
         prepared = [document_of([text_of(random, words)]) for _ in range(number)]
         started = time.perf_counter()
@@ -62,7 +64,7 @@ def small_documents(folder: Path, words: list[str]) -> None:
             store.put_document(root.id, f"{index}.txt", state, document, chunks)
         report("put_document, one chunk each", number / (time.perf_counter() - started), "/s")
         started = time.perf_counter()
-        store.sync_views()
+        indexes.sync()
         report("word index of 10,000 chunks", time.perf_counter() - started, "s")
         report("files(), 10,000", median_ms(lambda _: store.files(root.id)), "ms")
         report("documents(), 10,000", median_ms(lambda _: store.documents()), "ms")
@@ -79,6 +81,7 @@ def large(folder: Path, total: int, dimension: int, words: list[str]) -> None:
         return near + 0.9 * random.standard_normal((count, dimension), dtype=np.float32)
 
     with Store.open(folder / "large", create=True) as store:
+        indexes = Indexes(store)
         with store.writing("bench"):
             root = store.root(folder, kind="folder")
             for index in range(total // PER_DOCUMENT):
@@ -86,37 +89,37 @@ def large(folder: Path, total: int, dimension: int, words: list[str]) -> None:
                 state = FileState(1, 1, f"{index:064x}")
                 store.put_document(root.id, f"{index}.txt", state, *document_of(texts))
             started = time.perf_counter()
-            store.sync_views()
+            indexes.sync()
             report(f"word index of {total:,}", time.perf_counter() - started, "s")
             started = time.perf_counter()
             while batch := store.pending(256):
                 store.put_vectors([chunk.chunk_id for chunk in batch], vectors(len(batch)))
             report("pending + put_vectors", total / (time.perf_counter() - started), "/s")
             started = time.perf_counter()
-            store.sync_views(final=True)
+            indexes.sync(final=True)
             report(f"dense file of {total:,}", time.perf_counter() - started, "s")
         queries = vectors(SEARCHES + 1)
         report(
-            "search_dense k=50", median_ms(lambda n: store.search_dense(queries[n], 50)), "ms p50"
+            "search_dense k=50", median_ms(lambda n: indexes.search_dense(queries[n], 50)), "ms p50"
         )
         some = [document.id for document in store.documents()[::10]]
         report(
             "search_dense, 10% of documents",
-            median_ms(lambda n: store.search_dense(queries[n], 50, document_ids=some)),
+            median_ms(lambda n: indexes.search_dense(queries[n], 50, document_ids=some)),
             "ms p50",
         )
         questions = [" ".join(text_of(random, words).split()[:7]) for _ in range(SEARCHES + 1)]
         report(
             "search_lexical k=50, 7 words",
-            median_ms(lambda n: store.search_lexical(questions[n], 50)),
+            median_ms(lambda n: indexes.search_lexical(questions[n], 50)),
             "ms p50",
         )
         report(
             "search_lexical, 10% of documents",
-            median_ms(lambda n: store.search_lexical(questions[n], 50, document_ids=some)),
+            median_ms(lambda n: indexes.search_lexical(questions[n], 50, document_ids=some)),
             "ms p50",
         )
-        hits = [hit.chunk_id for hit in store.search_dense(queries[0], 10)]
+        hits = [hit.chunk_id for hit in indexes.search_dense(queries[0], 10)]
         report("chunks() of 10 hits", median_ms(lambda _: store.chunks(hits)), "ms p50")
         with store.writing("bench"):
             texts = [text_of(random, words) for _ in range(PER_DOCUMENT)]
@@ -124,25 +127,28 @@ def large(folder: Path, total: int, dimension: int, words: list[str]) -> None:
             store.put_document(root.id, "0.txt", FileState(1, 2, "1"), *document_of(texts))
             fresh = store.pending(256)
             store.put_vectors([chunk.chunk_id for chunk in fresh], vectors(len(fresh)))
-            store.sync_views(final=True)
+            indexes.sync(final=True)
             report("one document replaced, views synced", time.perf_counter() - started, "s")
         report(
-            "search_dense after that", median_ms(lambda n: store.search_dense(queries[n], 50)), "ms"
+            "search_dense after that",
+            median_ms(lambda n: indexes.search_dense(queries[n], 50)),
+            "ms",
         )
-        for check in store.check():
-            if check.name in ("dense view", "lexical view"):
-                print(f"{check.name}: {check.status}, {check.message}")
+        for check in indexes.check():
+            print(f"{check.name}: {check.status}, {check.message}")
 
 
 def opening(folder: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path\n"
-        "from ragkit.store import Store; started = time.perf_counter()\n"
-        f"store = Store.open(Path({str(folder / 'large')!r})); opened = time.perf_counter()\n"
+        "from ragkit.store import Store; from ragkit.index.indexes import Indexes\n"
+        "started = time.perf_counter()\n"
+        f"store = Store.open(Path({str(folder / 'large')!r}))\n"
+        "indexes = Indexes(store); opened = time.perf_counter()\n"
         "assert not {'numpy', 'faiss', 'tantivy'} & set(sys.modules)\n"
         "import numpy, faiss, tantivy; loaded = time.perf_counter()\n"
-        "store.search_dense(numpy.ones(DIMENSION, 'f4'), 10); dense = time.perf_counter()\n"
-        "store.search_lexical('word', 10); lexical = time.perf_counter()\n"
+        "indexes.search_dense(numpy.ones(DIMENSION, 'f4'), 10); dense = time.perf_counter()\n"
+        "indexes.search_lexical('word', 10); lexical = time.perf_counter()\n"
         "print(opened - started, loaded - opened, dense - loaded, lexical - dense)\n"
     )
     with Store.open(folder / "large") as store:

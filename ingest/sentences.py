@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from ingest.word_lists import INGEST_LISTS
+
 # Stops that need white space after them, and stops of scripts that write none.
 _STOP = re.compile(
     r"(?:(?P<wide>[。！？｡۔؟।॥։።፧၊။។៕]+)|[.!?…‼⁇⁈⁉]+|．(?!\d))"
@@ -31,41 +33,14 @@ _HEADING = re.compile(r"\s*(?:#{1,6}\s|={1,6}\s.*\s={1,6}\s*$|[=\-_*~]{3,}\s*$)"
 _COLUMNS = re.compile(r"\S(?: \| ?|\t|\s{3,}\S+\s{3,})")
 # Nobody wraps prose at more columns than this: such a line is a paragraph of its own.
 _WIDEST_WRAP = 200
-
-
-def _words(listed: str) -> frozenset[str]:
-    return frozenset(listed.split())
-
-
-# Followed by a name, a number or more of the same sentence: never an end.
-_NEVER = _words(
-    "mr mrs ms mx dr prof st rev hon gen col maj capt cmdr lt sgt sen rep gov pres messrs mme mlle "
-    "e.g eg i.e ie cf vs v viz ca approx resp incl excl esp al ibid op cit aka a.k.a "
-    "z.b d.h u.a i.d.r bzw evtl ggf inkl zzgl hr sra srta lic ing env p.ej"
+_NEVER = INGEST_LISTS.words("abbreviations.within")
+_NUMBERED = INGEST_LISTS.words("abbreviations.numbered") | INGEST_LISTS.words(
+    "months.short", "english"
 )
-# An end unless a number (or a letter or Roman numeral that numbers something) follows.
-_NUMBERED = _words(
-    "no nos nr nro núm fig figs eq eqs sec secs ch chap chaps vol vols p pp pg pgs par para art "
-    "arts app ex ref refs tab abb abs bd kap pt pts ser ver rev ed eds § "
-    "jan feb mar apr jun jul aug sep sept oct nov dec"
-)
-# Seldom an end; one if the next word is one that usually begins a sentence.
-_SELDOM = _words(
-    "inc corp ltd co llc plc bros jr sr esq ph.d phd m.d b.a m.a m.sc b.sc u.s u.k u.n e.u u.s.a "
-    "d.c dept univ assn ave blvd rd est govt intl natl mfg mt ft op.cit min max avg tel ext gmbh "
-    "mio mrd str usw"
-)
-_STARTERS = _words(
-    "the a an it its he she they we you i this that these those there here in on at if when while "
-    "as but and or however for by to from with after before since although though because so then "
-    "thus therefore our their his her my your what who why how where which some many most all "
-    "both each no not yes also additionally moreover furthermore during under according such "
-    "once until unless only today now despite given"
-)
-_MONTHS_AFTER_ORDINAL = _words(
-    "januar jänner februar märz april mai juni juli august september oktober november dezember "
-    "januari februari mars maj augusti"
-)
+_SELDOM = INGEST_LISTS.words("abbreviations.seldom")
+_STARTERS = INGEST_LISTS.words("abbreviations.sentence_starters")
+# Of languages that write ordinals with a stop.
+_MONTHS_AFTER_ORDINAL = INGEST_LISTS.words("months", "german", "swedish")
 _COUNTED = re.compile(r"(?:\d|[IVXLC]+\b|[A-Z]\b)")
 
 

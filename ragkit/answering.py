@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequenc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
-from ragkit.errors import UsageError
 from ragkit.events import current_trace, isolated, new_trace_id, span
 from ragkit.opened import Model, OpenedBase
 from ragkit.results import Answer, Hit, SearchResult, Sources, TextDelta, Usage
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from ragkit.answer.settings import AnswerOptions
     from ragkit.chat import Chat
     from ragkit.llm.chat_model import ChatModel
-    from ragkit.memory import CombinedMemory
+    from ragkit.memory import CombinedMemory, Memory
     from ragkit.retrieve.search import Mode
     from ragkit.retrieve.stages import StageOptions
     from ragkit.store.records import Spent
@@ -89,7 +88,7 @@ class AnsweringBase(OpenedBase):
             "search", "retrieval", inputs={"question": question}, k=k, where=where, mode=mode
         ) as step:
             result = search(
-                self._store(),
+                self._indexes(),
                 question,
                 embedder=self._question_embedder,
                 k=k,
@@ -188,7 +187,7 @@ class AnsweringBase(OpenedBase):
             documents=lambda: [
                 document.path for document in self._store().documents(parse_where(asked.where))
             ],
-            presence=Presence(self._store(), self._question_embedder, parse_where(asked.where)),
+            presence=Presence(self._indexes(), self._question_embedder, parse_where(asked.where)),
             records=self._tracing.level == "full",
             listener=self._listener,
         )
@@ -248,15 +247,16 @@ class AnsweringBase(OpenedBase):
         session: str = "default",
         *,
         model: Model | Sequence[Model] | None = None,
-        memory: Sequence[str] | CombinedMemory = ("window",),
+        memory: str | Memory | Sequence[str | Memory] = ("window",),
     ) -> Chat:
         """Open a conversation that is kept in the base under the name ``session``.
 
         Args:
             session: Its name; one that exists goes on.
             model: What answers; default: the base's.
-            memory: What is remembered of it: kinds, or what :meth:`memory` returned, which may
-                have a model that writes summaries and notes.
+            memory: What is remembered of it: kinds; what :meth:`memory` returned, which may
+                have a model that writes summaries and notes; or any object of the protocol
+                :class:`ragkit.memory.Memory`.
 
         Raises:
             UsageError: the session has no name, an unknown kind of memory, or the memory is of
@@ -265,21 +265,14 @@ class AnsweringBase(OpenedBase):
         """
         self._store().require_writable("a conversation")
         from ragkit.chat import Chat
-        from ragkit.memory import CombinedMemory
 
-        if not isinstance(memory, CombinedMemory):
-            memory = self.memory(session, kinds=memory)
-        elif memory.log.session != session:
-            raise UsageError(
-                f"a memory of session {memory.log.session!r} cannot be that of {session!r}"
-            )
-        return Chat(self, session, model=model, memory=memory)
+        return Chat(self, session, model=model, memory=self.memory(session, kinds=memory))
 
     def memory(
         self,
         session: str,
         *,
-        kinds: Sequence[str] = ("window", "turns"),
+        kinds: str | Memory | Sequence[str | Memory] = ("window", "turns"),
         model: str | ChatModel | None = None,
     ) -> CombinedMemory:
         """Return the memory of a session, for an agent or a chain.
@@ -287,7 +280,8 @@ class AnsweringBase(OpenedBase):
         Args:
             session: Its name; it need not exist yet.
             kinds: What is recalled, in this order: ``"window"`` (the last turns), ``"summary"``,
-                ``"entities"``, ``"graph"`` (relations), ``"turns"`` (old turns like the question).
+                ``"entities"``, ``"graph"`` (relations), ``"turns"`` (old turns like the question),
+                or objects of the protocol :class:`ragkit.memory.Memory`.
             model: A language model that writes summaries and notes; without one, rules do.
 
         Raises:

@@ -97,7 +97,7 @@ class KnowledgeBase(AnsweringBase):
         embedder = self._embedder(listen)
         bind_chunker(store, embedder)
         report = ingestion.ingest(
-            store,
+            self._indexes(),
             targets,
             embedder=embedder,
             chunking=chunking_for(embedder),
@@ -160,7 +160,7 @@ class KnowledgeBase(AnsweringBase):
                     raise UsageError(f"no document matches {name!r}; ragkit ls shows their paths")
                 doomed.update({document.path: document.id for document in matches})
             store.remove_documents(list(doomed.values()))
-            store.sync_views(final=True)
+            self._indexes().sync(final=True)
         return tuple(sorted(doomed))
 
     def rebuild(
@@ -183,7 +183,7 @@ class KnowledgeBase(AnsweringBase):
         store.require_writable("rebuild")
         wanted = embedder or self._wanted_embedder
         loaded = self._load_embedder(wanted, listen)
-        rebuild(store, loaded, listen)
+        rebuild(self._indexes(), loaded, listen)
         with self._lock:
             self._wanted_embedder, self._loaded_embedder = wanted, loaded
             self._bound_to = store.get_setting("fingerprint")
@@ -275,9 +275,7 @@ class KnowledgeBase(AnsweringBase):
         from ragkit.run.checkup import examine
 
         loaded = self._loaded_embedder or self._wanted_embedder
-        return examine(
-            self._store(), lambda: self._load_embedder(loaded, self._listener)
-        )
+        return examine(self._indexes(), lambda: self._load_embedder(loaded, self._listener))
 
     def repair(self) -> list[str]:
         """Repair what cannot lose anything; return what was done, one sentence each.
@@ -288,7 +286,7 @@ class KnowledgeBase(AnsweringBase):
         """
         store = self._store()
         with store.writing("doctor --repair"):
-            return store.repair()
+            return store.repair() + self._indexes().repair()
 
     def export(self, file: PathLike, *, overwrite: bool = False, sessions: bool = True) -> Exported:
         """Write the base to one file, which :func:`ragkit.import_base` reads elsewhere.

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from ingest.document import Document
     from ragkit.answer.settings import AnswerSettings
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
+    from ragkit.index.protocols import (
+        VectorIndex,
+        VectorIndexFactory,
+        WordIndex,
+        WordIndexFactory,
+    )
     from ragkit.llm.chat_model import ChatModel
     from ragkit.store import Store
 
@@ -43,6 +50,8 @@ class OpenedBase:
         traces: TraceLevel = "full",
         sinks: Sequence[Sink] = (),
         answers: AnswerSettings | None = None,
+        vector_index: str | VectorIndex | VectorIndexFactory = "faiss",
+        word_index: str | WordIndex | WordIndexFactory = "tantivy",
     ) -> None:
         """Open the knowledge base at ``path``; one that does not exist is made when first needed.
 
@@ -63,6 +72,10 @@ class OpenedBase:
                 names, no content) or ``"off"``.
             sinks: Functions called with each finished :class:`ragkit.events.Span`.
             answers: How questions are answered: mode, checks, cache, budget.
+            vector_index: What searches by meaning: ``"faiss"``, a name that a package gives to its
+                own, or what makes one; see :mod:`ragkit.index.protocols`. It is this opening's
+                choice, the base does not keep it.
+            word_index: What searches by words, likewise: ``"tantivy"``.
 
         Raises:
             NotFoundError: there is none at ``path`` and ``create`` is false.
@@ -88,6 +101,8 @@ class OpenedBase:
         self._chat_models: dict[str, ChatModel] = {}
         self._locked_in = (os.getpid(), threading.RLock())
         self._opened: Store | None = None
+        self._vector_index, self._word_index = vector_index, word_index
+        self._joined: Indexes | None = None
         self._told_read_only = False
         try:
             self._opened = Store.open(self._directory)
@@ -123,6 +138,9 @@ class OpenedBase:
     def close(self) -> None:
         """Close the database; calling it again does nothing."""
         with self._lock:
+            if self._joined is not None:
+                self._joined.close()
+                self._joined = None
             if self._opened is not None:
                 self._opened.close()
                 self._opened = None
@@ -177,6 +195,17 @@ class OpenedBase:
             if self._opened is None:
                 self._opened = Store.open(self._directory, create=True)
             return self._opened
+
+    def _indexes(self) -> Indexes:
+        from ragkit.index.indexes import Indexes
+
+        store = self._store()
+        with self._lock:
+            if self._joined is None:
+                self._joined = Indexes(
+                    store, vector_index=self._vector_index, word_index=self._word_index
+                )
+            return self._joined
 
     def _document_of(self, path: str) -> Document | None:
         found = self._store().stored_document(path)

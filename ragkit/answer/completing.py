@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ragkit.language import words
+from ragkit.language import lists, words
 from ragkit.question import kinds as cues
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _LEADS_IN = re.compile(r"[:：][^\w:：]*\Z")
 _REFERS_BACK = re.compile(
-    r"\W*(?:it|this|that|these|those|they|he|she|its|their|both|there|otherwise|"
-    r"er|sie|dies(?:e[rsnm]?)?|dabei|dort|dann|il|elles?|ils|cel(?:a|ui|le)|cette|ces)\b",
+    rf"\W*(?:{lists.alternatives('pronouns.third')}|{lists.alternatives('pronouns.demonstrative')}"
+    rf"|{lists.alternatives('pronouns.leaning')})\b",
     re.IGNORECASE,
 )
 # A row or item with so much of the question is asked for itself, not as one of many.

@@ -10,27 +10,17 @@ import re
 from collections.abc import Set as AbstractSet
 
 from ragkit.answer import polarity
-from ragkit.language import words
+from ragkit.language import lists, words
 
 _CLAUSES = re.compile(
-    r"[,;:()–—]\s+|\s+(?=(?:but|while|whereas|although|though|however|sondern|aber|während|mais|"
-    r"tandis|pero|mientras|after which|before which|"
-    r"(?:and|or|und|et|y) (?:not|no|never|nicht|nie|kein\w*|ne|sans|sin|do not|don.t|cannot|"
-    r"must not|may not)\b)\b)",
+    rf"[,;:()–—]\s+|\s+(?=(?:{lists.alternatives('clauses.contrast')}"
+    rf"|{lists.alternatives('clauses.denying')})\b)",
     re.IGNORECASE,
 )
 _QUANTITY = re.compile(r"(\d+(?:[.,]\d+)*)\s*(%|[^\W\d_]+)?")
-# Number words that ragkit.language.words does not know.
+# "One" is a pronoun more often than a number.
 _SPELLED = {
-    word: str(value)
-    for listed in (
-        "null ein zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
-        "zéro un deux trois quatre cinq six sept huit neuf dix onze douze",
-        "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce",
-        "zero one two three four five six seven eight nine ten eleven twelve",
-    )
-    for value, word in enumerate(listed.split())
-    if word not in ("ein", "un", "uno", "one")  # articles and pronouns more often than numbers
+    word: str(value) for word, value in lists.values("number_words").items() if word != "one"
 }
 _LARGER = {  # a unit, and how many of a smaller one it is
     "year": (12, "month"),
@@ -41,61 +31,11 @@ _LARGER = {  # a unit, and how many of a smaller one it is
     "jahr": (12, "monat"),
     "woch": (7, "tag"),
 }
-_SCALES = frozenset(["million", "billion", "thousand", "percent", "%", "hundred"])
-_TIMES = frozenset(
-    [
-        "second",
-        "minut",
-        "hour",
-        "day",
-        "week",
-        "month",
-        "year",
-        "tag",
-        "woch",
-        "monat",
-        "jahr",
-        "stund",
-    ]
-)
-_PLACES = frozenset(
-    [
-        "outside",
-        "inside",
-        "from",
-        "to",
-        "by",
-        "before",
-        "after",
-        "until",
-        "since",
-        "behind",
-        "with",
-        "without",
-        "for",
-        "against",
-        "in",
-        "at",
-        "under",
-        "over",
-        "between",
-        "via",
-        "durch",
-        "von",
-        "nach",
-        "vor",
-        "außerhalb",
-        "innerhalb",
-        "par",
-        "pour",
-        "avec",
-    ]
-)
-_PASSIVE = re.compile(
-    r"\b(?:is|are|was|were|been|being|be|wird|werden|wurde|wurden|est|sont|fut)\b.*\b"
-    r"(?:by|von|durch|par)\b",
-    re.IGNORECASE,
-)
+_SCALES = lists.words("units.scales")
+_TIMES = frozenset(map(words.stem, lists.words("units.time")))
+_ARTICLES = lists.words("names.articles")
+_PLACES = lists.words("clauses.prepositions")
+_PASSIVE = lists.pattern("clauses.passive")
 _NAME = re.compile(r"\b(?=\w*[A-ZÀ-ÖØ-Þ])[\w’'-]+(?:\s+(?=\w*[A-ZÀ-ÖØ-Þ])[\w’'-]+)*")
 
 
@@ -236,20 +176,10 @@ def _misplaced(claim: str, sentence: str) -> bool:
     return False
 
 
-_TURNED = {
-    "before": ("after",),
-    "after": ("before",),
-    "inside": ("outside",),
-    "within": ("outside",),
-    "outside": ("inside", "within"),
-    "above": ("below",),
-    "below": ("above",),
-    "over": ("under",),
-    "under": ("over",),
-    "more than": ("less than", "fewer than"),
-    "less than": ("more than",),
-    "fewer than": ("more than",),
-}
+_TURNED: dict[str, set[str]] = {}
+for _one, _other in (pair.split("|") for pair in lists.entries("opposites.turned")):
+    _TURNED.setdefault(_one, set()).add(_other)
+    _TURNED.setdefault(_other, set()).add(_one)
 _TURN = re.compile(rf"\b({'|'.join(_TURNED)})\s+([^.;]*)", re.IGNORECASE)
 
 
@@ -275,7 +205,7 @@ def _after_prepositions(text: str) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for match in _NAME.finditer(text):
         before = words.words(text[: match.start()])[-2:]
-        if before and before[-1] in ("the", "der", "dem", "den", "die", "la", "le", "el"):
+        if before and before[-1] in _ARTICLES:
             before = before[:-1]
         if before and before[-1] in _PLACES:
             found.add((before[-1], match.group().casefold()))

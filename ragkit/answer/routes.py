@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ragkit.language import lists
+
 Rule = Literal["greeting", "arithmetic", "documents"]
 
 _LISTED = 20
@@ -34,28 +36,11 @@ _GREETINGS = {
     "De nada.": "(?:muchas )?gracias",
     "Adiós.": "adiós|hasta luego",
 }
-_DOCUMENTS = re.compile(
-    r"(?:(?:what|which) (?:documents?|files?|sources?) (?:do you (?:have|know|hold)|are there|"
-    r"have you (?:got|read|indexed)|can you (?:see|read|access|search)|"
-    r"are (?:available|loaded|indexed|in (?:here|(?:the|this|your) (?:knowledge base|base|"
-    r"collection|index))))"
-    r"|(?:please )?(?:list|show)(?: me)?(?: all)?(?: of)?(?: the| your)? "
-    r"(?:documents|files|sources)(?: (?:you have|there are))?"
-    r"|welche (?:dokumente|dateien) (?:hast du|haben sie|gibt es|kennst du|kennen sie)"
-    r"|quels (?:documents|fichiers) (?:as-tu|avez-vous|y a-t-il)"
-    r"|qué (?:documentos|archivos) (?:tienes|tiene|hay))",
-    re.IGNORECASE,
-)
-_ASKS_VALUE = re.compile(
-    r"(?:what(?:'s|’s| is| are)|how much is|calculate|compute|evaluate|work out|"
-    r"was (?:ist|sind|ergibt)|wie viel ist|berechne|combien font|calcule[rz]?|"
-    r"cuánto (?:es|son)|calcula)\s+",
-    re.IGNORECASE,
-)
+_DOCUMENTS = lists.pattern("asking.documents")
+_ASKS_VALUE = re.compile(rf"{lists.alternatives('asking.value')}\s+", re.IGNORECASE)
 # Only digits, operators and the few words of arithmetic: anything else may be about documents.
 _EXPRESSION = re.compile(
-    r"(?:[\d\s.,()+\-*/^%×÷−√]|\b(?:of|plus|minus|times|divided by|to the power of|percent|sqrt|x)\b)+",
-    re.IGNORECASE,
+    rf"(?:[\d\s.,()+\-*/^%×÷−√]|\b{lists.alternatives('asking.operators')}\b)+", re.IGNORECASE
 )
 # 24/7, 9/11, 2024-05-01 and 030-1234 are names of things more often than sums.
 _NAMES = re.compile(r"\d+(?:[/-]\d+)+")

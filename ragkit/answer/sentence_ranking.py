@@ -114,13 +114,9 @@ def rank(
     asked, numbers = words.terms(cues.without_measure(question)), words.numbers(question)
     things = cues.counted(question)
     carried = words.terms(resolved.carried) - asked
-    synonyms = words.meanings(question)
-    texts = [
-        words.terms(candidate.text) | words.meant(synonyms, candidate.text)
-        for candidate in candidates
-    ]
+    texts = [words.terms(candidate.text) for candidate in candidates]
     pool = [
-        text | words.terms(candidate.context) | words.meant(synonyms, candidate.context)
+        text | words.terms(candidate.context)
         for text, candidate in zip(texts, candidates, strict=True)
     ]
     own = words.weights(pool, asked)
@@ -168,17 +164,15 @@ def rank(
     vectors: dict[int, NDArray[np.float32]] = {}
     if likeliest:
         try:
-            queries = question_vectors(embedder(), resolved.parts)
+            asked_vector = question_vector(embedder(), resolved.parts)
             likeliest_texts = [embedded_text(candidates[i]) for i in likeliest]
-            if len(queries) == 1:  # else the question is not in English itself
-                likeliest_texts = [words.in_english(text) for text in likeliest_texts]
             matrix = embedder().embed(likeliest_texts, kind="passage")
         except EmbeddingError as error:
             degraded = (f"the sentences were compared with the question by words only: {error}",)
         else:
             vectors = {i: matrix[row] for row, i in enumerate(likeliest)}
             for i in likeliest:
-                signals[i]["similarity"] = max(0.0, float((queries @ vectors[i]).max()))
+                signals[i]["similarity"] = max(0.0, float(asked_vector @ vectors[i]))
     scored = [
         Scored(
             candidate=candidates[i],
@@ -207,25 +201,15 @@ def rank(
     )
 
 
-def question_vectors(
+def question_vector(
     embedder: Embedder, weighted: Sequence[tuple[str, float]]
 ) -> NDArray[np.float32]:
-    """Embed texts as one question of unit length, the weighted sum of their vectors.
-
-    A second row has them with everyday words of other languages in English, if they have such:
-    the model knows little else.
-    """
+    """Embed texts as one question: the sum of their vectors by weight, of unit length."""
     import numpy as np
 
-    texts = [text for text, _ in weighted]
-    ways = [texts]
-    if (english := [words.in_english(text) for text in texts]) != texts:
-        ways.append(english)
     shares = np.asarray([weight for _, weight in weighted], dtype=np.float32)
-    mixed = np.stack([shares @ embedder.embed(way, kind="query") for way in ways])
-    return np.asarray(
-        mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-12), dtype=np.float32
-    )
+    mixed = shares @ embedder.embed([text for text, _ in weighted], kind="query")
+    return np.asarray(mixed / max(float(np.linalg.norm(mixed)), 1e-12), dtype=np.float32)
 
 
 def embedded_text(candidate: Candidate) -> str:

@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ragkit.answer.topic import (
+from ragkit.language import words
+from ragkit.question import kinds as cues
+from ragkit.question.names import begins_alike, held_share, holds, holds_all, names_of
+from ragkit.question.pages import find_hints
+from ragkit.question.topic import (
     about_looks,
     apart,
     asked_words,
@@ -15,10 +19,6 @@ from ragkit.answer.topic import (
     topic_terms,
     without_pages,
 )
-from ragkit.language import words
-from ragkit.question import kinds as cues
-from ragkit.question.hints import find_hints
-from ragkit.question.names import begins_alike, held_share, holds, holds_all, names_of
 from ragkit.retrieve.ratios import components, named_figure
 
 if TYPE_CHECKING:

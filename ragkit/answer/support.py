@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ragkit.answer.contradiction import differs
 from ragkit.errors import EmbeddingError
-from ragkit.language import words
+from ragkit.language import lists, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,12 +30,11 @@ _SPREAD = 0.15
 _NEAR = 4
 _NEARLY = 0.8
 _CLAUSE = re.compile(
-    r"[;,]\s+|\s+(?:and|but|while|whereas|und|aber|sondern|während|et|mais|y|pero)\s+",
+    rf"[;,]\s+|\s+(?:{lists.alternatives('clauses.adding')}|{lists.alternatives('clauses.contrast')})\s+",
     re.IGNORECASE,
 )
 _REFERS_BACK = re.compile(
-    r"\b(?:it|its|this|that|these|those|they|their|them|he|she|his|her|him|er|sie|es|ihr|sein|dies|"
-    r"il|elle|ils|elles|el|ella)\b",
+    rf"\b(?:{lists.alternatives('pronouns.third')}|{lists.alternatives('pronouns.demonstrative')})\b",
     re.IGNORECASE,
 )
 # Attribution that the model did not ask for has to be surer.

@@ -181,13 +181,14 @@ def memory_kinds(text: str) -> tuple[str, ...]:
     Raises:
         UsageError: one is not known, or there is none.
     """
-    from ragkit.memory import KINDS
+    from ragkit.memory.of_session import KINDS, installed_kind
 
     kinds = tuple(dict.fromkeys(text.replace(",", " ").lower().split()))
-    unknown = [kind for kind in kinds if kind not in KINDS]
-    if unknown or not kinds:
-        what = f"no memory {unknown[0]!r}" if unknown else "no memory without a name"
-        raise UsageError(f"there is {what}; there are {', '.join(KINDS)}")
+    if not kinds:
+        raise UsageError(f"there is no memory without a name; there are {', '.join(KINDS)}")
+    for kind in kinds:
+        if kind not in KINDS:
+            installed_kind(kind)
     return kinds
 
 

@@ -10,18 +10,16 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-
-def _listed(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
+from ragkit.language import lists
 
 _LEAST_CHARACTERS, _MOST_CHARACTERS = 25, 300
 _MOST_DEFINED_WORDS = 4
 _LEAST_DEFINING_WORDS, _MOST_DEFINING_WORDS = 4, 20
 _MOST_SUBJECT_WORDS, _MOST_MIDDLE_WORDS, _MOST_REST_WORDS = 8, 8, 10
 
-_MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
-_COUNT = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|ninety"
+_MONTH = f"(?:{'|'.join(map(str.capitalize, lists.words('months', 'english')))})"
+# "One" is a pronoun more often than a number.
+_COUNTS = lists.words("number_words", "english") - {"one"}
 _NUMBER = r"(?<![\w.,/-])[-−]?\d[\d.,]*(?<![.,])"
 _FACT = re.compile(
     r"(?P<money>(?:US\$|[€$£¥]|(?:EUR|USD|GBP) )\s?\d[\d.,]*(?<![.,])"
@@ -29,59 +27,31 @@ _FACT = re.compile(
     rf"|(?P<date>(?:\d{{1,2}}\s{_MONTH}(?:\s\d{{4}})?)|(?:{_MONTH}\s\d{{1,2}},\s\d{{4}}))"
     rf"|(?P<percent>{_NUMBER}\s?(?:%|percent\b|per cent\b))"
     rf"|(?P<degrees>{_NUMBER}\s?°\s?[CF]?)"
-    rf"|(?P<quantity>(?:{_NUMBER}|\b(?:{_COUNT}))(?:\s(?:million|billion|thousand))?\s?"
+    rf"|(?P<quantity>(?:{_NUMBER}|\b(?:{'|'.join(_COUNTS)}))(?:\s(?:million|billion|thousand))?\s?"
     r"(?P<unit>[a-z]+[a-rt-z]\s[a-z]{3,}s|[A-Za-zµΩ]+(?:/[A-Za-z]+)?)\b)"
 )
-_NO_UNIT = _listed(
-    "of the and or in to a an for at on by from is are was were than as with per times "
-    "million billion thousand st nd rd th am pm x"
-)
+_NO_UNIT = lists.words("statements.no_unit")
 _COPULAS = frozenset(("is", "are", "was", "were"))
-_MODALS = frozenset(("can", "could", "must", "may", "should", "will", "shall"))
-_APPROXIMATE = re.compile(
-    r"(?:\s|^)(?:approximately|about|around|roughly|some|only|just|exactly|nearly|almost|over|"
-    r"under|up to|down to|at least|at most|more than|less than|no more than|another|"
-    r"a (?:maximum|minimum|total) of)\Z"
-)
-_PREPOSITIONS = _listed(
-    "within after for in at on by to from below above before since until with under over"
-)
+_MODALS = lists.words("statements.modals")
+_APPROXIMATE = re.compile(rf"(?:\s|^){lists.alternatives('statements.approximate')}\Z")
+_PREPOSITIONS = lists.words("statements.prepositions")
 # What else may follow a figure without belonging to it.
-_GOES_ON = _listed("of per a each every during when without worldwide daily altogether ahead")
-_UNFINISHED = _listed("of and or first second last next other same one own")
+_GOES_ON = lists.words("statements.going_on")
+_UNFINISHED = lists.words("statements.unfinished")
 _TO_DATE = {"by": "By when", "since": "Since when", "until": "Until when", "from": "From when"}
 # What a subject neither begins with, for then it refers back, nor holds.
-_VAGUE = _listed(
-    "this that these those it they he she there here its their such both some others another one "
-    "each neither either what who which if when where while because although as however so but "
-    "and or not also then now note see for to with by at on from after before since until "
-    "during"
-)
-_CLAUSE = _listed("which that who whose when where if because while although than")
-_ARTICLES = _listed("a an the each every all our your most any no new")
+_VAGUE = lists.words("statements.vague")
+_CLAUSE = lists.words("statements.clauses")
+_ARTICLES = lists.words("statements.articles")
 _SINGULAR = {"do": "does", "are": "is", "were": "was", "have": "has"}
 _PRONOUNS = {"we": "the company", "our": "the company's"}
 
 # Columns that say little without their table.
-_GENERIC = _listed(
-    "date value change event quantity number total type description status amount function name "
-    "version result notes comment unit range default meaning code task"
-)
+_GENERIC = lists.words("statements.generic_columns")
 
 # Third person, plural and past of verbs that state figures, with what follows "does" and "did".
-_BASES = _listed(
-    "last take cost weigh measure hold keep store support contain need require use send report "
-    "cover include offer allow run work start end open close employ sell reach pay receive record "
-    "generate operate total spend earn issue declare represent comprise approve acquire launch "
-    "release publish sign save increase decrease rise fall grow provide produce serve lose deliver "
-    "own begin become change replace move meet give make accept expire repurchase introduce"
-)
-_IRREGULAR = {
-    "has": "have", "had": "have", "sold": "sell", "paid": "pay", "held": "hold", "kept": "keep",
-    "took": "take", "ran": "run", "spent": "spend", "sent": "send", "rose": "rise", "fell": "fall",
-    "grew": "grow", "lost": "lose", "began": "begin", "became": "become", "met": "meet",
-    "gave": "give", "made": "make",
-}  # fmt: skip
+_BASES = lists.entries("statements.verbs")
+_IRREGULAR = dict(pair.split() for pair in lists.entries("statements.irregular"))
 
 
 def _verbs() -> dict[str, tuple[str, str]]:
@@ -143,7 +113,7 @@ def ask_what_it_is(sentence: str, lower: Collection[str]) -> Wording | None:
     if set(map(str.lower, subject)) & (_PRONOUNS.keys() | {"following", "included", "other"}):
         return None
     end = re.search(
-        r"[,;:(]|\.?\s*\Z| (?:and|but|so) (?:is|are|does|do|we|it|has|have) ",
+        rf"[,;:(]|\.?\s*\Z| {lists.alternatives('statements.new_clause')} ",
         sentence[found.end() :],
     )
     at = found.end() + (end.start() if end else 0)
@@ -222,21 +192,17 @@ def _plain_middle(middle: str) -> bool:
     words = middle.lower().split()
     return (
         len(words) <= _MOST_MIDDLE_WORDS
-        and not set(words) & (_CLAUSE | {"and", "or", "but", "between", "from", "not", "than"})
-        and not set(words) & (_COPULAS | set(_COUNT.split("|")) | {"one"})
+        and not set(words) & (_CLAUSE | lists.words("statements.joining"))
+        and not set(words) & (_COPULAS | _COUNTS | {"one"})
         and re.search(r"[,;:()|\d]", middle) is None
     )
 
 
 def _rest(after: str) -> str | None:
     """What follows the figure in its clause; ``None`` where the figure goes on in it."""
-    if re.match(
-        r"\s?(?:[–/×x*]|(?:or|to|and|through)\s(?:[-−$€£]?\d|later|newer|more|less))", after
-    ):
+    if re.match(rf"\s?(?:[–/×x*]|{lists.alternatives('statements.further_figure')})", after):
         return None
-    clause = re.split(
-        r"[,;:.()–—|\n]| (?:and|but|or|which|that|because|while|where|so|if) ", after
-    )[0]
+    clause = re.split(rf"[,;:.()–—|\n]| {lists.alternatives('statements.clause_ends')} ", after)[0]
     words = clause.split()
     if len(words) > _MOST_REST_WORDS or (after and after[0].isalnum()):
         return None

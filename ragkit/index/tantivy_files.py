@@ -11,22 +11,18 @@ import contextlib
 import functools
 import json
 import os
-import re
 import shutil
-import sqlite3
 import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ragkit.language import analysis, languages
-from ragkit.store import changes
-from ragkit.store.paths import from_stored, shown
 
 if TYPE_CHECKING:
-    from ragkit.store.changes import Range
+    from ragkit.store.feed import Passage, WordChanges
 
 TEXT_FIELDS = ("body", "context", "heading", "name")
 FORMAT = f"3-{analysis.ANALYSIS_VERSION}"
@@ -34,8 +30,6 @@ _MANIFEST = "files.json"
 _READING_LOCK = ".tantivy-meta.lock"
 _CHANGING = {"meta.json", ".managed.json", _MANIFEST}
 _WRITER_BYTES = 50_000_000
-_SAMPLE = 2_000  # characters
-_WORD_BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|[_\W]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,6 @@ class Opened:
     index: Any
     sequence: int
     last_chunk: int
-    in_memory: bool = False
 
 
 @contextlib.contextmanager
@@ -83,7 +76,7 @@ def new_index(folder: Path | None) -> Opened:
     import tantivy
 
     index = tantivy.Index(_schema(), str(folder) if folder else None, reuse=False)
-    return Opened(_prepared(index), 0, 0, in_memory=folder is None)
+    return Opened(_prepared(index), 0, 0)
 
 
 def open_writer(index: Any) -> Any:
@@ -149,26 +142,14 @@ def read_state(index: Any, base: str) -> Opened | None:
     return Opened(index, int(state["sequence"]), int(state["last_chunk"]))
 
 
-def everything(connection: sqlite3.Connection) -> changes.Changes:
-    """Return all chunks as one change."""
-    (last_chunk,) = connection.execute("SELECT last_chunk FROM state").fetchone()
-    return changes.Changes(changes.current(connection), ((1, last_chunk),) if last_chunk else ())
-
-
-def apply(
-    opened: Opened,
-    writer: Any,
-    base: str,
-    connection: sqlite3.Connection,
-    past: changes.Changes,
-) -> Opened:
+def apply(opened: Opened, writer: Any, base: str, changes: WordChanges) -> Opened:
     """Look at ranges of chunks again and commit, together with the number reached."""
     import tantivy
 
     schema = opened.index.schema
-    last_chunk = max([opened.last_chunk, *(last for _first, last in past.ranges)])
+    last_chunk = max([opened.last_chunk, *(last for _first, last in changes.ranges)])
     try:
-        for first, last in past.ranges:
+        for first, last in changes.ranges:
             if first <= opened.last_chunk:
                 writer.delete_documents_by_query(
                     tantivy.Query.range_query(
@@ -180,13 +161,13 @@ def apply(
                         use_inverted_index=True,
                     )
                 )
-            for document in _entries(connection, (first, last)):
-                writer.add_document(document)
+        for document in _entries(changes.added()):
+            writer.add_document(document)
         writer.delete_documents_by_term("kind", "state")
         state = {
             "base": base,
             "format": FORMAT,
-            "sequence": past.sequence,
+            "sequence": changes.sequence,
             "last_chunk": last_chunk,
         }
         entry = tantivy.Document()
@@ -199,43 +180,29 @@ def apply(
             writer.rollback()
         raise
     opened.index.reload()
-    return Opened(opened.index, past.sequence, last_chunk, opened.in_memory)
+    return Opened(opened.index, changes.sequence, last_chunk)
 
 
-def _entries(connection: sqlite3.Connection, span: Range) -> Iterator[Any]:
+def _entries(passages: Iterator[Passage]) -> Iterator[Any]:
     import tantivy
 
-    rows = connection.execute(
-        "SELECT chunks.id, documents.id, chunks.text, chunks.prefix, chunks.heading, title,"
-        " relative_path, before.text, after.text, documents.characters"
-        " FROM chunks JOIN documents ON documents.id = chunks.document_id"
-        " LEFT JOIN chunks AS before ON before.id = chunks.id - 1 AND chunks.id > first_chunk"
-        " LEFT JOIN chunks AS after ON after.id = chunks.id + 1"
-        " AND chunks.id < first_chunk + documents.chunks - 1"
-        " WHERE chunks.id BETWEEN ? AND ?",
-        span,
-    )
     # A chunk's text is wanted three times: for itself and around its neighbours.
     normalise = functools.lru_cache(maxsize=8)(analysis.normalise)
     terms = functools.lru_cache(maxsize=8)(_spaced_terms)
-    language_of = functools.lru_cache(maxsize=1)(functools.partial(_language_of, connection))
-    for row in rows:
-        chunk_id, document_id, text, prefix, heading, title, path, before, after, characters = row
-        language = language_of(document_id, characters)
+    for one in passages:
         entry = tantivy.Document()
-        entry.add_unsigned("chunk", chunk_id)
-        entry.add_unsigned("document", document_id)
-        entry.add_text("language", language)
-        body = normalise(text)
-        entry.add_text("body", terms(body, language))
-        around = [terms(normalise(part or ""), language) for part in (before, text, after)]
+        entry.add_unsigned("chunk", one.id)
+        entry.add_unsigned("document", one.document_id)
+        entry.add_text("language", one.language)
+        body = normalise(one.text)
+        entry.add_text("body", terms(body, one.language))
+        around = [
+            terms(normalise(part), one.language) for part in (one.before, one.text, one.after)
+        ]
         entry.add_text("context", "\n".join(around))
-        # The prefix repeats the headings, and adds the header row of a table that goes on.
-        lines = dict.fromkeys([*json.loads(heading), *prefix.splitlines()])
-        headings = analysis.normalise("\n".join(lines))
-        entry.add_text("heading", _spaced_terms(headings, language))
-        name = analysis.normalise(f"{title or ''}\n{_name_words(path)}")
-        entry.add_text("name", _spaced_terms(name, language))
+        headings = analysis.normalise(one.headings)
+        entry.add_text("heading", _spaced_terms(headings, one.language))
+        entry.add_text("name", _spaced_terms(analysis.normalise(one.name), one.language))
         found = analysis.codes(f"{body}\n{headings}")
         if found:
             entry.add_text("codes", " ".join(found))
@@ -246,27 +213,10 @@ def _spaced_terms(text: str, language: str) -> str:
     return " ".join(analysis.terms(text, language))
 
 
-def _language_of(connection: sqlite3.Connection, document_id: int, characters: int) -> str:
-    """Tell a document's language by its beginning, middle and end."""
-    starts = (1, max(1, (characters - _SAMPLE) // 2), max(1, characters - _SAMPLE))
-    samples = connection.execute(
-        "SELECT substr(text, ?, ?), substr(text, ?, ?), substr(text, ?, ?)"
-        " FROM contents WHERE document_id = ?",
-        (*(number for start in starts for number in (start, _SAMPLE)), document_id),
-    ).fetchone()
-    whole = samples[0] if characters <= _SAMPLE else "\n".join(samples)
-    return languages.language_of(analysis.normalise(whole))
-
-
 def languages_of(searcher: Any) -> tuple[str, ...]:
     """Return the languages of an index's chunks, English always among them and first."""
     found = {language for language, _count in searcher.terms_with_prefix("language", "")}
     return (languages.ENGLISH, *sorted(found - {languages.ENGLISH}))
-
-
-def _name_words(stored_path: str) -> str:
-    stem = PurePosixPath(shown(from_stored(stored_path))).stem
-    return " ".join(_WORD_BREAK.split(stem))
 
 
 def write_manifest(folder: Path) -> None:

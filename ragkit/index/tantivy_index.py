@@ -1,8 +1,8 @@
-"""The lexical view: a tantivy index of words, searched by BM25.
+"""The word index by tantivy, searched by BM25.
 
-Its folder holds chunks (text, headings, title and file name, codes) and one more entry that says
+Its folder holds passages (text, headings, title and file name, codes) and one more entry that says
 which base it is of and which change it has reached. That entry is committed together with the
-chunks, so the index is always exactly at one change, whenever the process dies.
+passages, so the index is always exactly at one change, whenever the process dies.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ import contextlib
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ragkit.errors import KnowledgeBaseError
-from ragkit.index import ordering as ranking
+from ragkit.index.ordering import DIGITS, best, in_order
+from ragkit.index.protocols import DamagedIndexError, IndexState, WordWeights
 from ragkit.index.tantivy_files import (
     Opened,
     apply,
-    everything,
+    damaged_files,
     languages_of,
     new_index,
     open_folder,
@@ -27,94 +30,210 @@ from ragkit.index.tantivy_files import (
     read_state,
     write_manifest,
 )
-from ragkit.index.tantivy_query import (
-    ALONE,
-    FINDING_FIELDS,
-    WordWeights,
-    build_presence,
-    build_query,
-)
+from ragkit.index.tantivy_query import FINDING_FIELDS, build_presence, build_query
 from ragkit.language import analysis
 from ragkit.language.languages import ENGLISH
-from ragkit.store import changes
 from ragkit.store.records import Scored
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ragkit.store.allowed import Allowed
-    from ragkit.store.database import Database
+    from ragkit.store.feed import WordChanges
 
-LEXICAL_FOLDER = "lexical"
-_IN_MEMORY_LIMIT = 20_000
-_DIGITS = 6
 # With a filter that allows so large a share, its best are found among the best of all: looking
 # up each of very many allowed documents takes far longer.
 _SPARSE = 0.15
 _SPARE, _SPARE_HITS, _MOST = 1.3, 50, 4_096
-# Dropping these in a forked child would wait for threads that are not there.
-_INHERITED: list[Any] = []
 
 
-class DamagedIndexError(KnowledgeBaseError):
-    """The word index could not be read; it must be built anew."""
+class TantivyIndex:
+    """The index in one folder, or in memory; see the module's description."""
 
+    def __init__(self, directory: Path | None, base: str) -> None:
+        """Use the folder ``lexical`` in the directory of a base.
 
-class LexicalView:
-    """Searches words; see the module's description."""
-
-    def __init__(self, directory: Path, database: Database) -> None:
-        self.folder = directory / LEXICAL_FOLDER
-        self._database = database
+        Args:
+            directory: The base's; ``None``: keep everything in memory.
+            base: Its identifier; an index of another base is not used.
+        """
+        self._folder = None if directory is None else directory / "lexical"
+        self._base = base
         self._lock = threading.RLock()
         self._opened: Opened | None = None
         self._writer: Any = None
-        self._damaged = False
+
+    def sequence(self) -> int | None:
+        """Return the last change that is committed."""
+        opened = self._open()
+        return None if opened is None else opened.sequence
+
+    def reader(self) -> TantivyReader | None:
+        """Open the folder, or look again at what others committed to it."""
+        opened = self._open()
+        if opened is None:
+            return None
+        return TantivyReader(opened.index, opened.index.searcher(), opened.sequence)
+
+    def apply(self, changes: WordChanges) -> int:
+        """Apply and commit changes; return their number.
+
+        Raises:
+            DamagedIndexError: the folder cannot be read or written.
+        """
+        with self._lock:
+            try:
+                with panics_as_errors():
+                    opened = self._start_over() if changes.whole else self._open()
+                    if opened is None:
+                        raise ValueError("it is not there any more")
+                    if self._writer is None:
+                        self._writer = open_writer(opened.index)
+                    self._opened = apply(opened, self._writer, self._base, changes)
+                    if self._folder is not None:
+                        write_manifest(self._folder)
+            except (ValueError, OSError) as error:
+                self._opened = self._writer = None
+                raise DamagedIndexError(
+                    f"the word index in {str(self._folder)!r} cannot be written ({error}); check "
+                    "the disk and your rights; nothing is lost, and the folder may be deleted: it "
+                    "is built anew"
+                ) from error
+        return changes.sequence
+
+    def check(self) -> IndexState | None:
+        """Compare the files' checksums, and count the passages."""
+        if self._folder is None:
+            return None
+        damaged = damaged_files(self._folder, thorough=True)
+        if damaged:
+            words = f"{len(damaged)} files of the word index are damaged, such as {damaged[0]!r}"
+            return IndexState(0, 0, damage=words)
+        opened = open_folder(self._folder, self._base)
+        if opened is None:
+            return None
+        # One entry holds the state.
+        return IndexState(opened.sequence, opened.index.searcher().num_docs - 1)
+
+    def drop(self) -> None:
+        """Delete the folder."""
+        self.close()
+        with self._lock:
+            self._opened = None
+            self._wipe()
+
+    def close(self) -> None:
+        """Let merges finish and give up tantivy's own lock."""
+        with self._lock:
+            if self._writer is not None:
+                writer, self._writer = self._writer, None
+                with _errors(self._folder):
+                    writer.wait_merging_threads()
+                    if self._folder is not None:
+                        write_manifest(self._folder)
+
+    def _open(self) -> Opened | None:
+        # A search need not wait for a writing thread of this process while it has an index.
+        if not self._lock.acquire(blocking=self._opened is None):
+            return self._opened
+        try:
+            if self._folder is None or self._writer is not None:
+                return self._opened
+            if self._opened is not None:
+                opened, self._opened = self._opened, None
+                with contextlib.suppress(ValueError, OSError), panics_as_errors():
+                    opened.index.reload()
+                    fresh = read_state(opened.index, self._base)
+                    if fresh is not None and self._folder.is_dir():
+                        self._opened = fresh
+            if self._opened is None:
+                self._opened = open_folder(self._folder, self._base)
+            return self._opened
+        finally:
+            self._lock.release()
+
+    def _start_over(self) -> Opened:
+        self.close()
+        self._wipe()
+        if self._folder is not None:
+            self._folder.mkdir(parents=True)
+        return new_index(self._folder)
+
+    def _wipe(self) -> None:
+        if self._folder is None:
+            return
+        with _errors(self._folder), contextlib.suppress(FileNotFoundError):
+            if self._folder.is_dir():
+                shutil.rmtree(self._folder)
+            else:
+                self._folder.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class TantivyReader:
+    """One state of an index, whatever is committed to it meanwhile."""
+
+    index: Any
+    searcher: Any
+    sequence: int
 
     def search(
         self,
         parts: Sequence[tuple[str, float]],
         k: int,
-        allowed: Allowed | None = None,
-        weights: WordWeights = ALONE,
+        allowed: Allowed | None,
+        weights: WordWeights,
     ) -> list[Scored]:
-        """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
+        """Return the ``k`` passages of highest BM25 score, best first, equal ones by id.
 
-        Any text is a valid query: its words are looked up, there is no syntax. Scores are shares,
-        from 0 to 1, of what a chunk would tend to that repeats every word of the question, and
-        so can be compared between questions.
-
-        Args:
-            parts: Texts to look for and their weights, which sum to 1 at most.
-            k: How many chunks; fewer come back when there are no more.
-            allowed: Only these chunks; ``None`` is no limit.
-            weights: What words count by where they stand.
+        Scores are shares, from 0 to 1, of what a passage would tend to that repeats every word of
+        the question.
 
         Raises:
             DamagedIndexError: the index cannot be read.
         """
-        opened = self._open()
-        if opened is None or k <= 0 or (allowed is not None and not len(allowed.ranges)):
-            return []
         try:
             with panics_as_errors():
-                return _search(opened, parts, k, allowed, weights)
+                return self._search(parts, k, allowed, weights)
         except (ValueError, OSError) as error:
             raise DamagedIndexError(
-                f"the word index in {str(self.folder)!r} cannot be read ({error}); "
-                "delete the folder: nothing is lost, and it is built anew"
+                f"the word index cannot be read ({error}); delete its folder: nothing is lost, and "
+                "it is built anew"
             ) from error
+
+    def _search(
+        self,
+        parts: Sequence[tuple[str, float]],
+        k: int,
+        allowed: Allowed | None,
+        weights: WordWeights,
+    ) -> list[Scored]:
+        searcher = self.searcher
+        query = build_query(self.index, searcher, parts, weights)
+        if query is None:
+            return []
+
+        def nearest(query: Any, count: int) -> list[Scored]:
+            hits = searcher.search(query, count, count=False).hits
+            ids = searcher.fast_field_values("chunk", [address for _score, address in hits])
+            return [
+                Scored(int(chunk_id), round(min(score, 1.0), DIGITS))
+                for (score, _address), chunk_id in zip(hits, ids, strict=True)
+            ]
+
+        if allowed is not None:
+            wanted = _enough(k, allowed.chunks / max(1, searcher.num_docs))
+            if wanted is not None:
+                found = _among(nearest(query, wanted), k, wanted, allowed)
+                if found is not None:
+                    return in_order(found, k)
+            query = _limited(self.index, query, allowed)
+        return in_order(best(lambda count: nearest(query, count), k, searcher.num_docs), k)
 
     def terms(self, prefix: str) -> list[tuple[str, int]]:
         """List the stems that begin so, of texts, headings and names, and how often they occur."""
-        opened = self._open()
-        if opened is None:
-            return []
         with contextlib.suppress(ValueError, OSError), panics_as_errors():
-            searcher = opened.index.searcher()
             counts: dict[str, int] = {}
             for field in FINDING_FIELDS:
-                for term, count in searcher.terms_with_prefix(field, prefix):
+                for term, count in self.searcher.terms_with_prefix(field, prefix):
                     stem = analysis.stem_of(term)
                     counts[stem] = counts.get(stem, 0) + count
             return list(counts.items())
@@ -122,35 +241,29 @@ class LexicalView:
 
     def holds(self, stem: str) -> bool:
         """Whether a stem occurs in any text, heading or name, in any language."""
-        opened = self._open()
-        if opened is None:
-            return False
         with contextlib.suppress(ValueError, OSError), panics_as_errors():
-            searcher = opened.index.searcher()
-            terms = [analysis.term_of(stem, language) for language in languages_of(searcher)]
-            return any(searcher.doc_freq(field, term) for term in terms for field in FINDING_FIELDS)
+            terms = [analysis.term_of(stem, language) for language in languages_of(self.searcher)]
+            return any(
+                self.searcher.doc_freq(field, term) for term in terms for field in FINDING_FIELDS
+            )
         return False
 
-    def absent(self, words: Sequence[str], allowed: Allowed | None = None) -> frozenset[str]:
+    def absent(self, words: Sequence[str], allowed: Allowed | None) -> frozenset[str]:
         """Return those of the words that no chunk holds; none where the index cannot be read.
 
         Words that say little are never among them. Limits as in :meth:`search`.
         """
-        opened = self._open()
-        if opened is None:
-            return frozenset()
         with contextlib.suppress(ValueError, OSError), panics_as_errors():
-            searcher = opened.index.searcher()
             missing: set[str] = set()
             for word in dict.fromkeys(words):
-                query = build_presence(opened.index, searcher, word)
+                query = build_presence(self.index, self.searcher, word)
                 if query is None:
                     continue
                 # Most words that are missing are so everywhere, which costs less to find out.
-                held = bool(searcher.search(query, 1, count=False).hits)
+                held = bool(self.searcher.search(query, 1, count=False).hits)
                 if held and allowed is not None:
-                    query = _limited(opened.index, query, allowed)
-                    held = bool(searcher.search(query, 1, count=False).hits)
+                    query = _limited(self.index, query, allowed)
+                    held = bool(self.searcher.search(query, 1, count=False).hits)
                 if not held:
                     missing.add(word)
             return frozenset(missing)
@@ -158,165 +271,13 @@ class LexicalView:
 
     def languages(self) -> tuple[str, ...]:
         """Return the languages of the chunks, English always among them and first."""
-        opened = self._open()
-        if opened is not None:
-            with contextlib.suppress(ValueError, OSError), panics_as_errors():
-                return languages_of(opened.index.searcher())
+        with contextlib.suppress(ValueError, OSError), panics_as_errors():
+            return languages_of(self.searcher)
         return (ENGLISH,)
-
-    def behind(self) -> int:
-        """How many changed chunks the index does not show as they are now."""
-        opened = self._open()
-        with self._database.snapshot() as connection:
-            sequence = changes.current(connection)
-            if opened is not None and opened.sequence == sequence:
-                return 0
-            past = (
-                changes.since(connection, opened.sequence, ("chunks", "words")) if opened else None
-            )
-            if past is not None:
-                return past.chunks
-            return int(connection.execute("SELECT chunks FROM state").fetchone()[0])
-
-    def sync(self) -> int:
-        """Apply and commit all changes; return the number reached. Needs the writer lock.
-
-        A folder that is missing, damaged, of another base or too old is built anew.
-        """
-        with self._lock:
-            # The folder may have been harmed while it was open, or by a process that was killed:
-            # look at it afresh once, and then do without it.
-            for give_up in (self._forget, self.discard):
-                try:
-                    return self._catch_up()
-                except (ValueError, OSError):
-                    give_up()
-            try:
-                with _tantivy_errors(self.folder):
-                    return self._catch_up()
-            except KnowledgeBaseError:
-                self._forget()
-                raise
-
-    def _catch_up(self) -> int:
-        with self._database.snapshot() as connection:
-            opened = self._open()
-            if opened is not None and opened.in_memory:  # made by a thread that could not wait
-                opened = None if self._damaged else open_folder(self.folder, self._database.base)
-            past = None
-            if opened is not None:
-                past = changes.since(connection, opened.sequence, ("chunks", "words"))
-            if opened is None or past is None:
-                opened, past = self._start_over(), everything(connection)
-            if past.sequence == opened.sequence:
-                return opened.sequence
-            with panics_as_errors():
-                if self._writer is None:
-                    self._writer = open_writer(opened.index)
-                self._opened = apply(opened, self._writer, self._database.base, connection, past)
-            write_manifest(self.folder)
-            return past.sequence
-
-    def rebuild(self) -> None:
-        """Build the folder anew from the truth. Needs the writer lock."""
-        with self._lock:
-            self.close()
-            self._wipe()
-            self.sync()
-
-    def build_in_memory(self) -> None:
-        """Without a usable folder or the right to write one: index a small base in memory."""
-        with self._lock, self._database.snapshot() as connection:
-            (chunks,) = connection.execute("SELECT chunks FROM state").fetchone()
-            if chunks > _IN_MEMORY_LIMIT or self._writer is not None:
-                return
-            with _tantivy_errors(self.folder):
-                opened = new_index(None)
-                writer = open_writer(opened.index)
-                past = everything(connection)
-                self._opened = apply(opened, writer, self._database.base, connection, past)
-                writer.wait_merging_threads()
-
-    def close_writer(self) -> None:
-        """Let merges finish and give up tantivy's own lock."""
-        with self._lock:
-            if self._writer is not None:
-                writer, self._writer = self._writer, None
-                with _tantivy_errors(self.folder):
-                    writer.wait_merging_threads()
-                    write_manifest(self.folder)
-
-    def close(self) -> None:
-        """Give up everything; the next use opens it again."""
-        with self._lock:
-            self.close_writer()
-            self._opened = None
-
-    def discard(self) -> None:
-        """Never again use the folder as it is: what it holds could not be read."""
-        with self._lock:
-            self._forget()
-            self._damaged = True
-
-    def _forget(self) -> None:
-        self._opened = self._writer = None
-
-    def after_fork(self) -> None:
-        """Start over in a child process, where tantivy's threads and locks do not exist."""
-        self._lock = threading.RLock()
-        _INHERITED.extend((self._opened, self._writer))
-        self._opened = self._writer = None
-
-    def _open(self) -> Opened | None:
-        """Open the folder, or look again at what others committed to it."""
-        # A search need not wait for a writing thread of this process while it has an index.
-        if not self._lock.acquire(blocking=self._opened is None):
-            return self._opened
-        try:
-            opened = self._opened
-            with self._database.reading() as connection:
-                if opened is not None and opened.sequence == changes.current(connection):
-                    return opened
-            if opened is not None and not opened.in_memory and self._writer is None:
-                with contextlib.suppress(ValueError, OSError), panics_as_errors():
-                    opened.index.reload()
-                    fresh = read_state(opened.index, self._database.base)
-                    if fresh is not None and self.folder.is_dir():
-                        self._opened = fresh
-                        return fresh
-                self._opened = opened = None
-            if not self._damaged and (opened is None or opened.in_memory):
-                fresh = open_folder(self.folder, self._database.base)
-                if fresh is not None:
-                    self._opened = fresh
-            return self._opened
-        finally:
-            self._lock.release()
-
-    def usable(self) -> bool:
-        """Whether there is an index on disk to search, if perhaps an old one."""
-        opened = self._open()
-        return opened is not None and not opened.in_memory
-
-    def _start_over(self) -> Opened:
-        self.close()
-        self._wipe()
-        with _tantivy_errors(self.folder):
-            self.folder.mkdir(parents=True)
-            self._damaged = False
-            return new_index(self.folder)
-
-    def _wipe(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            if self.folder.is_dir():
-                with _tantivy_errors(self.folder):
-                    shutil.rmtree(self.folder)
-            else:
-                self.folder.unlink()
 
 
 @contextlib.contextmanager
-def _tantivy_errors(folder: Path) -> Iterator[None]:
+def _errors(folder: Path | None) -> Iterator[None]:
     try:
         with panics_as_errors():
             yield
@@ -325,37 +286,6 @@ def _tantivy_errors(folder: Path) -> Iterator[None]:
             f"the word index in {str(folder)!r} cannot be written ({error}); check the disk and "
             "your rights; nothing is lost, and the folder may be deleted: it is built anew"
         ) from error
-
-
-def _search(
-    opened: Opened,
-    parts: Sequence[tuple[str, float]],
-    k: int,
-    allowed: Allowed | None,
-    weights: WordWeights,
-) -> list[Scored]:
-    searcher = opened.index.searcher()
-    query = build_query(opened.index, searcher, parts, weights)
-    if query is None:
-        return []
-
-    def nearest(query: Any, count: int) -> list[Scored]:
-        hits = searcher.search(query, count, count=False).hits
-        ids = searcher.fast_field_values("chunk", [address for _score, address in hits])
-        return [
-            Scored(int(chunk_id), round(min(score, 1.0), _DIGITS))
-            for (score, _address), chunk_id in zip(hits, ids, strict=True)
-        ]
-
-    if allowed is not None:
-        wanted = _enough(k, allowed.chunks / max(1, searcher.num_docs))
-        if wanted is not None:
-            found = _among(nearest(query, wanted), k, wanted, allowed)
-            if found is not None:
-                return ranking.in_order(found, k)
-        query = _limited(opened.index, query, allowed)
-    found = ranking.best(lambda count: nearest(query, count), k, searcher.num_docs)
-    return ranking.in_order(found, k)
 
 
 def _enough(k: int, share: float) -> int | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from ragkit.index.protocols import ALONE, WordWeights
 from ragkit.index.tantivy_files import languages_of
 from ragkit.language import analysis
 from ragkit.language.analysis import Word
@@ -16,30 +16,6 @@ FINDING_FIELDS = ("body", "heading", "name")
 _NEARBY_FIELDS = ("context", "heading", "name")
 
 
-@dataclass(frozen=True, slots=True)
-class WordWeights:
-    """What a word of the question counts by where it stands; a chunk's text counts 1.
-
-    Attributes:
-        context: The chunk with those before and after it, by BM25.
-        heading: Its headings.
-        name: Title and file name.
-        codes: Numbers, dates and codes in its text and headings.
-        nearby: In any of these but the codes, however often and however long they are.
-    """
-
-    context: float
-    heading: float
-    name: float
-    codes: float
-    nearby: float
-
-
-# Fitted by bench/fusion.py. What is nearby only adds to the score of a chunk that a word was found
-# in. Beside a search by meaning it is best not counted how often a word stands there, but whether.
-ALONE = WordWeights(context=0.6, heading=0.3, name=0.4, codes=0.6, nearby=0.0)
-BESIDE_MEANING = WordWeights(context=0.0, heading=0.3, name=0.4, codes=0.6, nearby=0.5)
-TRANSLATED = 0.5  # of a word's weight: what is said in the question's own words comes first
 MAX_TERMS = 64
 _MAX_CANDIDATES = 4096  # words whose rarity is looked up
 _REAL_WORD = 4  # letters; shorter parts of a code, as in CV-900, say nothing alone
@@ -165,13 +141,7 @@ def _one_word(index: Any, searcher: Any, field: str, word: Word, weight: float) 
     together = _rarity(sum(frequencies.values()), _passages(searcher, word.common_in))
     return tantivy.Query.boolean_query(
         [
-            (
-                tantivy.Occur.Should,
-                query(
-                    term,
-                    (TRANSLATED if term in word.translated else 1.0) * weight * together / alone,
-                ),
-            )
+            (tantivy.Occur.Should, query(term, weight * together / alone))
             for term, frequency in frequencies.items()
             if frequency and (alone := _rarity(frequency, searcher.num_docs))
         ]

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ragkit.language.languages import ENGLISH, STOP_WORDS, common_words, language_asked
-from ragkit.store.glossary import translations
 
 ANALYSIS_VERSION = "2"
 _TAG = "/"  # no letter or digit, so in no word
 _LONGEST_TERM = 80  # bytes; longer runs are base64 and the like
-_IN_GLOSSARY = {ENGLISH: "en", "german": "de", "french": "fr", "spanish": "es"}
 _REMEMBERED = 40  # characters: single words are looked at again and again
 # Scripts that put no space between words: each character becomes a term of its own.
 _UNSPACED = re.compile(
@@ -93,12 +91,10 @@ class Word:
         terms: What the languages of the documents make of it, each once.
         common_in: The language, not English, that it says little in, if that is the question's.
             It is then worth what it is there: between documents in English it would look rare.
-        translated: Those of the terms that are another word, of the same meaning.
     """
 
     terms: tuple[str, ...]
     common_in: str | None = None
-    translated: frozenset[str] = frozenset()
 
 
 def question_words(text: str, languages: Sequence[str] = (ENGLISH,)) -> list[Word]:
@@ -136,37 +132,21 @@ def _question_words(text: str, languages: Sequence[str]) -> tuple[Word, ...]:
     by_language = [terms(text, language) for language in languages]
     everything: dict[str, dict[str, None]] = {}
     telling: dict[str, dict[str, None]] = {}
-    translated: dict[str, set[str]] = {}
     common: dict[str, None] = {}
-    for word, written, *forms in zip(compared, words, *by_language, strict=True):
+    for word, *forms in zip(compared, *by_language, strict=True):
         everything.setdefault(forms[main], {}).update(dict.fromkeys(forms))
         if word not in little:
             telling.setdefault(forms[main], {}).update(dict.fromkeys(forms))
-            translated.setdefault(forms[main], set()).update(_translated(written, languages))
         elif kept:
             common[forms[main]] = None
     for word in plain:
         if match := _JOINED_YEAR.fullmatch(word):
             forms = [term for language in languages for term in terms(match[1], language)]
             telling.setdefault(forms[main], {}).update(dict.fromkeys(forms))
-    found: list[Word] = []
-    for first, own in (telling or everything).items():
-        others = frozenset(translated.get(first, ())).difference(own)
-        found.append(Word((*own, *sorted(others)), translated=others))
+    found = [Word(tuple(forms)) for forms in (telling or everything).values()]
     if telling:
         found += [Word((term,), asked) for term in common if term not in telling]
     return tuple(found)
-
-
-def _translated(word: str, languages: Sequence[str]) -> list[str]:
-    """The terms of what a word is called in the other languages of the documents."""
-    return [
-        term
-        for language in languages
-        if language in _IN_GLOSSARY
-        for translation in translations(word, _IN_GLOSSARY[language])
-        for term in terms(normalise(translation), language)
-    ]
 
 
 @functools.cache

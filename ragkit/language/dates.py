@@ -8,23 +8,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-_MONTHS = (
-    "january|jan|januar|jänner|janvier|enero|gennaio",
-    "february|feb|februar|février|febrero|febbraio",
-    "march|mar|märz|mars|marzo",
-    "april|apr|avril|abril|aprile",
-    "may|mai|mayo|maggio",
-    "june|jun|juni|juin|junio|giugno",
-    "july|jul|juli|juillet|julio|luglio",
-    "august|aug|août|agosto",
-    "september|sept|sep|septembre|septiembre|settembre",
-    "october|oct|oktober|okt|octobre|octubre|ottobre",
-    "november|nov|novembre|noviembre",
-    "december|dec|dezember|dez|décembre|diciembre|dicembre",
-)
-MONTH_OF = {
-    name: number for number, names in enumerate(_MONTHS, start=1) for name in names.split("|")
-}
+from ragkit.language import lists
+
+MONTH_OF = {**lists.values("months"), **lists.values("months.short")}
 _NAME = "|".join(sorted(MONTH_OF, key=len, reverse=True))
 _YEAR = r"(?:19|20)\d\d"
 # Longer forms first: what one of them takes is not read again.
@@ -50,21 +36,12 @@ _LONE_MONTH = re.compile(
     rf"(?<![^\W_])(?P<n>{'|'.join(name for name in MONTH_OF if len(name) > 3)})(?![^\W_])",
     re.IGNORECASE,
 )
-_BEFORE = re.compile(
-    r"\b(?:before|until|till|up to|prior to|earlier than|older than|vor|bis|avant|jusqu'en)\s+$",
-    re.I,
-)
+_BEFORE = re.compile(rf"\b{lists.alternatives('dates.before')}\s+$", re.IGNORECASE)
 _AFTER = re.compile(
-    r"\b(?:after|since|later than|newer than|nach|seit|ab|après|depuis)\s+$", re.IGNORECASE
-)
-_RELATIVE = re.compile(
-    r"\b(?P<which>last|previous|past|this|letzte[nrsm]?|vorige[nrsm]?|diese[nrsm]?)\s+"
-    r"(?P<unit>year|month|week|jahr|monat|woche)(?:(?:e?s)|['’]s)?\b"
-    # Not French "hier", which is "here" in German.
-    r"|\b(?P<yesterday>yesterday|gestern)(?:['’]s)?(?=\W|$)"
-    r"|\b(?P<french>l['’]an(?:née)? (?:dernier|dernière|passée?)|le mois dernier)\b",
+    rf"\b(?:(?P<since>{lists.alternatives('dates.since')})|{lists.alternatives('dates.after')})\s+$",
     re.IGNORECASE,
 )
+_RELATIVE = lists.pattern("dates.relative")
 
 Precision = Literal["day", "month", "quarter", "year", "open"]
 
@@ -118,8 +95,7 @@ def asked_periods(question: str, today: date) -> list[Period]:
         if _BEFORE.search(before):
             period = Period(date.min, period.start, "open")
         elif match := _AFTER.search(before):
-            since = match[0].strip().casefold() in ("since", "seit", "ab", "depuis")
-            period = Period(period.start if since else period.end, date.max, "open")
+            period = Period(period.start if match["since"] else period.end, date.max, "open")
         periods.append(period)
     return periods + [_relative(match, today) for match in _RELATIVE.finditer(question)]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
-from ragkit.store import glossary
+from ragkit.language import lists
 
 _WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -19,51 +19,17 @@ _UNSPACED = re.compile(
 
 # A measure written together, "5GHz", is two words, as "5 GHz" is.
 _MEASURE = re.compile(
-    r"(?<![\w.,-])(\d+(?:[.,]\d+)?)([kmgt]?(?:hz|wh?|v|b|bit)|[kmcµ]?[mgl]|kmh?|min|h|ah|mah|kn|nm|bar|"
-    r"[kmh]?pa)\b",
-    re.IGNORECASE,
+    rf"(?<![\w.,-])(\d+(?:[.,]\d+)?)({lists.alternatives('units.short')})\b", re.IGNORECASE
 )
 
 # Words that say how a thing is asked or said rather than what it is about.
-_FUNCTION_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        """
-        a about above after again all also am an and any are as at be because been before being
-        below between both but by can could did do does doing down during each either else few for
-        from further get gets give given gives had has have having he her here hers him his how i if
-        in into is it its itself just kind let like made make makes many may me might mine more most
-        much must my need needs no nor not of off on once one only or other our ours out over own
-        please same shall she should show so some such take takes tell than that the their theirs
-        them then there these they this those through to too under until up us use used very want
-        was we were what when where whether which while who whom whose why will with without would
-        you your yours
-        aber als am an auch auf aus bei bekomme bekommt bis damit das dass dem den der des die dies
-        diese dieser du durch ein eine einem einen einer er es euch für gibt habe haben hat hoch ich
-        ihr im ist kann können man mein meine meinem meinen meiner mich mir mit muss müssen nach
-        nicht noch nur oder sein sich sie sind so um und uns unser viel viele vom von vor wann war
-        was welche welchem welchen welcher welches wenn wer werden wie wird wir wo zu zum zur
-        à au aux avec ce ces cette combien comment dans de des du elle elles en est et eu fait faire
-        il ils je la le les leur lui ma mais mes mon ne nos notre nous on ont où ou par pas pour
-        pourquoi qu quand que quel quelle quelles quels qui sa sans se ses son sont sur ta tu un une
-        vos votre vous
-        al como con cual cuando cuándo cuánto cuántos cómo del desde dónde el ella es esta este está
-        están hay la las lo los más mi para pero por porque qué quién se ser si sin su sus también
-        tengo tiene una unas uno unos y ya
-        """,
-    )
+_FUNCTION_WORDS = lists.words("stop_words", "english", "german", "french", "spanish") | lists.words(
+    "stop_words.light"
 )
 
 # "I'm", "what's", "don't" of such words; French "l'achat", "qu'il".
 _CONTRACTED = re.compile(r"(?:(?<!ca)n['’]t|['’](?:m|s|re|ve|ll|d|t))\Z")
 _ELIDED = re.compile(r"(?:[cdjlmnst]|qu)['’](?=\w{2})")
-
-_SPELLED = {
-    word: str(value)
-    for value, word in enumerate(
-        re.findall(r"\w+", "zero one two three four five six seven eight nine ten eleven twelve")
-    )
-}
 
 
 def words(text: str) -> list[str]:
@@ -119,28 +85,6 @@ def is_unspaced(word: str) -> bool:
     return _UNSPACED.search(word) is not None
 
 
-def meanings(question: str) -> dict[int, frozenset[str]]:
-    """Return the terms of a question's words by what they stand for, where that is known."""
-    return {meaning: terms(word) for word in words(question) for meaning in glossary.meanings(word)}
-
-
-def in_english(question: str) -> str:
-    """Return a question with its everyday words of other languages in English, word for word."""
-
-    def translated(match: re.Match[str]) -> str:
-        return next(iter(glossary.translations(match.group(), "en")), match.group())
-
-    return _WORD.sub(translated, question)
-
-
-def meant(asked: Mapping[int, frozenset[str]], text: str) -> frozenset[str]:
-    """Return the question's terms for which a text has another word, perhaps in another language."""
-    if not asked:
-        return frozenset()
-    held = frozenset().union(*map(glossary.meanings, words(text)))
-    return frozenset().union(*(asked[meaning] for meaning in asked.keys() & held))
-
-
 def _pairs(word: str) -> set[str]:
     """Pairs of neighbouring characters of an unspaced script; what else is in the word whole."""
     found = {part for part in _UNSPACED.split(word) if part}
@@ -153,7 +97,8 @@ def _pairs(word: str) -> set[str]:
 def numbers(text: str) -> set[str]:
     """The numbers in a text in one spelling: digits without separators, small words as digits."""
     found = {match.group().replace(",", "").rstrip(".") for match in _NUMBER.finditer(text)}
-    found.update(_SPELLED[word] for word in words(text) if word in _SPELLED)
+    spelled = lists.values("number_words")
+    found.update(str(spelled[word]) for word in words(text) if word in spelled)
     return found
 
 

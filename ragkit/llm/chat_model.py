@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack, runtime_checkable
 
 from ragkit.events import span
 from ragkit.llm.prices import price_of
@@ -119,45 +119,52 @@ class ChatModel(Protocol):
         ...
 
 
+class ReplyOptions(TypedDict, total=False):
+    """What a reply may be asked for with, as :meth:`ChatModel.stream` describes it."""
+
+    temperature: float
+    tools: Sequence[ToolSchema]
+    schema: Mapping[str, Any] | None
+    stop: Sequence[str]
+
+
 def stream_reply(
     model: ChatModel,
     messages: Sequence[Message],
     *,
     max_tokens: int = 1024,
-    temperature: float = 0.0,
-    tools: Sequence[ToolSchema] = (),
-    schema: Mapping[str, Any] | None = None,
-    stop: Sequence[str] = (),
+    **options: Unpack[ReplyOptions],
 ) -> Generator[str, None, Reply]:
     """Ask ``model``; yield its text as it comes and return the whole reply.
 
     Recorded as one span of kind ``model``, with tokens and, where the price is known, cost.
-    Closing the generator cancels the call.
+    Closing the generator cancels the call. Options that are not used are not passed on: a model
+    may be simpler than the protocol.
 
     Raises:
         ragkit.errors.ModelError: the model cannot be reached, refused, or broke off.
     """
+    used: ReplyOptions = {"temperature": options.get("temperature", 0.0)}
+    if options.get("tools"):
+        used["tools"] = options["tools"]
+    if options.get("schema") is not None:
+        used["schema"] = options["schema"]
+    if options.get("stop"):
+        used["stop"] = options["stop"]
     with span(
         model.name,
         "model",
         inputs={"messages": [message_document(message) for message in messages]},
         model=model.name,
         max_tokens=max_tokens,
-        temperature=temperature,
-        tools=[tool.name for tool in tools],
+        temperature=used["temperature"],
+        tools=[tool.name for tool in used.get("tools", ())],
     ) as step:
         texts: list[str] = []
         calls: list[ToolCall] = []
         finish: FinishReason = "other"
         usage = Usage()
-        deltas = model.stream(
-            messages,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            tools=tools,
-            schema=schema,
-            stop=stop,
-        )
+        deltas = model.stream(messages, max_tokens=max_tokens, **used)
         try:
             for delta in deltas:
                 calls += delta.tool_calls
@@ -189,25 +196,14 @@ def complete(
     messages: Sequence[Message],
     *,
     max_tokens: int = 1024,
-    temperature: float = 0.0,
-    tools: Sequence[ToolSchema] = (),
-    schema: Mapping[str, Any] | None = None,
-    stop: Sequence[str] = (),
+    **options: Unpack[ReplyOptions],
 ) -> Reply:
     """Ask ``model`` and wait for the whole reply; recorded as one span of kind ``model``.
 
     Raises:
         ragkit.errors.ModelError: the model cannot be reached, refused, or broke off.
     """
-    pieces = stream_reply(
-        model,
-        messages,
-        max_tokens=max_tokens,
-        temperature=temperature,
-        tools=tools,
-        schema=schema,
-        stop=stop,
-    )
+    pieces = stream_reply(model, messages, max_tokens=max_tokens, **options)
     while True:
         try:
             next(pieces)

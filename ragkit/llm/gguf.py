@@ -12,18 +12,18 @@ import os
 import secrets
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 from urllib.parse import urlsplit
 
 from ragkit.errors import ModelError
 from ragkit.llm.openai_model import OpenAICompatible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     import xllamacpp
 
-    from ragkit.llm.chat_model import Delta, Message, ToolSchema
+    from ragkit.llm.chat_model import Delta, Message, ReplyOptions
 
 # Memory for the context grows with it, so it is not taken as large as the model allows.
 _DEFAULT_WINDOW = 8_192
@@ -36,6 +36,9 @@ class GgufModel:
     The weights are loaded when the model is first asked (or its window is), and freed by
     :meth:`close` or with the object.
     """
+
+    native_tools = False  # what a small local model writes as a tool call is seldom one
+    follows_schemas = True  # llama.cpp lets a model write only what a schema allows
 
     def __init__(
         self,
@@ -63,7 +66,7 @@ class GgufModel:
             raise ModelError(
                 f"{name!r} needs llama.cpp: install it with pip install 'ragkit[gguf]'"
             )
-        self._name = name
+        self.name = name
         self._timeout = timeout
         self._wanted_window = context_window or _DEFAULT_WINDOW
         self._lock = threading.Lock()
@@ -71,51 +74,26 @@ class GgufModel:
         self._client: OpenAICompatible | None = None
 
     def __repr__(self) -> str:
-        return f"GgufModel({self._name!r})"
-
-    @property
-    def name(self) -> str:
-        """The string the user chose the model by."""
-        return self._name
+        return f"GgufModel({self.name!r})"
 
     @property
     def context_window(self) -> int:
         """How many tokens prompt and reply may hold together; loads the model to find out."""
         return self._loaded().context_window
 
-    @property
-    def native_tools(self) -> bool:
-        """False: what a small local model writes as a tool call is seldom one."""
-        return False
-
-    @property
-    def follows_schemas(self) -> bool:
-        """True: llama.cpp lets a model write only what a schema allows."""
-        return True
-
     def stream(
         self,
         messages: Sequence[Message],
         *,
         max_tokens: int,
-        temperature: float = 0.0,
-        tools: Sequence[ToolSchema] = (),
-        schema: Mapping[str, Any] | None = None,
-        stop: Sequence[str] = (),
+        **options: Unpack[ReplyOptions],
     ) -> Iterator[Delta]:
         """Reply piece by piece; closing the iterator cancels the call.
 
         Raises:
             ModelError: the model cannot be loaded, or took too long.
         """
-        yield from self._loaded().stream(
-            messages,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            tools=tools,
-            schema=schema,
-            stop=stop,
-        )
+        yield from self._loaded().stream(messages, max_tokens=max_tokens, **options)
 
     def close(self) -> None:
         """Free the weights; asking again would load them again."""
@@ -158,7 +136,7 @@ class GgufModel:
         address = self._server.listening_address
         return OpenAICompatible(
             self._path.name,
-            name=self._name,
+            name=self.name,
             base_url=f"{address}/v1",
             api_key=key,
             timeout=self._timeout,

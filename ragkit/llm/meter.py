@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from ragkit.errors import BudgetError, UsageError
 from ragkit.llm.prices import FREE, Price, Prices, add_usage, priced
@@ -13,7 +13,7 @@ from ragkit.llm.token_counts import count_tokens
 from ragkit.results import Usage
 
 if TYPE_CHECKING:
-    from ragkit.llm.chat_model import ChatModel, Delta, Message, ToolSchema
+    from ragkit.llm.chat_model import ChatModel, Delta, Message, ReplyOptions
 
 _NOTHING = Usage(cost=0.0)
 _TOKENS_PER_MESSAGE = 8
@@ -133,39 +133,25 @@ class MeteredModel:
 
     def __init__(self, model: ChatModel, meter: Meter, price: Price | None) -> None:
         """Wrap ``model``, of which a million tokens cost ``price``."""
+        self.name = model.name
+        self.native_tools = model.native_tools
+        # Whether its server holds every reply to a JSON schema that it is given.
+        self.follows_schemas = bool(getattr(model, "follows_schemas", False))
         self._model = model
         self._meter = meter
         self._price = price
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self._model.name
 
     @property
     def context_window(self) -> int:
         """How many tokens prompt and reply may hold together."""
         return self._model.context_window
 
-    @property
-    def native_tools(self) -> bool:
-        """Whether the model can be expected to call tools by itself."""
-        return self._model.native_tools
-
-    @property
-    def follows_schemas(self) -> bool:
-        """Whether its server holds every reply to a JSON schema that it is given."""
-        return bool(getattr(self._model, "follows_schemas", False))
-
     def stream(
         self,
         messages: Sequence[Message],
         *,
         max_tokens: int,
-        temperature: float = 0.0,
-        tools: Sequence[ToolSchema] = (),
-        schema: Mapping[str, Any] | None = None,
-        stop: Sequence[str] = (),
+        **options: Unpack[ReplyOptions],
     ) -> Iterator[Delta]:
         """Reply piece by piece, not longer than the limits allow.
 
@@ -177,19 +163,9 @@ class MeteredModel:
         if self._meter.limited:
             prompt = sum(count_tokens(m.content) + _TOKENS_PER_MESSAGE for m in messages)
             allowed = self._meter.allow(self.name, self._price, prompt, max_tokens)
-        # Options that are not used are not passed on: a model may be simpler than the protocol.
-        options: dict[str, Any] = {}
-        if tools:
-            options["tools"] = tools
-        if schema is not None:
-            options["schema"] = schema
-        if stop:
-            options["stop"] = stop
         told: Usage | None = None
         written: list[str] = []
-        deltas = self._model.stream(
-            messages, max_tokens=allowed, temperature=temperature, **options
-        )
+        deltas = self._model.stream(messages, max_tokens=allowed, **options)
         try:
             for delta in deltas:
                 written.append(delta.text)

@@ -49,7 +49,8 @@ _SILENCE_SECONDS = 120.0
 _NO_KEY = "no-key"
 
 
-def openai_model(
+def served_model(
+    provider: str,
     model: str,
     *,
     base_url: str | None,
@@ -57,92 +58,57 @@ def openai_model(
     timeout: float,
     context_window: int | None,
 ) -> OpenAICompatible:
-    """Make the model that ``openai:NAME`` stands for.
+    """Make the model that ``openai:NAME``, ``azure:DEPLOYMENT`` or ``ollama:NAME`` stands for.
+
+    For Azure its own API (``/openai/v1``) is used, or the older one of a dated version where the
+    environment's ``OPENAI_API_VERSION`` names one. A key in the environment is not sent to Ollama.
 
     Raises:
-        UsageError: OpenAI's own server is meant, and there is no key for it.
+        UsageError: OpenAI's own server is meant and there is no key for it, or the resource at
+            Azure or its key is missing.
     """
-    url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-    key = api_key or os.environ.get("OPENAI_API_KEY")
-    if key is None and url == OPENAI_URL:
-        raise UsageError(
-            f"'openai:{model}' needs a key: set OPENAI_API_KEY, or name another server by its "
-            "base URL"
-        )
+    version, window = None, context_window
+    if provider == "ollama":
+        url, key = base_url or OLLAMA_URL, api_key or _NO_KEY
+        window = window or OLLAMA_WINDOW
+    elif provider == "openai":
+        url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+        key = api_key or os.environ.get("OPENAI_API_KEY") or _NO_KEY
+        if key == _NO_KEY and url == OPENAI_URL:
+            raise UsageError(
+                f"'openai:{model}' needs a key: set OPENAI_API_KEY, or name another server by its "
+                "base URL"
+            )
+        window = window or known_window(model)
+        if url == OPENAI_URL:  # it would not tell the window of a model that is not known
+            window = window or DEFAULT_WINDOW
+    else:
+        url = (base_url or os.environ.get("AZURE_OPENAI_ENDPOINT") or "").rstrip("/")
+        key = api_key or os.environ.get("AZURE_OPENAI_API_KEY") or ""
+        if not url or not key:
+            raise UsageError(
+                f"'azure:{model}' needs the resource and its key: set AZURE_OPENAI_ENDPOINT (or "
+                "the base URL, like https://NAME.openai.azure.com) and AZURE_OPENAI_API_KEY"
+            )
+        version = os.environ.get("OPENAI_API_VERSION")
+        if version is None and not url.endswith("/openai/v1"):
+            url += "/openai/v1"
+        window = window or known_window(model) or DEFAULT_WINDOW
     return OpenAICompatible(
         model,
-        name=f"openai:{model}",
-        base_url=url,
-        api_key=key or _NO_KEY,
-        timeout=timeout,
-        context_window=context_window or known_window(model) or _unless_openai(url),
-    )
-
-
-def _unless_openai(url: str) -> int | None:
-    """The window of a model that is not known: OpenAI's own server would not tell it."""
-    return DEFAULT_WINDOW if url == OPENAI_URL else None
-
-
-def ollama_model(
-    model: str,
-    *,
-    base_url: str | None,
-    api_key: str | None,
-    timeout: float,
-    context_window: int | None,
-) -> OpenAICompatible:
-    """Make the model that ``ollama:NAME`` stands for; a key in the environment is not sent."""
-    return OpenAICompatible(
-        model,
-        name=f"ollama:{model}",
-        base_url=base_url or OLLAMA_URL,
-        api_key=api_key or _NO_KEY,
-        timeout=timeout,
-        context_window=context_window or OLLAMA_WINDOW,
-    )
-
-
-def azure_model(
-    deployment: str,
-    *,
-    base_url: str | None,
-    api_key: str | None,
-    timeout: float,
-    context_window: int | None,
-) -> OpenAICompatible:
-    """Make the model that ``azure:DEPLOYMENT`` stands for, at the resource ``base_url``.
-
-    Azure's own API (``/openai/v1``) is used, or the older one of a dated version where the
-    environment's ``OPENAI_API_VERSION`` names one.
-
-    Raises:
-        UsageError: the resource or its key is missing.
-    """
-    url = base_url or os.environ.get("AZURE_OPENAI_ENDPOINT")
-    key = api_key or os.environ.get("AZURE_OPENAI_API_KEY")
-    if not url or not key:
-        raise UsageError(
-            f"'azure:{deployment}' needs the resource and its key: set AZURE_OPENAI_ENDPOINT (or "
-            "the base URL, like https://NAME.openai.azure.com) and AZURE_OPENAI_API_KEY"
-        )
-    version = os.environ.get("OPENAI_API_VERSION")
-    url = url.rstrip("/")
-    if version is None and not url.endswith("/openai/v1"):
-        url += "/openai/v1"
-    return OpenAICompatible(
-        deployment,
-        name=f"azure:{deployment}",
+        name=f"{provider}:{model}",
         base_url=url,
         api_key=key,
         timeout=timeout,
-        context_window=context_window or known_window(deployment) or DEFAULT_WINDOW,
+        context_window=window,
         azure_version=version,
     )
 
 
 class OpenAICompatible:
     """A chat model behind an OpenAI-compatible server; see :class:`ragkit.llm.ChatModel`."""
+
+    native_tools = True
 
     def __init__(
         self,
@@ -161,7 +127,7 @@ class OpenAICompatible:
         Without ``context_window`` the server is asked for it when it is first needed.
         """
         self._model = model
-        self._name = name
+        self.name = name
         self._base_url = base_url
         self._api_key = api_key
         self._timeout = timeout
@@ -170,12 +136,7 @@ class OpenAICompatible:
         self._azure_version = azure_version
 
     def __repr__(self) -> str:
-        return f"OpenAICompatible({self._name!r}, base_url={self._base_url!r})"
-
-    @property
-    def name(self) -> str:
-        """The string the user chose the model by."""
-        return self._name
+        return f"OpenAICompatible({self.name!r}, base_url={self._base_url!r})"
 
     @property
     def context_window(self) -> int:
@@ -184,11 +145,6 @@ class OpenAICompatible:
             said = served_window(self._client, self._model)
             self._context_window = said or DEFAULT_WINDOW
         return self._context_window
-
-    @property
-    def native_tools(self) -> bool:
-        """Whether the model can be expected to call tools by itself."""
-        return True
 
     def stream(
         self,
@@ -239,7 +195,7 @@ class OpenAICompatible:
             yield from within(seconds, deltas, abandoned=abandoned)
         except TimeoutError:
             raise ModelError(
-                f"{self._name} at {self._base_url} did not finish its reply within "
+                f"{self.name} at {self._base_url} did not finish its reply within "
                 f"{seconds:.3g} seconds"
             ) from None
 
@@ -254,23 +210,21 @@ class OpenAICompatible:
             ),
             trust_env=self._use_proxy,
         )
-        client: openai.OpenAI
-        if self._azure_version is not None:
-            client = openai.AzureOpenAI(
+        settings: dict[str, Any] = {
+            "api_key": self._api_key,
+            "max_retries": 0,
+            "http_client": http_client,
+        }
+        client = (
+            openai.OpenAI(base_url=self._base_url, **settings)
+            if self._azure_version is None
+            else openai.AzureOpenAI(
                 azure_endpoint=self._base_url,
                 azure_deployment=self._model,
                 api_version=self._azure_version,
-                api_key=self._api_key,
-                max_retries=0,
-                http_client=http_client,
+                **settings,
             )
-        else:
-            client = openai.OpenAI(
-                base_url=self._base_url,
-                api_key=self._api_key,
-                max_retries=0,
-                http_client=http_client,
-            )
+        )
         # Connections are kept open between replies; they go when the model goes.
         weakref.finalize(self, client.close)
         return client
@@ -286,7 +240,7 @@ class OpenAICompatible:
 
         finish: FinishReason | None = None
         usage: Usage | None = None
-        broke_off = ModelError(f"{self._name} at {self._base_url} broke off in its reply")
+        broke_off = ModelError(f"{self.name} at {self._base_url} broke off in its reply")
         started = False
         calls = ToolCallFragments()
         try:
@@ -308,7 +262,7 @@ class OpenAICompatible:
             raise explain(
                 error,
                 model=self._model,
-                name=self._name,
+                name=self.name,
                 url=self._base_url,
                 with_tools="tools" in settings,
             ) from error
@@ -318,7 +272,7 @@ class OpenAICompatible:
             # The client builds its objects unchecked, so what is not of the protocol's form shows
             # up as broken JSON or as a missing or ill-typed field.
             raise ModelError(
-                f"{self._name} at {self._base_url} sent something that is not of the OpenAI chat "
+                f"{self.name} at {self._base_url} sent something that is not of the OpenAI chat "
                 "protocol"
             ) from error
         if finish is None:

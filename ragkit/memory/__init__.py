@@ -11,33 +11,15 @@ is derived from them, made up for when missing, and deleted with them. All have 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+from ragkit.memory.combined import CombinedMemory, combine
+from ragkit.memory.entities import EntityMemory
+from ragkit.memory.graph import GraphMemory
+from ragkit.memory.log import SessionLog, SessionView
 from ragkit.memory.memory import Memory, Note, Recall
-
-if TYPE_CHECKING:
-    from ragkit.memory.combined import CombinedMemory, combine
-    from ragkit.memory.entities import EntityMemory
-    from ragkit.memory.graph import GraphMemory
-    from ragkit.memory.log import SessionLog
-    from ragkit.memory.of_session import KINDS, make_memory
-    from ragkit.memory.summary import SummaryMemory
-    from ragkit.memory.vector import VectorMemory
-    from ragkit.memory.window import WindowMemory
-
-_HOMES = {
-    "CombinedMemory": "combined",
-    "combine": "combined",
-    "EntityMemory": "entities",
-    "GraphMemory": "graph",
-    "KINDS": "of_session",
-    "SessionLog": "log",
-    "SummaryMemory": "summary",
-    "VectorMemory": "vector",
-    "WindowMemory": "window",
-    "make_memory": "of_session",
-}
+from ragkit.memory.of_session import KINDS, make_memory
+from ragkit.memory.summary import SummaryMemory
+from ragkit.memory.vector import VectorMemory
+from ragkit.memory.window import WindowMemory
 
 __all__ = [
     "KINDS",
@@ -48,17 +30,10 @@ __all__ = [
     "Note",
     "Recall",
     "SessionLog",
+    "SessionView",
     "SummaryMemory",
     "VectorMemory",
     "WindowMemory",
     "combine",
     "make_memory",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"ragkit.memory.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value

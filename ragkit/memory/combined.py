@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ragkit.errors import EmbeddingError, UsageError
+from ragkit.llm.token_counts import count_tokens
+from ragkit.memory.log import SessionLog, SessionView
 from ragkit.memory.memory import Memory, Note, Recall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ragkit.memory.log import SessionLog
+
+class Told(SessionView):
+    """A memory of somebody else's, which is told of each turn that comes into the session."""
+
+    def __init__(self, log: SessionLog, memory: Memory) -> None:
+        """Tell ``memory`` of the turns from now on; what was said before it knows itself."""
+        super().__init__(log)
+        self.memory = memory
+        self._told = len(log.turns())
+
+    def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
+        """Return what it recalls."""
+        return self.memory.recall(question, max_tokens=max_tokens)
+
+    def catch_up(self) -> None:
+        """Tell it of the questions, with their answers, that are new to it."""
+        turns = self.log.turns()
+        new = turns[self._told if self._told <= len(turns) else 0 :]
+        self._told = len(turns)
+        question = ""
+        for turn in new:
+            if turn.role == "assistant":
+                self.memory.remember(question, turn.content)
+            else:
+                question = turn.content
 
 
-class View(Memory, Protocol):
-    """A memory that is a view of a session's turns, and can catch up with them."""
-
-    @property
-    def log(self) -> SessionLog: ...
-
-    def catch_up(self) -> None: ...
-
-
-class CombinedMemory:
+class CombinedMemory(SessionView):
     """Recalls with each of several memories, in their order, within one budget.
 
     The first is given what it wants of the whole budget; each next one what is left. Notes that
@@ -30,7 +47,7 @@ class CombinedMemory:
     recalled last is in ``recalled``.
     """
 
-    def __init__(self, memories: Sequence[View]) -> None:
+    def __init__(self, memories: Sequence[SessionView]) -> None:
         """Combine ``memories``, which must be of one session."""
         if not memories:
             raise UsageError("there is no memory to combine")
@@ -39,14 +56,12 @@ class CombinedMemory:
             raise UsageError(
                 f"memories of different sessions cannot be combined: {sorted(sessions)}"
             )
+        super().__init__(memories[0].log)
         self.memories = tuple(memories)
-        self.log = memories[0].log
         self.recalled: Recall | None = None
 
     def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
         """Return what all memories recall, in at most ``max_tokens`` tokens."""
-        from ragkit.llm.token_counts import count_tokens
-
         whole: Recall = Recall()
         notes: list[Note] = []
         degraded: list[str] = []
@@ -75,17 +90,12 @@ class CombinedMemory:
         self.recalled = Recall(whole.turns, tuple(notes), whole.numbers, tuple(degraded))
         return self.recalled
 
-    def remember(self, question: str, answer: str, *, trace: str | None = None) -> None:
-        """Keep a turn once, and let every memory take it in."""
-        self.log.append(question, answer, trace=trace)
-        self.catch_up()
-
     def catch_up(self) -> None:
         """Let every memory take in the turns it has not read yet."""
         for memory in self.memories:
             memory.catch_up()
 
 
-def combine(*memories: View) -> CombinedMemory:
+def combine(*memories: SessionView) -> CombinedMemory:
     """Return several memories of one session as one; see :class:`CombinedMemory`."""
     return CombinedMemory(memories)

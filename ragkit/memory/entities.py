@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ragkit.errors import ModelError
-from ragkit.events import OpenSpan, span
 from ragkit.language.running_names import is_about, key_of, names_in, sentences, words_of
-from ragkit.memory.memory import Note, Recall
-from ragkit.memory.noting import note_new_turns, numbers_of
+from ragkit.memory.extraction import extract_rows
+from ragkit.memory.facts import FactMemory
+from ragkit.memory.memory import Note
 from ragkit.memory.speakers import USER, asks_about_self, has_pronoun, speaker, speaks_of_self
 from ragkit.store.records import MemoryFact, NumberedTurn
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ragkit.llm.chat_model import ChatModel
-    from ragkit.memory.log import SessionLog
 
 _KIND = "entity"
 _TASK = (
@@ -26,69 +24,25 @@ _TASK = (
 )
 
 
-class EntityMemory:
+class EntityMemory(FactMemory):
     """Notes each statement under the names in it; recalls those of the names in a question.
 
     Without a model the statements are the sentences themselves, found by :mod:`ragkit.language.running_names`
     and kept under every name in them; "I" and "my" are noted under the speaker, and a pronoun
-    under the name said last. With a model they are its extracts; where it fails, the rules step
-    in, and the next recall says so.
+    under the name said last.
     """
 
-    def __init__(self, log: SessionLog, *, model: ChatModel | None = None) -> None:
-        """Note what is said in the session of ``log``, with the help of ``model`` if given."""
-        self.log = log
-        self._model = model
-        self._degraded: list[str] = []
+    kind, name, noted = _KIND, "entities", "names"
 
-    def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
-        """Return the statements about what the question names, the best first."""
-        with span(
-            "entities", "memory", inputs={"question": question}, session=self.log.session
-        ) as step:
-            self.catch_up()
-            facts = self.log.store.memory_facts(self.log.session, _KIND)
-            numbers = numbers_of(self.log)
-            notes = tuple(_fitting(_ranked(question, facts, numbers), max_tokens))
-            degraded, self._degraded = tuple(dict.fromkeys(self._degraded)), []
-            note_recall(step, notes)
-            return Recall(notes=notes, degraded=degraded)
+    def _by_model(self, model: ChatModel, turns: Sequence[NumberedTurn]) -> Iterator[MemoryFact]:
+        for turn, row in extract_rows(model, _TASK, turns, ("subject", "statement")):
+            yield MemoryFact(turn.id, row["subject"], "", "", row["statement"])
 
-    def remember(self, question: str, answer: str, *, trace: str | None = None) -> None:
-        """Keep a turn, and note what it says."""
-        self.log.append(question, answer, trace=trace)
-        self.catch_up()
+    def _by_rules(self, turns: Sequence[NumberedTurn]) -> Iterator[MemoryFact]:
+        return _facts_by_rules(turns, self.facts())
 
-    def catch_up(self) -> None:
-        """Note what the turns say that have not been read yet."""
-        note_new_turns(self.log, _KIND, self._facts)
-
-    def _facts(self, turns: Sequence[NumberedTurn]) -> Sequence[MemoryFact]:
-        if self._model is not None:
-            try:
-                return _extracted(self._model, turns)
-            except ModelError as error:
-                self._degraded.append(f"names were noted by rules: {error}")
-        earlier = self.log.store.memory_facts(self.log.session, _KIND)
-        return list(_facts_by_rules(turns, earlier))
-
-
-def note_recall(step: OpenSpan, notes: Sequence[Note]) -> None:
-    """Put what was recalled, and why, into a memory's span."""
-    step.set(
-        outputs={"notes": [{"text": note.text, "why": note.why} for note in notes]},
-        notes=len(notes),
-    )
-
-
-def _extracted(model: ChatModel, turns: Sequence[NumberedTurn]) -> list[MemoryFact]:
-    from ragkit.memory.extraction import extract_rows
-
-    ids = {turn.number: turn.id for turn in turns}
-    return [
-        MemoryFact(ids[row["turn"]], row["subject"].strip(), "", "", row["statement"].strip())
-        for row in extract_rows(model, _TASK, turns, ("subject", "statement"))
-    ]
+    def _fitting(self, question: str) -> list[Note]:
+        return _ranked(question, self.facts(), self._numbers())
 
 
 def _facts_by_rules(
@@ -117,9 +71,7 @@ def _facts_by_rules(
                 yield MemoryFact(turn.id, subject, "", "", sentence)
 
 
-def _ranked(
-    question: str, facts: Sequence[MemoryFact], numbers: dict[int, int]
-) -> list[tuple[float, MemoryFact, Note]]:
+def _ranked(question: str, facts: Sequence[MemoryFact], numbers: dict[int, int]) -> list[Note]:
     """Statements about what the question names, by the words they share with it, then the newest."""
     words = words_of(question)
     wanted = {fact.subject for fact in facts if is_about(key_of(fact.subject), words)}
@@ -127,7 +79,7 @@ def _ranked(
         wanted.add(USER)
     if not wanted - {USER} and has_pronoun(question):
         wanted |= {fact.subject for fact in facts[-1:]}
-    ranked: dict[str, tuple[float, MemoryFact, Note]] = {}
+    ranked: dict[str, tuple[float, int, Note]] = {}
     for fact in facts:
         if fact.subject not in wanted or fact.turn_id not in numbers:
             continue
@@ -136,15 +88,6 @@ def _ranked(
         why = f"it is said of {fact.subject}"
         text = fact.text if fact.subject in fact.text else f"{fact.subject}: {fact.text}"
         note = Note(text, _KIND, why, min(1.0, shared), (numbers[fact.turn_id],))
-        ranked[fact.text] = (shared, fact, note)
-    return sorted(ranked.values(), key=lambda entry: (entry[0], entry[1].turn_id), reverse=True)
-
-
-def _fitting(ranked: Sequence[tuple[float, MemoryFact, Note]], max_tokens: int) -> Iterator[Note]:
-    from ragkit.llm.token_counts import count_tokens
-
-    for _, _, note in ranked:
-        max_tokens -= count_tokens(note.text)
-        if max_tokens < 0:
-            return
-        yield note
+        ranked[fact.text] = (shared, fact.turn_id, note)
+    ordered = sorted(ranked.values(), key=lambda entry: entry[:2], reverse=True)
+    return [note for _, _, note in ordered]

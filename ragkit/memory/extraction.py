@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from ragkit.errors import ModelError
+from ragkit.llm.chat_model import Message, complete
 from ragkit.llm.fence import data_rule, fenced, new_nonce
+from ragkit.llm.json_text import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ragkit.llm.chat_model import ChatModel
     from ragkit.store.records import NumberedTurn
@@ -26,31 +27,16 @@ def quoted(turns: Sequence[NumberedTurn]) -> tuple[str, str]:
 
 def extract_rows(
     model: ChatModel, task: str, turns: Sequence[NumberedTurn], fields: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Have ``model`` list what turns say: one object with a turn's number and ``fields`` a row.
+) -> Iterator[tuple[NumberedTurn, dict[str, str]]]:
+    """Have ``model`` list what turns say: each row a turn with a text for each of ``fields``.
 
     Rows that are incomplete, or of turns that were not given, are left out.
 
     Raises:
         ModelError: the model failed, or its reply is no such list.
     """
-    from ragkit.llm.chat_model import Message, complete
-
-    properties: dict[str, Any] = {"turn": {"type": "integer"}}
-    properties |= {name: {"type": "string"} for name in fields}
-    row = {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-    schema = {
-        "type": "object",
-        "properties": {"rows": {"type": "array", "items": row}},
-        "required": ["rows"],
-        "additionalProperties": False,
-    }
-    shown = ", ".join(f'"{name}"' for name in properties)
+    row = _object(turn={"type": "integer"}, **{name: {"type": "string"} for name in fields})
+    shown = ", ".join(f'"{name}"' for name in row["properties"])
     instruction = (
         f'{task} Reply with JSON only: {{"rows": [...]}}, each row an object with {shown}; "turn" '
         "is the number in brackets. No row for small talk; an empty list if there is nothing."
@@ -60,24 +46,27 @@ def extract_rows(
         model,
         [Message("system", f"{instruction}\n\n{rule}"), Message("user", conversation)],
         max_tokens=_MAX_TOKENS,
-        schema=schema,
+        schema=_object(rows={"type": "array", "items": row}),
     )
-    numbers = {turn.number for turn in turns}
-    return [
-        item
-        for item in _rows(reply.text, model.name)
-        if isinstance(item, dict)
-        and item.get("turn") in numbers
-        and all(isinstance(item.get(name), str) and item[name].strip() for name in fields)
-    ]
-
-
-def _rows(text: str, name: str) -> list[Any]:
-    begin, end = text.find("{"), text.rfind("}")
     try:
-        rows = json.loads(text[begin : end + 1])["rows"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{name} did not reply with the JSON it was asked for") from error
+        rows = read_json(reply.text).value["rows"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise ModelError(f"{model.name} did not reply with the JSON it was asked for") from error
     if not isinstance(rows, list):
-        raise ModelError(f"{name} did not reply with the JSON it was asked for")
-    return rows
+        raise ModelError(f"{model.name} did not reply with the JSON it was asked for")
+    by_number = {turn.number: turn for turn in turns}
+    for item in rows:
+        if isinstance(item, dict) and item.get("turn") in by_number:
+            texts = {name: item[name].strip() for name in fields if isinstance(item.get(name), str)}
+            if len(texts) == len(fields) and all(texts.values()):
+                yield by_number[item["turn"]], texts
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    """The JSON schema of an object that has just these properties."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

@@ -6,12 +6,11 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING
 
-from ragkit.errors import ModelError
-from ragkit.events import span
+from ragkit.language import lists
 from ragkit.language.running_names import is_about, key_of, names_in, sentences, words_of
-from ragkit.memory.entities import note_recall
-from ragkit.memory.memory import Note, Recall
-from ragkit.memory.noting import note_new_turns, numbers_of
+from ragkit.memory.extraction import extract_rows
+from ragkit.memory.facts import FactMemory
+from ragkit.memory.memory import Note
 from ragkit.memory.speakers import USER, asks_about_self, speaker
 from ragkit.store.records import MemoryFact, NumberedTurn
 
@@ -28,105 +27,54 @@ _TASK = (
 )
 _STEPS = 2
 _RELATION = re.compile(
-    r"\b(?P<relation>(?:is|are|was|were|am|'m|'s|'re) (?:(?:the|an?|my|his|her|our|their) [\w-]+ "
-    r"(?:of|at|for|in) |(?:called|named|from|in|at|on|by|part of|owned by|made by|married to|based in|"
-    r"responsible for|allergic to|made of) ?)?|works? (?:at|for|with|in|on)|worked (?:at|for|with)|"
-    r"lives? in|lived in|moved to|comes? from|grew up in|studie[sd] (?:at|in)?|owns?|bought|sells?|"
-    r"makes?|uses?|needs?|has|have|had|likes?|loves?|prefers?|hates?|dislikes?|enjoys?|plays?|"
-    r"knows?|met|married|manages?|leads?|reports? to|belongs? to|depends? on|contains?|costs?|"
-    r"weighs?|lasts?|starts?|ends?|supports?|requires?|replaces?|visit(?:s|ed)?)(?=\s|\b)",
-    re.IGNORECASE,
+    rf"\b(?P<relation>{lists.alternatives('relations')})(?=\s|\b)", re.IGNORECASE
 )
 _POSSESSION = re.compile(
     r"^(?:(?P<mine>my|our)|(?P<owner>[A-Z][\w.&-]*(?: [A-Z][\w.&-]*)*)['’]s) (?P<what>[\w -]{2,40}?) "
     r"(?:is|are|was|were) (?:called |named )?(?P<value>.+)$"
 )
-_CLAUSE_END = re.compile(
-    r"[,;:!?()]|\.(?!\d)|\s(?:and|but|because|so|which|who|while|when|although|if)\s"
-)
+_CLAUSE_END = re.compile(rf"[,;:!?()]|\.(?!\d)|\s{lists.alternatives('relations.clause_ends')}\s")
 _NEGATED = re.compile(r"\b(?:not|never|no longer|n['’]t)\b|n['’]t\b", re.IGNORECASE)
 _LONGEST_OBJECT = 12  # words
 
 
-class GraphMemory:
+class GraphMemory(FactMemory):
     """Notes relations between things, and recalls the neighbourhood of those a question names.
 
     Without a model, relations are read off simple statements ("Alice works at Corvane", "my
-    battery is a BP-4") by a list of verbs; what is denied or asked is not noted. With a model they
-    are its extracts; where it fails, the rules step in, and the next recall says so.
+    battery is a BP-4") by a list of verbs; what is denied or asked is not noted.
     """
+
+    kind, name, noted = _KIND, "graph", "relations"
 
     def __init__(
         self, log: SessionLog, *, model: ChatModel | None = None, steps: int = _STEPS
     ) -> None:
         """Note relations said in the session of ``log``; recall up to ``steps`` from a name."""
-        self.log = log
-        self._model = model
+        super().__init__(log, model=model)
         self._steps = steps
-        self._degraded: list[str] = []
-
-    def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
-        """Return the relations around what the question names, the nearest and newest first."""
-        from ragkit.llm.token_counts import count_tokens
-
-        with span(
-            "graph", "memory", inputs={"question": question}, session=self.log.session
-        ) as step:
-            self.catch_up()
-            facts = self.log.store.memory_facts(self.log.session, _KIND)
-            numbers = numbers_of(self.log)
-            notes: list[Note] = []
-            for distance, start, fact in _neighbourhood(question, facts, self._steps):
-                text = f"{fact.subject} {fact.relation} {fact.object}"
-                max_tokens -= count_tokens(text)
-                if max_tokens < 0:
-                    break
-                why = f"{start} is named" if distance == 0 else f"{distance + 1} steps from {start}"
-                turns = (numbers[fact.turn_id],) if fact.turn_id in numbers else ()
-                notes.append(Note(text, _KIND, why, 1.0 / (1 + distance), turns))
-            degraded, self._degraded = tuple(dict.fromkeys(self._degraded)), []
-            note_recall(step, notes)
-            return Recall(notes=tuple(notes), degraded=degraded)
 
     def triples(self) -> list[tuple[str, str, str]]:
         """Return all relations, oldest first: subject, relation, object."""
         self.catch_up()
-        facts = self.log.store.memory_facts(self.log.session, _KIND)
-        return [(fact.subject, fact.relation, fact.object) for fact in facts]
+        return [(fact.subject, fact.relation, fact.object) for fact in self.facts()]
 
-    def remember(self, question: str, answer: str, *, trace: str | None = None) -> None:
-        """Keep a turn, and note its relations."""
-        self.log.append(question, answer, trace=trace)
-        self.catch_up()
+    def _by_model(self, model: ChatModel, turns: Sequence[NumberedTurn]) -> Iterator[MemoryFact]:
+        fields = ("subject", "relation", "object")
+        for turn, row in extract_rows(model, _TASK, turns, fields):
+            subject, relation, target = (row[field] for field in fields)
+            yield MemoryFact(turn.id, subject, relation, target, turn.content)
 
-    def catch_up(self) -> None:
-        """Note the relations in the turns that have not been read yet."""
-        note_new_turns(self.log, _KIND, self._facts)
+    def _by_rules(self, turns: Sequence[NumberedTurn]) -> Iterator[MemoryFact]:
+        return (fact for turn in turns for fact in _read_off(turn))
 
-    def _facts(self, turns: Sequence[NumberedTurn]) -> Sequence[MemoryFact]:
-        if self._model is not None:
-            try:
-                return _extracted(self._model, turns)
-            except ModelError as error:
-                self._degraded.append(f"relations were noted by rules: {error}")
-        return [fact for turn in turns for fact in _read_off(turn)]
-
-
-def _extracted(model: ChatModel, turns: Sequence[NumberedTurn]) -> list[MemoryFact]:
-    from ragkit.memory.extraction import extract_rows
-
-    content = {turn.number: turn for turn in turns}
-    fields = ("subject", "relation", "object")
-    return [
-        MemoryFact(
-            content[row["turn"]].id,
-            row["subject"].strip(),
-            row["relation"].strip(),
-            row["object"].strip(),
-            content[row["turn"]].content,
-        )
-        for row in extract_rows(model, _TASK, turns, fields)
-    ]
+    def _fitting(self, question: str) -> Iterator[Note]:
+        numbers = self._numbers()
+        for distance, start, fact in _neighbourhood(question, self.facts(), self._steps):
+            text = f"{fact.subject} {fact.relation} {fact.object}"
+            why = f"{start} is named" if distance == 0 else f"{distance + 1} steps from {start}"
+            turns = (numbers[fact.turn_id],) if fact.turn_id in numbers else ()
+            yield Note(text, _KIND, why, 1.0 / (1 + distance), turns)
 
 
 def _read_off(turn: NumberedTurn) -> Iterator[MemoryFact]:

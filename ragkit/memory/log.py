@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from ragkit.errors import UsageError
@@ -12,6 +13,7 @@ from ragkit.store.records import NumberedTurn, Turn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ragkit.memory.memory import Recall
     from ragkit.store import Store
 
 
@@ -72,3 +74,23 @@ class SessionLog:
                 for number, (role, content) in enumerate(messages)
             ],
         )
+
+
+class SessionView:
+    """What memories that are views of a session have in common: a turn is kept in the session."""
+
+    def __init__(self, log: SessionLog) -> None:
+        """Be a view of the session of ``log``."""
+        self.log = log
+
+    @abstractmethod
+    def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
+        """Return what bears on ``question``, in at most ``max_tokens`` tokens."""
+
+    def remember(self, question: str, answer: str, *, trace: str | None = None) -> None:
+        """Keep a turn, and take it in."""
+        self.log.append(question, answer, trace=trace)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Take in the turns that were not read yet, where more is kept than the turns themselves."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-_FIRST_PERSON = re.compile(r"\b(?:I|me|my|mine|myself|we|us|our|ours)\b")
+from ragkit.language import lists
+
+_FIRST_PERSON = re.compile(rf"\b(?:I|{lists.alternatives('pronouns.first')})\b")
 # "What do we know of ...?" is about somebody else.
-_ABOUT_SELF = re.compile(r"\b(?:i|me|my|mine|myself)\b", re.IGNORECASE)
-_THIRD_PERSON = re.compile(
-    r"\b(?:he|she|it|they|him|her|his|hers|its|them|their|theirs)\b", re.IGNORECASE
-)
+_ABOUT_SELF = re.compile(rf"\b{lists.alternatives('pronouns.self')}\b", re.IGNORECASE)
+_THIRD_PERSON = re.compile(rf"\b{lists.alternatives('pronouns.third', 'english')}\b", re.IGNORECASE)
 USER = "the user"
 
 

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 from ragkit.errors import ModelError
 from ragkit.events import span
 from ragkit.language.running_names import names_in, sentences, words_of
+from ragkit.llm.chat_model import Message, complete
+from ragkit.llm.token_counts import count_tokens, cut_to_tokens
+from ragkit.memory.extraction import quoted
+from ragkit.memory.log import SessionLog, SessionView
 from ragkit.memory.memory import Note, Recall
 from ragkit.memory.window import DEFAULT_TURNS
 from ragkit.store.records import MemoryView, NumberedTurn
@@ -17,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ragkit.llm.chat_model import ChatModel
-    from ragkit.memory.log import SessionLog
 
 _KIND = "summary"
 _TASK = (
@@ -27,7 +30,7 @@ _TASK = (
 )
 
 
-class SummaryMemory:
+class SummaryMemory(SessionView):
     """A digest of all turns but the last ``keep``, brought up to date ``every`` so many turns.
 
     With a model it is written by the model, from the digest so far and the turns that are new to
@@ -45,7 +48,7 @@ class SummaryMemory:
         max_tokens: int = 400,
     ) -> None:
         """Summarise the session of ``log`` in at most ``max_tokens`` tokens."""
-        self.log = log
+        super().__init__(log)
         self._model = model
         self._keep = keep
         self._every = max(1, every)
@@ -54,8 +57,6 @@ class SummaryMemory:
 
     def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
         """Return the digest as one note, if there is one by now."""
-        from ragkit.llm.token_counts import cut_to_tokens
-
         del question  # it bears on any question
         with span(_KIND, "memory", session=self.log.session) as step:
             self.catch_up()
@@ -68,11 +69,6 @@ class SummaryMemory:
             step.set(outputs={"summary": text}, turns=len(numbers))
             why = f"it sums up turns 1 to {len(numbers)}"
             return Recall(notes=(Note(text, _KIND, why, None, numbers),), degraded=degraded)
-
-    def remember(self, question: str, answer: str, *, trace: str | None = None) -> None:
-        """Keep a turn."""
-        self.log.append(question, answer, trace=trace)
-        self.catch_up()
 
     def catch_up(self) -> None:
         """Take turns that left the window into the digest, once there are enough of them."""
@@ -96,10 +92,6 @@ class SummaryMemory:
         return _selected(before, new, self._max_tokens)
 
     def _written(self, model: ChatModel, before: str, new: Sequence[NumberedTurn]) -> str:
-        from ragkit.llm.chat_model import Message, complete
-        from ragkit.llm.token_counts import cut_to_tokens
-        from ragkit.memory.extraction import quoted
-
         task = _TASK.format(words=self._max_tokens * 2 // 3)
         rule, conversation = quoted(new)
         so_far = f"The summary so far:\n{before or '(none)'}\n\n{conversation}"
@@ -115,8 +107,6 @@ class SummaryMemory:
 
 def _selected(before: str, new: Sequence[NumberedTurn], max_tokens: int) -> str:
     """Choose sentences from the digest so far and the new turns; they keep their order."""
-    from ragkit.llm.token_counts import count_tokens
-
     lines = [line for line in before.splitlines() if line]
     lines += [
         f"{turn.role}: {sentence}"

@@ -10,24 +10,23 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ragkit.language import lists
+from ragkit.language.analysis import normalise, word_analyzer
+from ragkit.store.paths import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
 # Weights found on conversations of the LoCoMo benchmark; see bench/locomo.py.
 DENSE_WEIGHT = 0.7
 # Of BM25 (Robertson and Zaragoza 2009); the usual values.
 _K1, _B = 1.2, 0.75
-# Words that questions are made of; they tell no turn from another.
-_COMMON = (
-    "a an and any are as at be been but by can could did do does for from had has have he her hers "
-    "him his how i if in is it its me my no not of on or our she so that the their them then there "
-    "they this to up was we were what when where which who whom whose why will with would you your"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +44,10 @@ class Words:
 
     def __init__(self) -> None:
         """Begin empty."""
-        from ragkit.language.analysis import word_analyzer
-
         self._analyzer = word_analyzer()
-        self._common = frozenset(self._analyzer.analyze(_COMMON))
+        self._common = frozenset(
+            self._analyzer.analyze(" ".join(lists.words("stop_words", "english")))
+        )
         self._lengths: list[int] = []
         self._total = 0
         self._postings: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -58,9 +57,6 @@ class Words:
 
     def terms(self, text: str) -> list[str]:
         """Return the telling words of ``text``, stemmed."""
-        from ragkit.language.analysis import normalise
-        from ragkit.store.paths import storable
-
         found = self._analyzer.analyze(normalise(storable(text)))
         return [term for term in found if term not in self._common]
 
@@ -76,8 +72,6 @@ class Words:
 
     def scores(self, question: str) -> NDArray[np.float32]:
         """Return the score of every text, shape (texts,), scaled so that the best has 1."""
-        import numpy as np
-
         number = len(self._lengths)
         scores = np.zeros(number, dtype=np.float32)
         mean = max(self._total / max(number, 1), 1.0)
@@ -92,19 +86,16 @@ class Words:
 
 
 class TurnIndex:
-    """Turns with their vectors and words; ``faiss`` compares the vectors."""
+    """Turns with their vectors and words; every turn is compared."""
 
     def __init__(self, dimension: int) -> None:
         """Begin empty, for vectors of ``dimension`` numbers."""
-        import faiss
-
-        self._alone: Any = faiss.IndexFlatIP(dimension)
-        self._following: Any = faiss.IndexFlatIP(dimension)
-        self._words_alone = Words()
-        self._words_following = Words()
+        # Of each turn alone, and of each with the one before it.
+        self._vectors = [np.empty((0, dimension), dtype=np.float32) for _ in range(2)]
+        self._words = (Words(), Words())
 
     def __len__(self) -> int:
-        return len(self._words_alone)
+        return len(self._words[0])
 
     def add(
         self,
@@ -114,12 +105,12 @@ class TurnIndex:
         following_vectors: NDArray[np.float32],
     ) -> None:
         """Add turns as both of their texts, with vectors of shape (turns, dimension)."""
-        self._alone.add(alone_vectors)
-        self._following.add(following_vectors)
-        for text in alone:
-            self._words_alone.add(text)
-        for text in following:
-            self._words_following.add(text)
+        for place, (texts, vectors) in enumerate(
+            ((alone, alone_vectors), (following, following_vectors))
+        ):
+            self._vectors[place] = np.concatenate([self._vectors[place], vectors])
+            for text in texts:
+                self._words[place].add(text)
 
     def search(self, question: str, vector: NDArray[np.float32], k: int) -> list[Found]:
         """Return the ``k`` turns that fit best, the best first, equal ones newest first.
@@ -129,16 +120,10 @@ class TurnIndex:
             vector: Its embedding, shape (dimension,), of unit length.
             k: How many at most.
         """
-        import numpy as np
-
         if not len(self):
             return []
-        dense = (
-            _all_scores(self._alone, vector) + _or_next(_all_scores(self._following, vector))
-        ) / 2
-        lexical = (
-            self._words_alone.scores(question) + _or_next(self._words_following.scores(question))
-        ) / 2
+        dense = _both(*(vectors @ vector for vectors in self._vectors))
+        lexical = _both(*(words.scores(question) for words in self._words))
         scores = DENSE_WEIGHT * np.clip(dense, 0, 1) + (1 - DENSE_WEIGHT) * lexical
         newest_first = np.arange(len(scores))[::-1]
         order = newest_first[np.argsort(-scores[newest_first], kind="stable")][:k]
@@ -148,18 +133,7 @@ class TurnIndex:
         ]
 
 
-def _all_scores(index: Any, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    import numpy as np
-
-    scores, places = index.search(vector[None, :].astype(np.float32), index.ntotal)
-    ordered = np.empty(index.ntotal, dtype=np.float32)
-    ordered[places[0]] = scores[0]
-    return ordered
-
-
-def _or_next(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give each turn the better of its own score and that of the turn that follows it."""
-    import numpy as np
-
-    following = np.append(scores[1:], scores[-1:])
-    return np.maximum(scores, following)
+def _both(alone: NDArray[np.float32], following: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of both scores, the second of a turn or of the one that follows it."""
+    better = np.maximum(following, np.append(following[1:], following[-1:]))
+    return np.asarray((alone + better) / 2, dtype=np.float32)

@@ -9,8 +9,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ragkit.events import span
-from ragkit.memory.entities import note_recall
+from ragkit.llm.token_counts import count_tokens, cut_to_tokens
+from ragkit.memory.facts import note_recall
+from ragkit.memory.log import SessionLog, SessionView
 from ragkit.memory.memory import Note, Recall
 from ragkit.memory.turn_index import Found, TurnIndex
 from ragkit.store.records import NumberedTurn, TurnVectors
@@ -18,17 +22,15 @@ from ragkit.store.records import NumberedTurn, TurnVectors
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from ragkit.embed.embedder import Embedder
-    from ragkit.memory.log import SessionLog
 
 _KIND = "turn"
 _BATCH = 256
 
 
-class VectorMemory:
+class VectorMemory(SessionView):
     """Finds the old turns that bear on a question, however long ago they were said.
 
     Vectors come from the embedder of the documents and are kept in the base; turns that have none
@@ -44,7 +46,7 @@ class VectorMemory:
         min_score: float = 0.2,
     ) -> None:
         """Recall at most ``k`` turns of the session of ``log`` that score ``min_score`` (0 to 1)."""
-        self.log = log
+        super().__init__(log)
         self._embedder = embedder
         self._k = k
         self._min_score = min_score
@@ -58,8 +60,6 @@ class VectorMemory:
         Raises:
             EmbeddingError: the embedding model failed.
         """
-        from ragkit.llm.token_counts import count_tokens, cut_to_tokens
-
         with span(
             "turns", "memory", inputs={"question": question}, session=self.log.session
         ) as step:
@@ -84,13 +84,6 @@ class VectorMemory:
         """Return the places of the ``k`` best turns among :meth:`SessionLog.turns`."""
         return self._search(self.log.turns(), question, k)
 
-    def remember(self, question: str, answer: str, *, trace: str | None = None) -> None:
-        """Keep a turn; its vectors are made when something is recalled next."""
-        self.log.append(question, answer, trace=trace)
-
-    def catch_up(self) -> None:
-        """Do nothing: what is missing is made when something is recalled."""
-
     def _search(self, turns: Sequence[NumberedTurn], question: str, k: int) -> list[Found]:
         with self._lock:  # one index for all threads
             index = self._caught_up(turns)
@@ -111,8 +104,6 @@ class VectorMemory:
         return self._index
 
     def _add(self, index: TurnIndex, turns: Sequence[NumberedTurn], start: int) -> None:
-        import numpy as np
-
         model = _model_key(self._embedder())
         after = turns[start - 1].id if start else 0
         stored = {

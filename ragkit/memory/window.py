@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from ragkit.events import span
+from ragkit.llm.chat_model import Message
+from ragkit.llm.token_counts import count_tokens, cut_to_tokens
+from ragkit.memory.log import SessionLog, SessionView
 from ragkit.memory.memory import Recall
 
 if TYPE_CHECKING:
-    from ragkit.llm.chat_model import Message, Role
-    from ragkit.memory.log import SessionLog
+    from ragkit.llm.chat_model import Role
     from ragkit.store.records import NumberedTurn
 
 DEFAULT_TURNS = 12
 _OVERHEAD = 4  # tokens that a message costs beside its text
 
 
-class WindowMemory:
+class WindowMemory(SessionView):
     """The newest turns: at most so many, and as many as fit the token budget.
 
     The last turn is always there; one that alone is over the budget is cut at its end.
@@ -25,7 +27,7 @@ class WindowMemory:
 
     def __init__(self, log: SessionLog, *, turns: int | None = DEFAULT_TURNS) -> None:
         """Recall at most ``turns`` turns; ``None`` for as many as fit (a buffer)."""
-        self.log = log
+        super().__init__(log)
         self._most = turns
 
     def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
@@ -39,20 +41,10 @@ class WindowMemory:
                 numbers=tuple(number for number, _ in chosen),
             )
 
-    def remember(self, question: str, answer: str, *, trace: str | None = None) -> None:
-        """Keep a turn."""
-        self.log.append(question, answer, trace=trace)
-
-    def catch_up(self) -> None:
-        """Do nothing: the turns themselves are the memory."""
-
 
 def _fitting(
     turns: Sequence[NumberedTurn], most: int | None, budget: int
 ) -> list[tuple[int, Message]]:
-    from ragkit.llm.chat_model import Message
-    from ragkit.llm.token_counts import count_tokens, cut_to_tokens
-
     chosen: list[tuple[int, Message]] = []
     first = 0 if most is None else max(0, len(turns) - most)
     for turn in reversed(turns[first:]):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ragkit.errors import UsageError
-from ragkit.language import analysis
+from ragkit.language import analysis, lists
 from ragkit.language.languages import STOP_WORDS
 
 _WORD = re.compile(r"\w+")
@@ -23,9 +23,9 @@ _KEPT_WORDS = 0.5
 _ROLES = ("user", "assistant")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 _REFERRING = re.compile(
-    r"\b(?:it|its|they|them|their|theirs|this|that|these|those|he|him|his|she|her|hers|there|then"
-    r"|one|ones|such|same|former|latter|other|others|another|else|above|previous|instead|both)\b"
-    r"|^\W*(?:and|or|but|so|then|also|what about|how about|why|no|yes|ok)\b",
+    rf"\b(?:{lists.alternatives('pronouns.third', 'english')}"
+    rf"|{lists.alternatives('pronouns.demonstrative', 'english')}"
+    rf"|{lists.alternatives('pronouns.referring')})\b|{lists.alternatives('asking.continuing')}",
     re.IGNORECASE,
 )
 

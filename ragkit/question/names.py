@@ -6,16 +6,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING
 
-from ragkit.language import words
+from ragkit.language import lists, words
 from ragkit.language.naming_languages import language_name
+
+if TYPE_CHECKING:
+    from ragkit.question.question import Question
 
 _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _TOKEN = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _SENTENCE = re.compile(r"(?<=[.?!:])\s+")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.IGNORECASE)
-_JOINING = frozenset(("and", "or", "to", "und", "oder", "et", "ou"))
+_JOINING = lists.words("names.joining")
 _YEAR = 4
 _SHOUT = 15  # letters; fewer may well be an acronym or two
 # Behind a word without a capital, or an article, where nothing but a name has one in English.
@@ -24,6 +28,30 @@ _WITHIN = re.compile(r"(?:[^\W\d_A-Z]+|\b(?:A|An|The)),? \Z")
 _TIMES = 2
 # Terms that begin alike count as the same from this length on: Japan, Japanese; Urlaub, Urlaubstage.
 _BEGINNING = 4
+
+
+def own_names(text: str, terms: AbstractSet[str], language: str | None) -> frozenset[str]:
+    """Those of a text's terms that are names, codes, acronyms, or numbers that label something.
+
+    German writes every noun with a capital, so there only codes, numbers and acronyms count.
+    """
+    found = set(_labels(text))
+    if not _shouted(text):
+        found |= {words.stem(match.casefold()) for match in _ACRONYM.findall(text)}
+        if language != "German":
+            found.update(*map(words.names, _SENTENCE.split(text)))
+    return frozenset(found & terms)
+
+
+def names_among(question: Question, passages: Iterable[str]) -> frozenset[str]:
+    """The names of a question, as it writes them or as the passages do.
+
+    A word without a capital, as in "heron torque", is a name if the passages always write it with
+    one; not in German.
+    """
+    if question.language == "German":
+        return question.names
+    return question.names | (_always_capital(question.terms, passages) & question.terms)
 
 
 def names_of(question: str, passages: Iterable[str] = ()) -> frozenset[str]:
@@ -37,13 +65,9 @@ def names_of(question: str, passages: Iterable[str] = ()) -> frozenset[str]:
         passages: The text of the passages found for it.
     """
     terms = words.terms(question)
-    german = language_name(question) == "German"
-    found = set(_labels(question))
-    if not _shouted(question):
-        found |= {words.stem(match.casefold()) for match in _ACRONYM.findall(question)}
-        if not german:
-            found.update(*map(words.names, _SENTENCE.split(question)))
-    if not german:
+    language = language_name(question)
+    found = set(own_names(question, terms, language))
+    if language != "German":
         found |= _always_capital(terms, passages)
     return frozenset(found & terms)
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import re
 
-from ragkit.language import words
+from ragkit.language import lists, words
 
 # Of a question only so much is read for what it asks: what is longer is mostly pasted text.
 READ_CHARACTERS = 2_000
 _MOST = 3
-_ASKING = (
-    r"(?:how|what|when|where|who|whom|whose|why|which|is|are|was|were|does|do|did|can|could|may|will|"
-    r"would|should|wie|was|wann|wo|wer|warum|wieso|welche[rsnm]?|wofür|combien|quel(?:le)?s?|quand|où|"
-    r"qui|pourquoi|comment|cuánt[oa]s?|cuándo|dónde|quién|qué|cómo)"
-)
+_ASKING = lists.alternatives("asking.words")
 _AND = r"(?:and(?: also| then)?|und|et|y)"
 _CUT = re.compile(
     rf"[?？]\s*(?:{_AND}\s+)?(?=\w)|"
-    rf"\s*[,;]?\s+{_AND}\s+(?=(?:(?:in|to|at|for|from|by|on|with|à|de|bis|ab|seit)\s+)?{_ASKING}\b)",
+    rf"\s*[,;]?\s+{_AND}\s+(?=(?:{lists.alternatives('clauses.before_asking')}\s+)?{_ASKING}\b)",
     re.IGNORECASE,
 )
 _ASKS = re.compile(rf"\b{_ASKING}\b", re.IGNORECASE)

@@ -5,19 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ragkit.errors import EmbeddingError, ModelError
-from ragkit.question.hints import Hints, find_hints
-from ragkit.question.history import refers_back, resolve, rewrite
+from ragkit.errors import EmbeddingError, ModelError, UsageError
+from ragkit.language import words
+from ragkit.language.dates import asked_months, asked_periods
+from ragkit.language.naming_languages import language_name
+from ragkit.question.comparing import compared
+from ragkit.question.history import check_history, refers_back, resolve, rewrite
+from ragkit.question.kinds import asks_list, counted, question_kinds, without_measure
+from ragkit.question.names import own_names
+from ragkit.question.pages import Hints, find_hints, find_pages
+from ragkit.question.parts import parts_of
+from ragkit.question.question import Question, Turn
 from ragkit.question.spelling import Vocabulary, correct
+from ragkit.question.topic import (
+    about_looks,
+    apart,
+    speakers_of,
+    topic_of,
+    topic_terms,
+    without_pages,
+    words_of,
+)
 from ragkit.retrieve.ratios import components
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
     from ragkit.retrieve.stages import Ask
-    from ragkit.store import Store
 
 COMPONENTS_WEIGHT = 0.35
 PRICE_WEIGHT = 0.5
@@ -108,6 +126,110 @@ def price_of(question: str) -> str | None:
     return f"{question[: match.start()]}{asked}{question[match.end() :]}".rstrip(" ?")
 
 
+MAX_CHARACTERS = 100_000
+_GAP = re.compile(r"(\s{20})\s+")
+
+
+def check_text(text: object) -> str:
+    """Return a question's text, with no more than 20 spaces or line ends in a row.
+
+    Many patterns look for what follows white space, which takes long where there is no end of it.
+
+    Raises:
+        UsageError: it is no text, empty or endless.
+    """
+    if not isinstance(text, str):
+        raise UsageError(f"the question must be a string, not {type(text).__name__!r}")
+    if not text.strip():
+        raise UsageError("the question is empty")
+    if len(text) > MAX_CHARACTERS:
+        raise UsageError(
+            f"the question has {len(text):,} characters; at most {MAX_CHARACTERS:,} are taken"
+        )
+    return _GAP.sub(r"\1", text)
+
+
+def read_question(
+    text: str,
+    history: object = (),
+    *,
+    ask: Callable[[str], str] | None = None,
+    today: date | None = None,
+) -> Question:
+    """Read a question.
+
+    Args:
+        text: As it was asked, at most 100,000 characters.
+        history: Earlier turns, oldest first: ``[{"role": "user", "content": "…"}, …]``.
+        ask: Asks a language model to rewrite the question, if it refers back; without one, what
+            the conversation is about is carried over.
+        today: What "last year" is reckoned from; default: the day it is.
+
+    Raises:
+        UsageError: the text is none, empty or endless, or the history has an entry that is no turn.
+    """
+    text = check_text(text)
+    turns = check_history(history)
+    return _read(text, turns, ask, today or date.today(), parts=parts_of(text))
+
+
+def _read(
+    text: str,
+    history: tuple[Turn, ...],
+    ask: Callable[[str], str] | None,
+    today: date,
+    parts: Sequence[str] = (),
+) -> Question:
+    notes: list[str] = []
+    degraded: list[str] = []
+    searches = tuple(_resolved(text, history, ask, notes, degraded))
+    back = refers_back(text)
+    carried = resolve(text, history).carried
+    topic = topic_of(text)
+    looks = about_looks(topic)
+    topic = without_pages(topic)
+    language = language_name(text)
+    asked = words.terms(without_measure(text))
+    names = own_names(text, words.terms(text), language)
+    kinds = question_kinds(text)
+    earlier = [turn["content"] for turn in history if turn["role"] == "user"]
+    if kinds == ("other",) and earlier and back:
+        kinds = question_kinds(earlier[-1])
+    first = ({"role": "user", "content": parts[0]},) if parts else ()
+    return Question(
+        text=text,
+        history=history,
+        language=language,
+        topic=topic,
+        words=words_of(topic),
+        terms=asked,
+        topic_terms=topic_terms(without_measure(topic)) - speakers_of(topic),
+        names=names,
+        beside=tuple(words.terms(part) for part in apart(topic)),
+        numbers=frozenset(words.numbers(text)),
+        kinds=kinds,
+        counted=counted(text),
+        asks_list=asks_list(text),
+        looks=looks,
+        periods=tuple(asked_periods(text, today)),
+        months=asked_months(text),
+        pages=find_pages(text),
+        compared=compared(text),
+        # The first part names what the others refer back to: "and what does it cost".
+        parts=tuple(
+            _read(part, (*history, *first) if number else history, None, today)
+            for number, part in enumerate(parts)
+        ),
+        refers_back=back,
+        carried=carried,
+        carried_terms=words.terms(carried) - asked,
+        rewrite=searches[-1][0] if searches[-1][1] == REWRITE_WEIGHT else None,
+        searches=searches,
+        notes=tuple(notes),
+        degraded=tuple(degraded),
+    )
+
+
 def _resolved(
     question: str,
     history: Sequence[Mapping[str, str]],
@@ -134,7 +256,7 @@ def _resolved(
     return list(resolved.parts)
 
 
-def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Vocabulary:
+def vocabulary_of(indexes: Indexes, embedder: Callable[[], Embedder] | None) -> Vocabulary:
     """Return what is known of words: the documents', and the model's, which are common ones.
 
     Without a model only everyday words, in any of four languages, are taken for common ones that
@@ -142,12 +264,9 @@ def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Voca
     """
     from ragkit.language import analysis
     from ragkit.language.languages import common_words
-    from ragkit.store import glossary
 
     @lru_cache(maxsize=256)
     def is_word(word: str) -> bool:
-        if glossary.meanings(word):
-            return True
         if embedder is None:
             return False
         try:
@@ -155,7 +274,7 @@ def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Voca
         except EmbeddingError:
             return True
 
-    present = store.languages()
+    present = indexes.languages()
 
     def terms(word: str) -> list[tuple[str, ...]]:
         if any(common_words((word,), language) for language in present):
@@ -163,4 +282,4 @@ def vocabulary_of(store: Store, embedder: Callable[[], Embedder] | None) -> Voca
         words = analysis.question_words(word, present)
         return [tuple(map(analysis.stem_of, found.terms)) for found in words]
 
-    return Vocabulary(terms, lru_cache(maxsize=256)(store.holds_stem), store.terms, is_word)
+    return Vocabulary(terms, lru_cache(maxsize=256)(indexes.holds_stem), indexes.terms, is_word)

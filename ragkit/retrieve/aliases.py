@@ -7,45 +7,23 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from ragkit.language import lists
+
 if TYPE_CHECKING:
     from ragkit.store import Store
 
 Alias = tuple[str, str]
 
 # Each cue stands between the two names, but for those that follow the second one.
-_CUES = (
-    r"also (?:known|referred to) as",
-    r"also called",
-    r"better known as",
-    r"a\.?k\.?a\.?",
-    r"formerly (?:known as|called)",
-    r"formerly",
-    r"previously (?:known as|called)",
-    r"hereinafter(?: referred to as| called)?",
-    r"hereafter(?: referred to as| called)?",
-    r"auch bekannt als",
-    r"besser bekannt als",
-    r"vormals",
-    r"früher",
-    r"(?:im Folgenden|nachfolgend)(?: kurz)?",
-    r"également (?:appelée?|connue? sous le nom de)",
-    r"aussi (?:appelée?|connue? sous le nom de)",
-    r"anciennement",
-    r"ci-après(?: dénommée?)?",
-)
 # What a passage must hold to be read at all.
-_SIGNS = (
-    "also known as", "also referred to as", "also called", "better known as", "a.k.a", " aka ",
-    "formerly", "previously known", "previously called", "hereinafter", "hereafter", "bekannt als",
-    "vormals", "früher", "im Folgenden", "nachfolgend", " genannt", "également", "aussi appelé",
-    "aussi connu", "anciennement", "ci-après",
-)  # fmt: skip
+_SIGNS = lists.entries("documents.alias_signs")
 _WORD = r"[^\W_][\w&.'’-]*"
 _NAME = rf"{_WORD}(?: (?:{_WORD}|&)){{0,4}}"
 _MARKS = "\"“”„«»'’‘"
+_ARTICLES = lists.alternatives("names.articles")
 _BETWEEN = re.compile(
-    rf"(?P<one>{_NAME}) ?[,(] ?(?:{'|'.join(_CUES)}):? (?:as )?"
-    rf"(?:(?:the|der|die|das|le|la|l['’]) ?)?[{_MARKS}]? ?(?:(?:the|der|die|das|le|la) )?"
+    rf"(?P<one>{_NAME}) ?[,(] ?{lists.alternatives('documents.aliases')}:? (?:as )?"
+    rf"(?:(?:{_ARTICLES}|l['’]) ?)?[{_MARKS}]? ?(?:{_ARTICLES} )?"
     rf"(?P<two>{_NAME}) ?[{_MARKS}]?(?=[\s,.;:()]|$)",
     re.IGNORECASE,
 )
@@ -53,12 +31,7 @@ _AROUND = re.compile(
     rf"(?P<one>{_NAME}) ?[,(] ?auch [{_MARKS}]?(?P<two>{_NAME})[{_MARKS}]? genannt", re.IGNORECASE
 )
 _QUOTED = re.compile(rf"[{_MARKS}](?P<two>[^{_MARKS}]{{2,60}})[{_MARKS}]")
-_SMALL = (
-    "a an and are as at but by for from has have he in into is it of on or our she that the their"
-    " they this to use used was we were which who will with you und oder ist sind wird wir der die"
-    " das dem den ein eine et ou est sont nous le la les du de un une im am"
-)
-_ENDS = frozenset(_SMALL.split())
+_ENDS = lists.words("stop_words", "english", "german", "french") | lists.words("stop_words.light")
 
 
 def find_aliases(texts: Iterable[str]) -> list[Alias]:

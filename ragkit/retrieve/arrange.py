@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ragkit.question.hints import Hints, names_year
+from ragkit.question.pages import Hints, names_year
 from ragkit.retrieve.fusion import LISTED
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from ragkit.language import lists
 from ragkit.language.dates import Period, find_periods
 
 if TYPE_CHECKING:
@@ -23,23 +24,9 @@ if TYPE_CHECKING:
 
 _SHORTEST_SHORT, _LONGEST_SHORT = 3, 6
 # What documents call themselves, in their title or file name.
-_KIND_WORDS = """
-    agenda agreement brochure catalog catalogue changelog charter contract datasheet directive faq
-    filing form guide guideline handbook instructions invoice leaflet letter magazine manual meeting
-    memo memorandum minutes newsletter note paper policy poster presentation price-list pricelist
-    proposal protocol readme regulations release-notes report review rules slides spec
-    specification statement study survey syllabus terms thesis tutorial whitepaper 10-k 10k
-    anleitung besprechung broschüre datenblatt leitfaden merkblatt rechnung satzung sitzung studie
-    accord compte-rendu contrat facture lettre manuel notice politique procès-verbal rapport
-    règlement réunion tarif acta contrato factura guía informe política
-"""
-KINDS = frozenset(_KIND_WORDS.split())
-_COMPOUNDS = ("bericht", "handbuch", "protokoll", "richtlinie", "vertrag", "anleitung", "liste")
-_SMALL = (
-    "a an and at by for from in of on or the to with der die das des dem den im am vom und la le"
-    " les du de et"
-)
-SMALL_WORDS = frozenset(_SMALL.split())
+KINDS = lists.words("documents.kinds")
+_COMPOUNDS = lists.entries("documents.compounded")
+SMALL_WORDS = lists.words("stop_words.titles")
 WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _PIECE = re.compile(r"[^\W\d_]+|\d+")
 _DATE_KEYS = ("date", "published", "issued", "created", "updated", "modified")

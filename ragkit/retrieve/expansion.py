@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from ragkit.errors import ModelError
+from ragkit.language import lists
 from ragkit.retrieve.aliases import aliases_of, other_names
 
 if TYPE_CHECKING:
-    from ragkit.store import Store
+    from ragkit.index.indexes import Indexes
 
 Expansion = Literal["acronyms", "aliases", "comparison", "hyde"]
 EXPANSIONS: tuple[Expansion, ...] = ("acronyms", "aliases", "comparison", "hyde")
@@ -20,25 +21,15 @@ _READ = 20  # passages in which the meaning of an acronym is looked for
 _LONGEST_NAME = 6
 _ACRONYM = re.compile(r"\b[A-Z][A-Z&\d]{1,6}\b")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_SMALL = frozenset("a an and at by for from in of on or the to with".split())  # noqa: SIM905
-_BOTH = (
-    re.compile(
-        r"\b(?:difference|differences|comparison|relation(?:ship)?)\s+(?:between|of)\s+(.+?)"
-        r"\s+(?:and|or|vs\.?|versus)\s+(.+?)[?.!]*$",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        r"\bcompared?\s+(.+?)\s+(?:and|with|to|against|vs\.?|versus)\s+(.+?)[?.!]*$", re.IGNORECASE
-    ),
-    re.compile(r"^(.+?)\s+(?:vs\.?|versus|compared (?:to|with))\s+(.+?)[?.!]*$", re.IGNORECASE),
-)
+_SMALL = lists.words("stop_words.titles", "english")
+_BOTH = [re.compile(form, re.IGNORECASE) for form in lists.entries("asking.both")]
 
 
 def expand(
     question: str,
     kinds: Sequence[Expansion],
     *,
-    store: Store,
+    indexes: Indexes,
     ask: Callable[[str], str] | None,
 ) -> tuple[list[str], list[str], list[str]]:
     """Find what else to search for.
@@ -49,7 +40,7 @@ def expand(
             of names that it spells out. ``"aliases"``: the other names of things in it, as in "X,
             formerly Y"; see :mod:`ragkit.retrieve.aliases`. ``"comparison"``: each of two things
             that it compares. ``"hyde"``: a passage that a language model imagines as the answer (Gao et al. 2022).
-        store: The documents.
+        indexes: Of the documents.
         ask: Asks the language model, for ``"hyde"``.
 
     Returns:
@@ -60,11 +51,11 @@ def expand(
     failed: list[str] = []
     read = question[:_LONGEST_QUESTION]
     if "acronyms" in kinds:
-        for short, name in acronyms(read, store):
+        for short, name in acronyms(read, indexes):
             texts.append(f"{short} {name}")
             notes.append(f"the documents say that {short!r} is {name!r}")
     if "aliases" in kinds:
-        for name, other in other_names(read, aliases_of(store)):
+        for name, other in other_names(read, aliases_of(indexes.store)):
             there = re.compile(re.escape(name), re.IGNORECASE)
             texts.append(other.join(there.split(read)))
             notes.append(f"the documents call {name!r} also {other!r}")
@@ -102,7 +93,7 @@ def compared(question: str) -> tuple[str, str] | None:
     return None
 
 
-def acronyms(question: str, store: Store) -> list[tuple[str, str]]:
+def acronyms(question: str, indexes: Indexes) -> list[tuple[str, str]]:
     """Find acronyms and the names they stand for, one of them in the question, both in a document.
 
     A document defines one by writing the name and the acronym, either in brackets after the other:
@@ -111,7 +102,7 @@ def acronyms(question: str, store: Store) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     wanted = dict.fromkeys(_ACRONYM.findall(question))
     for short in wanted:
-        for text in _passages(store, short):
+        for text in _passages(indexes, short):
             name = meaning(short, text)
             if name is not None:
                 found.append((short, name))
@@ -122,9 +113,9 @@ def acronyms(question: str, store: Store) -> list[tuple[str, str]]:
             name = " ".join(words[start : start + size])
             short = "".join(word[0] for word in words[start : start + size]).upper()
             known = any(name.casefold() in other.casefold() for _, other in found)
-            if known or not short.isalpha() or not store.holds_stem(short.casefold()):
+            if known or not short.isalpha() or not indexes.holds_stem(short.casefold()):
                 continue
-            if any(_defines(text, short, name) for text in _passages(store, f"{short} {name}")):
+            if any(_defines(text, short, name) for text in _passages(indexes, f"{short} {name}")):
                 found.append((short, name))
     return found
 
@@ -168,6 +159,6 @@ def _defines(text: str, short: str, name: str) -> bool:
     return re.search(f"{either}|{other}", text, re.IGNORECASE) is not None
 
 
-def _passages(store: Store, text: str) -> list[str]:
-    found = store.search_lexical(text, _READ)
-    return [chunk.text for chunk in store.chunks([scored.chunk_id for scored in found])]
+def _passages(indexes: Indexes, text: str) -> list[str]:
+    found = indexes.search_lexical(text, _READ)
+    return [chunk.text for chunk in indexes.store.chunks([scored.chunk_id for scored in found])]

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ragkit.index.tantivy_query import ALONE, BESIDE_MEANING
+from ragkit.index.protocols import ALONE, BESIDE_MEANING
 
 if TYPE_CHECKING:
-    from ragkit.index.tantivy_query import WordWeights
+    from ragkit.index.protocols import WordWeights
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from ragkit.errors import EmbeddingError
-from ragkit.index.tantivy_query import ALONE
+from ragkit.index.protocols import ALONE
 from ragkit.retrieve.arrange import Arranged, arrange
 from ragkit.retrieve.feedback import prefer_alike
 from ragkit.retrieve.fusion import LISTED, Weights, fuse
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
     from ragkit.question.reading import Reading
     from ragkit.store import Store
     from ragkit.store.allowed import Allowed
@@ -48,7 +49,7 @@ class Candidates:
 
 
 def find(
-    store: Store,
+    indexes: Indexes,
     reading: Reading,
     *,
     embedder: Callable[[], Embedder],
@@ -61,7 +62,7 @@ def find(
     """Search by meaning, by words, or by both.
 
     Args:
-        store: Where to look.
+        indexes: Where to look.
         reading: What to search for.
         embedder: Gives the embedding model; not called in lexical mode.
         mode: Which searches to do.
@@ -89,20 +90,20 @@ def find(
         lap("embed")
     if found.vector is not None:
         length = math.hypot(*found.vector.tolist())
-        nearest = store.search_dense(found.vector, count, allowed=allowed)
+        nearest = indexes.search_dense(found.vector, count, allowed=allowed)
         if named:
-            nearest = [*nearest, *store.search_dense(found.vector, _NAMED, document_ids=named)]
+            nearest = [*nearest, *indexes.search_dense(found.vector, _NAMED, document_ids=named)]
         found.dense = {scored.chunk_id: scored.score * length for scored in nearest}
-        found.degraded += _missing_vectors(store)
+        found.degraded += _missing_vectors(indexes.store)
         lap("dense")
     if mode != "dense":
         words = ALONE if found.vector is None else weights.words
-        matching = store.search_lexical(reading.parts, count, weights=words, allowed=allowed)
+        matching = indexes.search_lexical(reading.parts, count, weights=words, allowed=allowed)
         if named:
-            also = store.search_lexical(reading.parts, _NAMED, weights=words, document_ids=named)
+            also = indexes.search_lexical(reading.parts, _NAMED, weights=words, document_ids=named)
             matching = [*matching, *also]
         found.lexical = {scored.chunk_id: scored.score for scored in matching}
-        lag = store.view_lag().lexical
+        lag = indexes.lag().lexical
         if lag:
             found.degraded.append(f"{lag:,} changed passages cannot be found by words yet")
         lap("lexical")
@@ -110,7 +111,7 @@ def find(
 
 
 def rank(
-    store: Store,
+    indexes: Indexes,
     reading: Reading,
     found: Candidates,
     *,
@@ -122,7 +123,7 @@ def rank(
     """Merge what was found; in hybrid mode, follow the question's hints and spread over pages.
 
     Args:
-        store: Where the passages are.
+        indexes: Where the passages are.
         reading: The question.
         found: What the searches found.
         mode: Which searches were done.
@@ -131,6 +132,7 @@ def rank(
             the question are not looked up.
         weights: The same as for :func:`find`.
     """
+    store = indexes.store
     if mode != "hybrid":
         ranking = fuse(
             found.dense, found.lexical, dense_weight=1.0 if mode == "dense" else 0.0, limit=limit
@@ -139,7 +141,7 @@ def rank(
     similarities: dict[int, float] = {}
     if found.vector is not None and found.lexical:
         missing = [chunk_id for chunk_id in found.lexical if chunk_id not in found.dense]
-        similarities = store.products(found.vector, missing)
+        similarities = indexes.products(found.vector, missing)
     wide = max(_ARRANGED, 2 * limit)
     ranking = fuse(
         found.dense,
@@ -159,7 +161,7 @@ def rank(
                 for chunk_id in also
                 if chunk_id not in found.dense and chunk_id not in similarities
             ]
-            similarities |= store.products(found.vector, new)
+            similarities |= indexes.products(found.vector, new)
         ranking = fuse(
             found.dense,
             found.lexical,

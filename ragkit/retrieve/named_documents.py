@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ragkit.language import lists
 from ragkit.language.dates import MONTH_OF, Period, asked_months, asked_periods
 from ragkit.question.spelling import slips
 from ragkit.retrieve.document_names import (
@@ -40,12 +41,8 @@ _BY_BEGINNING = {kind[:2]: [each for each in KINDS if each[:2] == kind[:2]] for 
 _FILE = re.compile(r"(?<![\w.-])\w[\w.-]{0,250}\.[a-z][a-z0-9]{1,4}\b", re.IGNORECASE)
 _QUOTED = re.compile(r"[\"“„«]([^\"“”„»«]{4,120})[\"”“»]")
 _INITIALS = re.compile(r"\b[A-Z]{3,6}\b")
-_LATEST = re.compile(
-    r"\b(?:latest|newest|most recent|up-to-date|neueste[nrsm]?|aktuelle[nrsm]?|jüngste[nrsm]?"
-    r"|dernière? (?:version|rapport)|le plus récent|la plus récente)\b",
-    re.IGNORECASE,
-)
-_OLDEST = re.compile(r"\b(?:oldest|earliest|älteste[nrsm]?|le plus ancien)\b", re.IGNORECASE)
+_LATEST = re.compile(rf"\b{lists.alternatives('documents.latest')}\b", re.IGNORECASE)
+_OLDEST = re.compile(rf"\b{lists.alternatives('documents.oldest')}\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

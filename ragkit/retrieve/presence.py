@@ -12,7 +12,7 @@ from ragkit.question.spelling import correct
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
-    from ragkit.store import Store
+    from ragkit.index.indexes import Indexes
     from ragkit.store.allowed import Allowed
     from ragkit.store.where import Where
 
@@ -22,12 +22,12 @@ class Presence:
     """Looks up words and pages in the documents that a filter allows.
 
     Attributes:
-        store: Where to look.
+        indexes: Where to look.
         embedder: Gives the embedding model, whose vocabulary tells common words from slips.
         where: The filter; ``None`` allows everything.
     """
 
-    store: Store
+    indexes: Indexes
     embedder: Callable[[], Embedder]
     where: Where | None = None
 
@@ -39,7 +39,7 @@ class Presence:
         missing = self._absent(words)
         found = {word: word for word in words if word not in missing}
         if missing:
-            vocabulary = vocabulary_of(self.store, self.embedder)
+            vocabulary = vocabulary_of(self.indexes, self.embedder)
             meant = {word: correct(word, vocabulary)[0] for word in missing}
             slips = {word: text for word, text in meant.items() if text != word}
             still = self._absent(list(slips.values()))
@@ -48,14 +48,14 @@ class Presence:
 
     def last_page(self) -> int | None:
         """Return the number of pages of the longest document; ``None`` where one has no pages."""
-        fewest, most = self.store.page_counts(self.where) or (0, 0)
+        fewest, most = self.indexes.store.page_counts(self.where) or (0, 0)
         return most if fewest else None
 
     def _absent(self, words: Sequence[str]) -> frozenset[str]:
         if not words:
             return frozenset()
-        return self.store.absent_words(sorted(words), allowed=self._allowed)
+        return self.indexes.absent_words(sorted(words), allowed=self._allowed)
 
     @cached_property
     def _allowed(self) -> Allowed | None:
-        return None if self.where is None else self.store.allowed(self.where)
+        return None if self.where is None else self.indexes.store.allowed(self.where)

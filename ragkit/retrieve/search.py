@@ -26,6 +26,7 @@ from ragkit.retrieve.stages import DEFAULT_STAGES, Stages
 if TYPE_CHECKING:
     from ingest.document import Document
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
     from ragkit.retrieve.arrange import Arranged
     from ragkit.store import Store
     from ragkit.store.where import Where
@@ -44,7 +45,7 @@ _MOST = 20_000  # passages that are looked at for enough different documents
 
 
 def search(
-    store: Store,
+    indexes: Indexes,
     question: str,
     *,
     embedder: Callable[[], Embedder],
@@ -62,7 +63,7 @@ def search(
     page or a text that is listed already. Reranked: what the reranker gives.
 
     Args:
-        store: Where to look.
+        indexes: Where to look.
         question: Any text of at most 100,000 characters.
         embedder: Gives the embedding model; not called in lexical mode.
         k: How many passages at most, at least 1.
@@ -78,6 +79,7 @@ def search(
     question = check_question(question)
     _check(k, mode)
     history = check_history(history)
+    store = indexes.store
     if not store.counts().chunks:
         return SearchResult((), ("the knowledge base is empty; ingest documents first",))
     clock = _Clock()
@@ -87,7 +89,7 @@ def search(
         return SearchResult((), (), clock.laps, (NOTHING_ALLOWED,))
     vocabulary = None
     if mode != "dense":
-        vocabulary = vocabulary_of(store, None if mode == "lexical" else embedder)
+        vocabulary = vocabulary_of(indexes, None if mode == "lexical" else embedder)
     reading = read(question, history, vocabulary, stages.ask)
     notes, degraded = [*reading.notes], [*reading.degraded]
     if mode == "hybrid":
@@ -98,7 +100,7 @@ def search(
         texts, done, failed = expand(
             reading.parts[-1][0] if history else reading.parts[0][0],
             stages.expand,
-            store=store,
+            indexes=indexes,
             ask=stages.ask,
         )
         reading = reading.with_texts(texts, _EXPANSION_WEIGHT)
@@ -116,7 +118,7 @@ def search(
         units_wanted = min(k, there)
     while True:
         found = find(
-            store,
+            indexes,
             reading,
             embedder=embedder,
             mode=mode,
@@ -126,7 +128,7 @@ def search(
             weights=weights,
         )
         ranking = rank(
-            store,
+            indexes,
             reading,
             found,
             mode=mode,

@@ -15,19 +15,21 @@ from ragkit.store.records import Check
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
     from ragkit.store import Store
 
 _SERVERS = ("openai:", "ollama:")
 
 
-def examine(store: Store, load: Callable[[], Embedder]) -> list[Check]:
+def examine(indexes: Indexes, load: Callable[[], Embedder]) -> list[Check]:
     """Check the whole base and the machine; changes nothing, and asks no server anything.
 
     Args:
-        store: The base.
+        indexes: The base and its indexes.
         load: Loads the embedding model.
     """
-    return [*store.check(), *_model(store, load), _folders(store), _sandbox()]
+    store = indexes.store
+    return [*store.check(), *indexes.check(), *_model(store, load), _folders(store), _sandbox()]
 
 
 def _model(store: Store, load: Callable[[], Embedder]) -> list[Check]:

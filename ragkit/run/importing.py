@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from ragkit.index.indexes import Indexes
 from ragkit.store import Store
 from ragkit.store.transfer import Exported, unpack_base
 
@@ -37,5 +38,5 @@ def import_base(
     moved = {old: Path(new).expanduser().absolute() for old, new in (folders or {}).items()}
     imported = unpack_base(Path(file).expanduser().absolute(), place, folders=moved)
     with Store.open(place) as store, store.writing("importing a knowledge base"):
-        store.sync_views(final=True)
+        Indexes(store).sync(final=True)
     return imported

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ingest.chunker import ChunkerOptions
     from ingest.isolate import Loaded, LoaderPool, LoadLimits, LoadRequest
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
     from ragkit.results import IngestReport
     from ragkit.store import Store
     from ragkit.store.records import FileState
@@ -104,7 +105,7 @@ def plan_only(
 
 
 def ingest(
-    store: Store,
+    indexes: Indexes,
     targets: Sequence[Target],
     *,
     embedder: Embedder,
@@ -124,6 +125,7 @@ def ingest(
     """
     started = time.perf_counter()
     tally = Tally()
+    store = indexes.store
     with store.writing("ingest"):
         if not options.allow_empty:
             for target in targets:
@@ -134,19 +136,20 @@ def ingest(
             tally.begin(look)
             root_id = tally.root_id = store.root(look.folder, kind=look.kind).id
             _apply_cheap_changes(store, root_id, look, tally)
-            _load_files(store, root_id, look, embedder, chunking, options, listener, tally)
-        store.sync_views()
-        embed_pending(store, embedder, listener)
-        store.sync_views(final=True)
+            _load_files(indexes, root_id, look, embedder, chunking, options, listener, tally)
+        indexes.sync()
+        embed_pending(indexes, embedder, listener)
+        indexes.sync(final=True)
         return tally.report(store, started)
 
 
-def embed_pending(store: Store, embedder: Embedder, listener: Listener) -> None:
+def embed_pending(indexes: Indexes, embedder: Embedder, listener: Listener) -> None:
     """Embed every passage that has no vector, committing batch by batch.
 
     Raises:
         EmbeddingError: the model failed; the message says how many passages are left.
     """
+    store = indexes.store
     counts = store.counts()
     total = counts.chunks - counts.vectors
     if total <= 0:
@@ -161,7 +164,7 @@ def embed_pending(store: Store, embedder: Embedder, listener: Listener) -> None:
             done = min(total, done + len(batch))
             listener(Progress("embed", done, total, "passages"))
             if time.monotonic() - last_sync > 10 * _SYNC_SECONDS:
-                store.sync_views()
+                indexes.sync()
                 last_sync = time.monotonic()
     except EmbeddingError as error:
         counts = store.counts()
@@ -229,7 +232,7 @@ def _apply_cheap_changes(store: Store, root_id: int, look: Survey, tally: Tally)
 
 
 def _load_files(
-    store: Store,
+    indexes: Indexes,
     root_id: int,
     look: Survey,
     embedder: Embedder,
@@ -244,6 +247,7 @@ def _load_files(
     files = [*look.plan.add, *look.plan.change]
     if not files:
         return
+    store = indexes.store
     changed = {file.relative_path for file in look.plan.change}
     listener(Progress("load", 0, len(files), "files"))
     last_sync = 0.0
@@ -268,7 +272,7 @@ def _load_files(
                     tally.warn(path, text)
             listener(Progress("load", done, len(files), "files", path))
             if time.monotonic() - last_sync > _SYNC_SECONDS:
-                store.sync_views()
+                indexes.sync()
                 last_sync = time.monotonic()
 
 

@@ -11,13 +11,14 @@ from ragkit.run.fingerprint import chunking_for, describe, settings_for
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
     from ragkit.store import Store
     from ragkit.store.staging import Staging
 
 _EMBED_BATCH = 128
 
 
-def rebuild(store: Store, embedder: Embedder, listener: Listener) -> None:
+def rebuild(indexes: Indexes, embedder: Embedder, listener: Listener) -> None:
     """Bring every document up to the present chunker and to ``embedder``.
 
     All is made beside what the base has, which is searched meanwhile as if nothing were going on,
@@ -30,6 +31,7 @@ def rebuild(store: Store, embedder: Embedder, listener: Listener) -> None:
     """
     from ragkit.store import staging
 
+    store = indexes.store
     wanted = describe(embedder)
     goal = json.dumps({"base": store.base, **wanted}, sort_keys=True)
     model = json.dumps(wanted["embedding"], sort_keys=True)
@@ -42,7 +44,7 @@ def rebuild(store: Store, embedder: Embedder, listener: Listener) -> None:
             settings = {**settings_for(embedder), "vectors_of": model}
             stage.exchange(embedder.fingerprint.dimension, settings)
         staging.discard(store.directory)
-        store.sync_views(final=True)
+        indexes.sync(final=True)
 
 
 def _chunk(store: Store, stage: Staging, embedder: Embedder, listener: Listener) -> None:

@@ -1,9 +1,9 @@
-"""What a filter lets through, in the form that both searches use."""
+"""What a filter lets through, in the form that all indexes take."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Chunks that may be found.
+    """Chunks that may be found: as ranges, as a list (:meth:`ids`), or by asking (:meth:`holds`).
 
     Attributes:
         ranges: First and last id, both included, shape (n, 2): ascending and disjoint.
@@ -24,7 +24,13 @@ class Allowed:
     """
 
     ranges: NDArray[np.int64]
-    documents: NDArray[np.int64] | None
+    documents: NDArray[np.int64] | None = None
+    _mask: list[NDArray[np.bool_]] = field(default_factory=list, repr=False, compare=False)
+
+    @classmethod
+    def where(cls, mask: NDArray[np.bool_]) -> Allowed:
+        """Allow the ids for which a mask, from id 0 on, is true."""
+        return cls(ranges_where(mask), None, [mask])
 
     @property
     def is_empty(self) -> bool:
@@ -57,6 +63,15 @@ class Allowed:
     def holds(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each of some chunk ids is among them."""
         return inside(ids, self.ranges)
+
+    def mask(self, last_id: int) -> NDArray[np.bool_]:
+        """Whether each id from 0 to ``last_id`` is among them; it is kept for the next call."""
+        for kept in self._mask:
+            if len(kept) > last_id:
+                return kept[: last_id + 1]
+        mask = covered(self.ranges, last_id)
+        self._mask[:] = [mask]
+        return mask
 
 
 def as_array(ranges: Sequence[Range]) -> NDArray[np.int64]:

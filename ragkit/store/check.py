@@ -11,11 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragkit.errors import CorruptError, KnowledgeBaseError, LockedError
-from ragkit.index import faiss_file as dense_file
-from ragkit.index import tantivy_files as lexical_index
-from ragkit.index.faiss_index import DENSE_FOLDER
-from ragkit.index.tantivy_index import LEXICAL_FOLDER
-from ragkit.store import changes, queries, staging, vectors
+from ragkit.store import queries, staging, vectors
 from ragkit.store.database import companions
 from ragkit.store.lock import WriterLock
 from ragkit.store.records import Check, Counts
@@ -29,9 +25,7 @@ _SAMPLED_DOCUMENTS = 1_000
 _LOW_DISK_BYTES = 500 * 2**20
 _LARGE_LOG_BYTES = 256 * 2**20
 RESTORE = "restore knowledge.sqlite3 from a backup, or ingest into a new directory"
-_REBUILD = "run `ragkit rebuild`"
-_REPAIR = "run `ragkit doctor --repair`"
-_CATCH_UP = "it catches up at the next ingest or word search"
+REPAIR = "run `ragkit doctor --repair`"
 
 
 def examine(directory: Path, database: Database) -> list[Check]:
@@ -42,8 +36,6 @@ def examine(directory: Path, database: Database) -> list[Check]:
         ("documents", lambda: _documents(database)),
         ("vectors", lambda: _vectors(database)),
         ("totals", lambda: _totals(database)),
-        ("dense view", lambda: _dense(directory / DENSE_FOLDER, database)),
-        ("lexical view", lambda: _lexical(directory / LEXICAL_FOLDER, database)),
         ("permissions", lambda: _permissions(directory, database)),
         ("disk", lambda: _disk(directory, database)),
         ("rebuild", lambda: _unfinished_rebuild(directory)),
@@ -76,7 +68,7 @@ def _integrity(database: Database) -> Iterator[Check]:
         yield Check("database", "ok", f"SQLite finds no damage{how}")
     if strays:
         tables = ", ".join(sorted({str(row[0]) for row in strays}))
-        yield Check("references", "fail", f"rows in {tables} belong to nothing", _REPAIR)
+        yield Check("references", "fail", f"rows in {tables} belong to nothing", REPAIR)
     else:
         yield Check("references", "ok", "every row belongs to something")
 
@@ -144,14 +136,14 @@ def _vectors(database: Database) -> Iterator[Check]:
         total = queries.counts(connection)
     if bad:
         yield Check(
-            "vectors", "fail", f"{bad:,} vectors have a wrong length or are not finite", _REPAIR
+            "vectors", "fail", f"{bad:,} vectors have a wrong length or are not finite", REPAIR
         )
     elif lost:
         yield Check(
             "vectors",
             "fail",
             f"{lost:,} passages have no vector and do not wait for one",
-            _REPAIR,
+            REPAIR,
         )
     elif total.vectors < total.chunks:
         yield Check(
@@ -164,7 +156,7 @@ def _vectors(database: Database) -> Iterator[Check]:
         size = f" of {width} numbers" if width else ""
         yield Check("vectors", "ok", f"all {total.chunks:,} passages have a vector{size}")
     if orphans:
-        yield Check("orphans", "warn", f"{orphans:,} vectors belong to no passage", _REPAIR)
+        yield Check("orphans", "warn", f"{orphans:,} vectors belong to no passage", REPAIR)
     else:
         yield Check("orphans", "ok", "no vector is left over")
 
@@ -182,75 +174,7 @@ def _totals(database: Database) -> Iterator[Check]:
     if kept == counted:
         yield Check("totals", "ok", "the totals kept are those counted")
     else:
-        yield Check("totals", "fail", f"the totals kept are {kept}, counted {counted}", _REPAIR)
-
-
-def _dense(folder: Path, database: Database) -> Iterator[Check]:
-    note = dense_file.newest(folder, database.base)
-    with database.snapshot() as connection:
-        total = queries.counts(connection).vectors
-        past = changes.since(connection, note.sequence, ("chunks", "vectors")) if note else None
-    if note is None:
-        if total == 0:
-            yield Check("dense view", "ok", "there is none, and no vector to put in it")
-        else:
-            yield Check(
-                "dense view",
-                "warn",
-                "there is no usable FAISS file; searches read all vectors from the database",
-                _REPAIR,
-            )
-        return
-    if dense_file.damaged(folder, note):
-        yield Check("dense view", "fail", "the FAISS file is damaged", _REPAIR)
-        return
-    if past is None:
-        yield Check("dense view", "warn", "the FAISS file is too old to be used", _REPAIR)
-        return
-    kind = (
-        f"approximate, recall@10 {note.recall:.3f} at {note.probes} of {note.lists} lists"
-        if note.kind == "ivf"
-        else "exact"
-    )
-    later = f", {past.chunks:,} passages changed since" if past.chunks else ""
-    if not past.chunks and note.count != total:
-        yield Check(
-            "dense view",
-            "fail",
-            f"the FAISS file holds {note.count:,} vectors, the database {total:,}",
-            _REPAIR,
-        )
-    else:
-        yield Check("dense view", "ok", f"{note.count:,} vectors, {kind}{later}")
-
-
-def _lexical(folder: Path, database: Database) -> Iterator[Check]:
-    opened = lexical_index.open_folder(folder, database.base)
-    with database.snapshot() as connection:
-        total = queries.counts(connection).chunks
-        past = changes.since(connection, opened.sequence, ("chunks", "words")) if opened else None
-    damaged = lexical_index.damaged_files(folder, thorough=True)
-    if damaged:
-        message = f"{len(damaged)} files of the word index are damaged, such as {damaged[0]!r}"
-        yield Check("lexical view", "fail", message, _REPAIR)
-        return
-    if opened is None and total == 0:
-        yield Check("lexical view", "ok", "there is none, and no passage to put in it")
-        return
-    if opened is None:
-        yield Check("lexical view", "warn", "there is no usable word index", _CATCH_UP)
-        return
-    held = opened.index.searcher().num_docs - 1  # one entry holds the state
-    if past is None:
-        yield Check("lexical view", "warn", "the word index is too old to be used", _CATCH_UP)
-    elif past.chunks:
-        message = f"{past.chunks:,} passages changed since the word index was written"
-        yield Check("lexical view", "warn", message, _CATCH_UP)
-    elif held != total:
-        message = f"the word index holds {held:,} passages, the database {total:,}"
-        yield Check("lexical view", "fail", message, _REPAIR)
-    else:
-        yield Check("lexical view", "ok", f"{held:,} passages")
+        yield Check("totals", "fail", f"the totals kept are {kept}, counted {counted}", REPAIR)
 
 
 def bad_vectors(connection: sqlite3.Connection) -> list[int]:
@@ -296,8 +220,7 @@ def _writer(directory: Path) -> Iterator[Check]:
 
 def _permissions(directory: Path, database: Database) -> Iterator[Check]:
     ours = [directory, database.path, *companions(database.path)]
-    for name in (DENSE_FOLDER, LEXICAL_FOLDER):
-        ours += [directory / name, *(directory / name).glob("*")]
+    ours += [path for folder in directory.glob("*/") for path in (folder, *folder.glob("*"))]
     locked = [
         path.name for path in ours if path.exists() and not os.access(path, os.R_OK | os.W_OK)
     ]

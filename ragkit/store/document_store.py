@@ -83,6 +83,11 @@ class DocumentStore(Connections):
         with self._snapshot() as connection:
             return filtering.allowed(connection, where)
 
+    def allowed_documents(self, document_ids: Sequence[int]) -> Allowed:
+        """Return all chunks of some documents; ids that are gone are ignored."""
+        with self._reading() as connection:
+            return filtering.allowed_documents(connection, document_ids)
+
     def document(self, document_id: int) -> Document:
         """Return a whole document, equal to the one that was put.
 

@@ -7,20 +7,18 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from ragkit.errors import CorruptError
-from ragkit.index.faiss_index import DENSE_FOLDER
 from ragkit.store import changes, check
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ragkit.store.database import Database
-    from ragkit.store.store import Store
 
 # Files of runs that were killed before they gave them their names.
-_LEFTOVERS = ("knowledge.sqlite3.new*", "knowledge.sqlite3.import*", "writer.json.*")
+_LEFTOVERS = ("knowledge.sqlite3.new*", "knowledge.sqlite3.import*", "writer.json.*", "*/*.new")
 
 
-def repair(store: Store, database: Database) -> list[str]:
+def repair(directory: Path, database: Database) -> list[str]:
     """Repair what can be repaired from the truth itself; say what was done, one sentence each.
 
     Nothing that somebody wrote is changed. Passages whose vector was lost wait for the next ingest
@@ -33,18 +31,12 @@ def repair(store: Store, database: Database) -> list[str]:
         problems = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(1)")]
     if problems != ["ok"]:
         raise CorruptError(
-            f"{str(store.directory)!r} cannot be repaired, the database is damaged "
+            f"{str(directory)!r} cannot be repaired, the database is damaged "
             f"({problems[0]}); {check.RESTORE}"
         )
-    done = _clear_leftovers(store.directory)
+    done = _clear_leftovers(directory)
     with database.transaction() as connection:
         done += _repair_rows(connection)
-    views = {one.name: one.status for one in store.check() if one.name.endswith(" view")}
-    if "fail" in views.values() or "warn" in views.values():
-        if "fail" in views.values():
-            store.rebuild_views()
-        store.sync_views(final=True)
-        done.append("built the search indexes anew from the database")
     with database.reading() as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return done
@@ -52,7 +44,6 @@ def repair(store: Store, database: Database) -> list[str]:
 
 def _clear_leftovers(directory: Path) -> list[str]:
     found = [path for pattern in _LEFTOVERS for path in directory.glob(pattern)]
-    found += (directory / DENSE_FOLDER).glob("*.new")
     cleared = 0
     for path in found:
         with contextlib.suppress(OSError):

@@ -1,39 +1,19 @@
-"""The façade of the store: one directory, one truth, two views."""
+"""The façade of the store: one directory, one truth."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ragkit.errors import CorruptError, KnowledgeBaseError, NotFoundError, UsageError
-from ragkit.index.faiss_index import DenseView
-from ragkit.index.tantivy_index import DamagedIndexError, LexicalView
-from ragkit.index.tantivy_query import ALONE, WordWeights
-from ragkit.store import (
-    changes,
-    database,
-    documents,
-    filtering,
-    queries,
-    vectors,
-)
+from ragkit.errors import KnowledgeBaseError, NotFoundError, UsageError
+from ragkit.store import changes, database, documents, feed, queries, vectors
 from ragkit.store.answer_store import AnswerStore
 from ragkit.store.conversation_store import ConversationStore
 from ragkit.store.document_store import DocumentStore
 from ragkit.store.lock import SHORT_WAIT_SECONDS, WriterLock
-from ragkit.store.records import (
-    Check,
-    ChunkPlace,
-    FileState,
-    PendingChunk,
-    Root,
-    RootKind,
-    Scored,
-    ViewLag,
-)
 from ragkit.store.staging import Staging
 
 if TYPE_CHECKING:
@@ -43,7 +23,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ingest.document import Chunk, Document
-    from ragkit.store.allowed import Allowed
+    from ragkit.store.feed import VectorChanges, WordChanges
+    from ragkit.store.records import (
+        Check,
+        ChunkPlace,
+        FileState,
+        PendingChunk,
+        Root,
+        RootKind,
+    )
     from ragkit.store.transfer import Exported
 
 _CREATION_SECONDS = 30.0
@@ -51,7 +39,7 @@ _OWN_SETTINGS = ("base", "dimension", "vectors_of")
 
 
 class Store(DocumentStore, AnswerStore, ConversationStore):
-    """Documents, chunks, vectors, sessions and traces in one directory, and two ways to search.
+    """Documents, chunks, vectors, sessions and traces in one directory.
 
     A context manager; safe to use from several threads, and from several processes at a time, of
     which one writes. A forked child may go on using it. What a writing call stored when it
@@ -63,9 +51,7 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         self.directory = directory
         self._database = base
         self._lock = WriterLock(directory)
-        self._dense = DenseView(directory, base)
-        self._lexical = LexicalView(directory, base)
-        self._pid = os.getpid()
+        self._released: list[Callable[[], None]] = []
 
     @classmethod
     def open(cls, directory: Path, *, create: bool = False) -> Store:
@@ -97,9 +83,6 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
 
     def close(self) -> None:
         """Close all files. Closing twice does no harm; any other use afterwards raises."""
-        self._check_fork()
-        self._lexical.close()
-        self._dense.forget()
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -158,14 +141,23 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
             LockedError: another process or thread is writing; the message names it.
             ReadOnlyError: the base may only be read.
         """
-        self._check_fork()
         self.require_writable(purpose)
         with self._lock.hold(purpose, timeout) as outermost:
             try:
                 yield
             finally:
                 if outermost:
-                    self._lexical.close_writer()
+                    for call in self._released:
+                        call()
+
+    def when_released(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called each time that :meth:`writing` ends, while it still keeps others out."""
+        self._released.append(call)
+
+    def require_writing(self, what: str) -> None:
+        """Raise :class:`UsageError` where the calling thread is not the writer; ``what`` it calls."""
+        if not self._lock.held():
+            raise UsageError(f"{what}() must be called inside `with store.writing(...):`")
 
     def root(self, folder: Path, *, kind: RootKind) -> Root:
         """Return the root of a folder, made if needed; a ``"file"`` root may become ``"folder"``.
@@ -254,7 +246,7 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
             if vectors.model(connection) == model:
                 return
             if queries.counts(connection).vectors:
-                self._require_writing("use_vectors_of")
+                self.require_writing("use_vectors_of")
                 vectors.clear(connection)
             vectors.set_model(connection, model)
 
@@ -266,122 +258,37 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
     @contextlib.contextmanager
     def staging(self, goal: str) -> Iterator[Staging]:
         """Make other chunks and vectors beside those there are; see :class:`Staging`."""
-        self._require_writing("staging")
+        self.require_writing("staging")
         stage = Staging(self._database, goal)
         try:
             yield stage
         finally:
             stage.close()
 
-    def sync_views(self, *, final: bool = False) -> None:
-        """Bring both views up to the truth and make them durable.
+    # What the indexes are fed from; see ragkit.store.feed
 
-        Args:
-            final: No more changes are expected soon, so that also a smaller lag of the dense file
-                is worth writing it. Searches are complete either way.
-        """
-        self._require_writing("sync_views")
-        reached = min(self._lexical.sync(), self._dense.sync(final=final))
+    def sequence(self) -> int:
+        """Return the number of the newest change."""
+        with self._reading() as connection:
+            return changes.current(connection)
+
+    @contextlib.contextmanager
+    def vector_changes(self, after: int | None) -> Iterator[VectorChanges]:
+        """Lend what happened to vectors after a change, as of one moment; ``None``: from nothing."""
+        with self._snapshot() as connection:
+            yield feed.vector_changes(connection, after)
+
+    @contextlib.contextmanager
+    def word_changes(self, after: int | None) -> Iterator[WordChanges]:
+        """Lend what happened to passages after a change, as of one moment; ``None``: from nothing."""
+        with self._snapshot() as connection:
+            yield feed.word_changes(connection, after)
+
+    def prune_changes(self, reached: int) -> None:
+        """Forget the log up to a change that all indexes in use have reached."""
+        self.require_writing("prune_changes")
         with self._transaction() as connection:
             changes.prune(connection, reached)
-
-    def rebuild_views(self) -> None:
-        """Build both views anew from the truth."""
-        self._require_writing("rebuild_views")
-        self._lexical.rebuild()
-        self._dense.rebuild()
-
-    # Searching
-
-    def search_dense(
-        self,
-        vector: NDArray[np.float32],
-        k: int,
-        *,
-        allowed: Allowed | None = None,
-        document_ids: Sequence[int] | None = None,
-    ) -> list[Scored]:
-        """Return the ``k`` chunks of highest cosine, best first, equal ones by chunk id.
-
-        Args:
-            vector: Shape (dimension,).
-            k: How many; fewer come back when there are no more.
-            allowed: Only these chunks, as :meth:`allowed` gives them; ``None`` is no limit.
-            document_ids: Only chunks of these documents, likewise, where ``allowed`` is not given.
-
-        Raises:
-            UsageError: the vector's shape does not fit those stored.
-        """
-        self._check_fork()
-        return self._dense.search(vector, k, self._limit(allowed, document_ids))
-
-    def search_lexical(
-        self,
-        query: str | Sequence[tuple[str, float]],
-        k: int,
-        *,
-        weights: WordWeights = ALONE,
-        allowed: Allowed | None = None,
-        document_ids: Sequence[int] | None = None,
-    ) -> list[Scored]:
-        """Return the ``k`` chunks of highest BM25 score, best first, equal ones by chunk id.
-
-        Any text is a valid query; several are given with their weights. Scores are from 0 to 1,
-        as shares of what the question's words could reach, each by where it stands. Limits as in
-        :meth:`search_dense`. An index that is behind the truth catches up first, if nobody else is
-        writing; :meth:`view_lag` says what is missing otherwise.
-        """
-        self._check_fork()
-        self._catch_up()
-        parts = [(query, 1.0)] if isinstance(query, str) else query
-        limit = self._limit(allowed, document_ids)
-        try:
-            return self._lexical.search(parts, k, limit, weights)
-        except DamagedIndexError:
-            self._lexical.discard()
-            self._catch_up()
-            return self._lexical.search(parts, k, limit, weights)
-
-    def products(self, vector: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, float]:
-        """Return the products of a vector with those of chunks; chunks without are left out.
-
-        Args:
-            vector: Shape (dimension,); there is none with vectors of another dimension.
-            chunk_ids: Any number of ids.
-        """
-        self._check_fork()
-        return self._dense.products(vector, chunk_ids)
-
-    def _limit(self, allowed: Allowed | None, document_ids: Sequence[int] | None) -> Allowed | None:
-        if allowed is not None or document_ids is None:
-            return allowed
-        with self._reading() as connection:
-            return filtering.allowed_documents(connection, document_ids)
-
-    def terms(self, prefix: str) -> list[tuple[str, int]]:
-        """Return the stems of words that begin with ``prefix``, and how often they occur."""
-        self._check_fork()
-        return self._lexical.terms(prefix)
-
-    def holds_stem(self, stem: str) -> bool:
-        """Return whether any chunk's text, headings or name hold a stem, in any language."""
-        self._check_fork()
-        return self._lexical.holds(stem)
-
-    def absent_words(
-        self, words: Sequence[str], *, allowed: Allowed | None = None
-    ) -> frozenset[str]:
-        """Return those of the words that no chunk's text, headings or names hold.
-
-        Limits as in :meth:`search_dense`. Words that say little are never among them.
-        """
-        self._check_fork()
-        return self._lexical.absent(words, allowed)
-
-    def languages(self) -> tuple[str, ...]:
-        """Return the languages whose stems the word index holds, English first."""
-        self._check_fork()
-        return self._lexical.languages()
 
     def places(self, chunk_ids: Sequence[int]) -> dict[int, ChunkPlace]:
         """Return where chunks stand; those that are gone are left out."""
@@ -393,80 +300,44 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         with self._reading() as connection:
             return queries.chunks_on_pages(connection, document_ids, pages)
 
-    def view_lag(self) -> ViewLag:
-        """Return how many changed chunks a search would not show as they are now."""
-        self._check_fork()
-        return ViewLag(dense=0, lexical=self._lexical.behind())
-
-    def _catch_up(self) -> None:
-        if not self._lexical.behind():
-            return
-        try:
-            with self.writing("catching up the search indexes", timeout=0.0):
-                self.sync_views()
-        except CorruptError:
-            raise
-        except KnowledgeBaseError:
-            # Somebody else is writing, and will bring it up to date; or the directory cannot be
-            # written to. An index that is only late is still used, and view_lag() says so. One
-            # that has little of what there is now, as right after a rebuild, is no use.
-            if not self._lexical.usable() or 2 * self._lexical.behind() > self.counts().chunks:
-                self._lexical.build_in_memory()
-
     # Health
 
     def check(self) -> list[Check]:
         """Examine the whole base; reads much of it, changes nothing."""
         from ragkit.store.check import examine
 
-        self._check_fork()
         return examine(self.directory, self._database)
 
     def repair(self) -> list[str]:
         """Repair what cannot lose anything; see :func:`ragkit.store.repair.repair`."""
         from ragkit.store.repair import repair
 
-        self._require_writing("repair")
-        return repair(self, self._database)
+        self.require_writing("repair")
+        return repair(self.directory, self._database)
 
     def export(self, file: Path, *, overwrite: bool = False, sessions: bool = True) -> Exported:
         """Write the base to one file; see :func:`ragkit.store.transfer.export_base`."""
         from ragkit.store.transfer import export_base
 
-        self._check_fork()
         return export_base(self._database, file, overwrite=overwrite, sessions=sessions)
-
-    def _check_fork(self) -> None:
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._dense.after_fork()
-            self._lexical.after_fork()
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        self._check_fork()
         with self._database.reading() as connection:
             yield connection
 
     @contextlib.contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
-        self._check_fork()
         with self._database.snapshot() as connection:
             yield connection
 
     @contextlib.contextmanager
     def _transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        self._check_fork()
         with self._database.transaction(durable=durable) as connection:
             yield connection
 
     @contextlib.contextmanager
     def _write(self, what: str) -> Iterator[sqlite3.Connection]:
-        self._require_writing(what)
+        self.require_writing(what)
         with self._database.transaction() as connection:
             yield connection
-
-    def _require_writing(self, what: str) -> None:
-        self._check_fork()
-        if not self._lock.held():
-            raise UsageError(f"{what}() must be called inside `with store.writing(...):`")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.document import Block, Chunk, Document, Page, Section
+from ragkit.index.indexes import Indexes
 from ragkit.store import FileState, Store
 
 DIMENSION = 16
@@ -32,6 +33,13 @@ def chunks_of(document: Document, *, prefix: str = "") -> list[Chunk]:
 def state_of(document: Document, mtime_ns: int = 1) -> FileState:
     data = document.text.encode("utf-8", "replace")
     return FileState(len(data), mtime_ns, hashlib.sha256(data).hexdigest())
+
+
+def indexes(store: Store) -> Indexes:
+    """The indexes of a store, which stay the same as long as it lives."""
+    joined: Indexes = vars(store).setdefault("joined", None) or Indexes(store)
+    vars(store)["joined"] = joined
+    return joined
 
 
 def rich_document() -> Document:
@@ -83,6 +91,6 @@ def problems(store: Store) -> list[str]:
     """Checks that did not pass, apart from how much of the disk is free."""
     return [
         f"{check.name}: {check.message}"
-        for check in store.check()
+        for check in [*store.check(), *indexes(store).check()]
         if check.status != "ok" and check.name != "disk"
     ]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ragkit import Answer, KnowledgeBase, Sources, TextDelta
-from ragkit.answer.found import compared, without_others
 from ragkit.errors import ModelError, PromptTooLongError
 from ragkit.language.naming_languages import language_name
 from ragkit.llm import Delta, ToolCall, load_model
+from ragkit.question.comparing import compared, without_others
 from ragkit.results import Usage
 from ragkit.testing import HashEmbedder, ScriptedModel
 

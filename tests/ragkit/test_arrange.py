@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ragkit import KnowledgeBase, UsageError
 from ragkit.cli.app import cli
-from ragkit.question.hints import Hints
+from ragkit.question.pages import Hints
 from ragkit.retrieve import arrange as arranging
 from ragkit.retrieve import search
 from ragkit.retrieve.arrange import arrange

@@ -14,6 +14,7 @@ from store_samples import (
     all_chunk_ids,
     document_of,
     embed_all,
+    indexes,
     problems,
     put,
     vector_of,
@@ -76,26 +77,28 @@ def test_exact_from_the_truth_the_file_and_both(store: Store) -> None:
     fill(store, 20, 5)
     expected = brute_force(store, QUERY, 30)
     assert len(expected) == 30
-    assert agree(store.search_dense(QUERY, 30), expected)
-    store.sync_views(final=True)
+    assert agree(indexes(store).search_dense(QUERY, 30), expected)
+    indexes(store).sync(final=True)
     assert len(files_of(store)) == 2
     with Store.open(store.directory) as reader:
-        assert agree(reader.search_dense(QUERY, 30), expected)
+        assert agree(indexes(reader).search_dense(QUERY, 30), expected)
         put(store, FOLDER, "0.txt", document_of("something", "new"))
         store.remove_documents([store.documents()[3].id])
         embed_all(store)
         expected = brute_force(store, QUERY, 200)
         assert len(expected) == 92
-        assert agree(reader.search_dense(QUERY, 200), expected)
-        assert agree(store.search_dense(QUERY, 200), expected)
+        assert agree(indexes(reader).search_dense(QUERY, 200), expected)
+        assert agree(indexes(store).search_dense(QUERY, 200), expected)
     with Store.open(store.directory) as reader:
-        assert agree(reader.search_dense(QUERY, 7), expected[:7])
+        assert agree(indexes(reader).search_dense(QUERY, 7), expected[:7])
 
 
 def test_any_length_of_query_gives_the_cosine(store: Store) -> None:
     fill(store, 2, 2)
-    assert agree(store.search_dense(1000 * QUERY, 4), store.search_dense(QUERY, 4))
-    (best, *_) = store.search_dense(vector_of("passage 1 1"), 4)
+    assert agree(
+        indexes(store).search_dense(1000 * QUERY, 4), indexes(store).search_dense(QUERY, 4)
+    )
+    (best, *_) = indexes(store).search_dense(vector_of("passage 1 1"), 4)
     assert best.score == pytest.approx(1.0, abs=1e-3)
     assert best.score <= 1.0
     assert store.chunks([best.chunk_id])[0].text == "passage 1 1"
@@ -103,16 +106,16 @@ def test_any_length_of_query_gives_the_cosine(store: Store) -> None:
 
 def test_strange_queries(store: Store) -> None:
     fill(store, 1, 3)
-    assert store.search_dense(np.zeros(DIMENSION, dtype=np.float32), 5) == []
-    assert store.search_dense(np.full(DIMENSION, np.nan, dtype=np.float32), 5) == []
-    assert store.search_dense(QUERY, 0) == []
-    assert store.search_dense(QUERY, -1) == []
-    assert len(store.search_dense(QUERY, 10**6)) == 3
-    assert len(store.search_dense(QUERY.astype(np.float64), 5)) == 3
+    assert indexes(store).search_dense(np.zeros(DIMENSION, dtype=np.float32), 5) == []
+    assert indexes(store).search_dense(np.full(DIMENSION, np.nan, dtype=np.float32), 5) == []
+    assert indexes(store).search_dense(QUERY, 0) == []
+    assert indexes(store).search_dense(QUERY, -1) == []
+    assert len(indexes(store).search_dense(QUERY, 10**6)) == 3
+    assert len(indexes(store).search_dense(QUERY.astype(np.float64), 5)) == 3
     with pytest.raises(UsageError, match="3 numbers"):
-        store.search_dense(np.ones(3, dtype=np.float32), 5)
+        indexes(store).search_dense(np.ones(3, dtype=np.float32), 5)
     with pytest.raises(UsageError, match="one dimension"):
-        store.search_dense(np.ones((1, DIMENSION), dtype=np.float32), 5)
+        indexes(store).search_dense(np.ones((1, DIMENSION), dtype=np.float32), 5)
 
 
 def test_equal_scores_come_by_chunk_id_from_file_and_tail_alike(store: Store) -> None:
@@ -120,31 +123,31 @@ def test_equal_scores_come_by_chunk_id_from_file_and_tail_alike(store: Store) ->
         put(store, FOLDER, f"{number}.txt", document_of("the same"))
     embed_all(store)
     ids = all_chunk_ids(store)
-    assert [hit.chunk_id for hit in store.search_dense(QUERY, 5)] == ids[:5]
-    store.sync_views(final=True)
+    assert [hit.chunk_id for hit in indexes(store).search_dense(QUERY, 5)] == ids[:5]
+    indexes(store).sync(final=True)
     put(store, FOLDER, "3.txt", document_of("the same"))
     put(store, FOLDER, "more.txt", document_of("the same"))
     ids = all_chunk_ids(store)
     with Store.open(store.directory) as reader:
         for k in (1, 5, 11, 12, 13, 20):
-            assert [hit.chunk_id for hit in reader.search_dense(QUERY, k)] == ids[:k]
+            assert [hit.chunk_id for hit in indexes(reader).search_dense(QUERY, k)] == ids[:k]
 
 
 def test_filters_keep_to_their_documents(store: Store) -> None:
     documents = fill(store, 30, 4)
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     put(store, FOLDER, "late.txt", document_of("late one", "late two"))
     embed_all(store)
     late = next(one.id for one in store.documents() if one.path == "late.txt")
     for chosen in ([], [documents[3]], documents[::7], [*documents[:2], late], [late], [9999]):
-        found = store.search_dense(QUERY, 50, document_ids=chosen)
+        found = indexes(store).search_dense(QUERY, 50, document_ids=chosen)
         assert agree(found, brute_force(store, QUERY, 50, chosen))
-    assert store.search_dense(QUERY, 50, document_ids=[]) == []
+    assert indexes(store).search_dense(QUERY, 50, document_ids=[]) == []
 
 
 def test_products_are_those_of_the_vectors_wherever_they_are(store: Store) -> None:
     fill(store, 10, 4)
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     gone = store.chunks_of(store.documents()[2].id)[0].id
     store.remove_documents([store.documents()[2].id])
     put(store, FOLDER, "late.txt", document_of("late one", "late two"))
@@ -154,10 +157,10 @@ def test_products_are_those_of_the_vectors_wherever_they_are(store: Store) -> No
     expected = dict(zip(ids, (store.vectors_of(ids) @ QUERY).tolist(), strict=True))
     del expected[ids[-1]]
     for reader in (store, Store.open(store.directory)):
-        found = reader.products(QUERY, [*reversed(ids), gone, 9999])
+        found = indexes(reader).products(QUERY, [*reversed(ids), gone, 9999])
         assert found == pytest.approx(expected, abs=1e-6)
-        assert reader.products(QUERY, []) == {}
-        assert reader.products(np.ones(3, dtype=np.float32), ids) == {}
+        assert indexes(reader).products(QUERY, []) == {}
+        assert indexes(reader).products(np.ones(3, dtype=np.float32), ids) == {}
         if reader is not store:
             reader.close()
 
@@ -199,19 +202,21 @@ def test_whatever_happens_search_equals_the_truth(
                     elif step == "embed":
                         embed_all(writer)
                     elif step == "sync":
-                        writer.sync_views(final=bool(number))
+                        indexes(writer).sync(final=bool(number))
                     else:
                         reader.close()
                         reader = Store.open(directory)
                     ids = [one.id for one in writer.documents() if int(one.path[0]) in chosen]
                     for store in (writer, reader):
-                        assert agree(store.search_dense(QUERY, 50), brute_force(writer, QUERY, 50))
                         assert agree(
-                            store.search_dense(QUERY, 3, document_ids=ids),
+                            indexes(store).search_dense(QUERY, 50), brute_force(writer, QUERY, 50)
+                        )
+                        assert agree(
+                            indexes(store).search_dense(QUERY, 3, document_ids=ids),
                             brute_force(writer, QUERY, 3, ids),
                         )
                 embed_all(writer)
-                writer.sync_views(final=True)
+                indexes(writer).sync(final=True)
                 assert problems(writer) == []
         finally:
             reader.close()
@@ -220,7 +225,7 @@ def test_whatever_happens_search_equals_the_truth(
 @pytest.mark.parametrize("harm", ["delete", "truncate", "flip", "garble note", "file for folder"])
 def test_a_lost_or_damaged_file_loses_nothing(store: Store, harm: str) -> None:
     fill(store, 5, 5)
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     expected = brute_force(store, QUERY, 10)
     folder = store.directory / "dense"
     (file,) = folder.glob("*.faiss")
@@ -238,24 +243,24 @@ def test_a_lost_or_damaged_file_loses_nothing(store: Store, harm: str) -> None:
         if harm == "file for folder":
             folder.write_text("in the way", encoding="utf-8")
     with Store.open(store.directory) as reader:
-        assert agree(reader.search_dense(QUERY, 10), expected)
+        assert agree(indexes(reader).search_dense(QUERY, 10), expected)
         assert any("dense view" in problem for problem in problems(reader))
     if harm == "file for folder":
         folder.unlink()
-    store.rebuild_views()
+    indexes(store).rebuild()
     assert problems(store) == []
-    assert agree(store.search_dense(QUERY, 10), expected)
+    assert agree(indexes(store).search_dense(QUERY, 10), expected)
 
 
 def test_the_file_of_another_base_is_not_used(store: Store, tmp_path: Path) -> None:
     fill(store, 3, 3)
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     with Store.open(tmp_path / "other", create=True) as other, other.writing("test"):
         put(other, FOLDER, "a.txt", document_of("alpha"))
         embed_all(other)
         shutil.copytree(store.directory / "dense", other.directory / "dense")
-        assert len(other.search_dense(QUERY, 20)) == 1
-        other.sync_views(final=True)
+        assert len(indexes(other).search_dense(QUERY, 20)) == 1
+        indexes(other).sync(final=True)
         assert len(files_of(other)) == 2
         assert problems(other) == []
 
@@ -264,26 +269,26 @@ def test_small_changes_do_not_rewrite_the_file(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(store, 4, 5)
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     written = files_of(store)
     put(store, FOLDER, "more.txt", document_of("one", "two"))
     embed_all(store)
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     assert files_of(store) == written
     monkeypatch.setattr(dense, "_FINAL_TAIL", (10, 0.05))
     fill(store, 8, 5)
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     assert len(files_of(store)) == 2
     assert files_of(store) != written
 
 
 def test_removing_everything_removes_the_file(store: Store) -> None:
     fill(store, 2, 2)
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     store.remove_documents([one.id for one in store.documents()])
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     assert files_of(store) == []
-    assert store.search_dense(QUERY, 5) == []
+    assert indexes(store).search_dense(QUERY, 5) == []
     assert problems(store) == []
 
 
@@ -294,11 +299,11 @@ class TestApproximate:
     def large(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
         monkeypatch.setattr(dense, "FLAT_LIMIT", 500)
         fill(store, 60, 50)
-        store.sync_views(final=True)
+        indexes(store).sync(final=True)
         return store
 
     def test_recall_is_measured_kept_and_shown(self, large: Store) -> None:
-        (check,) = [check for check in large.check() if check.name == "dense view"]
+        (check,) = [check for check in indexes(large).check() if check.name == "dense view"]
         assert "approximate, recall@10" in check.message
         recall = float(check.message.split("recall@10 ")[1].split()[0])
         assert recall >= 0.98
@@ -306,29 +311,29 @@ class TestApproximate:
         for number in range(40):
             query = vector_of(f"passage {number} {number}") + 0.3 * vector_of(f"noise {number}")
             exact = {hit.chunk_id for hit in brute_force(large, query, 10)}
-            found += len(exact & {hit.chunk_id for hit in large.search_dense(query, 10)})
+            found += len(exact & {hit.chunk_id for hit in indexes(large).search_dense(query, 10)})
             wanted += len(exact)
         assert found / wanted >= 0.93
 
     def test_filters_are_exact(self, large: Store) -> None:
         documents = [document.id for document in large.documents()]
         for chosen in (documents[:1], documents[::5]):
-            found = large.search_dense(QUERY, 20, document_ids=chosen)
+            found = indexes(large).search_dense(QUERY, 20, document_ids=chosen)
             assert agree(found, brute_force(large, QUERY, 20, chosen))
         most = documents[1:]
-        hits = large.search_dense(QUERY, 3000, document_ids=most)
+        hits = indexes(large).search_dense(QUERY, 3000, document_ids=most)
         chunks = large.chunks([hit.chunk_id for hit in hits])
         assert chunks
         assert {chunk.document_id for chunk in chunks} <= set(most)
 
     def test_what_came_and_went_since_is_exact(self, large: Store) -> None:
-        (best, *_) = large.search_dense(QUERY, 1)
+        (best, *_) = indexes(large).search_dense(QUERY, 1)
         gone = large.chunks([best.chunk_id])[0].document_id
         large.remove_documents([gone])
         put(large, FOLDER, "late.txt", document_of("what is asked"))
         embed_all(large)
         for store in (large, Store.open(large.directory)):
-            hits = store.search_dense(QUERY, 20)
+            hits = indexes(store).search_dense(QUERY, 20)
             assert hits[0].score == pytest.approx(1.0, abs=1e-3)
             assert gone not in {one.document_id for one in store.chunks([h.chunk_id for h in hits])}
             if store is not large:
@@ -341,18 +346,18 @@ class TestApproximate:
         before = files_of(large)
         put(large, FOLDER, "a.txt", document_of(*(f"another {part}" for part in range(50))))
         embed_all(large)
-        large.sync_views(final=True)
+        indexes(large).sync(final=True)
         assert files_of(large) != before
         assert problems(large) == []
         query = vector_of("another 7")
-        (best, *_) = large.search_dense(query, 3)
+        (best, *_) = indexes(large).search_dense(query, 3)
         assert large.chunks([best.chunk_id])[0].text == "another 7"
 
     def test_a_base_that_shrinks_is_exact_again(
         self, large: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         large.remove_documents([document.id for document in large.documents()[8:]])
-        large.rebuild_views()
-        (check,) = [check for check in large.check() if check.name == "dense view"]
+        indexes(large).rebuild()
+        (check,) = [check for check in indexes(large).check() if check.name == "dense view"]
         assert "exact" in check.message
-        assert agree(large.search_dense(QUERY, 20), brute_force(large, QUERY, 20))
+        assert agree(indexes(large).search_dense(QUERY, 20), brute_force(large, QUERY, 20))

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_samples import chunks_of, document_of, embed_all, put, state_of, vector_of
+from store_samples import (
+    chunks_of,
+    document_of,
+    embed_all,
+    indexes,
+    put,
+    state_of,
+    vector_of,
+)
 
 from ingest.document import Section
 from ragkit.store import Store, Where
@@ -120,18 +128,18 @@ def test_both_searches_are_exact_at_any_selectivity(store: Store) -> None:
         texts = [" ".join(random.choice(words, 6)) for _ in range(5)]
         put(store, FOLDER, f"{number}.txt", document_of(*texts))
     embed_all(store)
-    store.sync_views(final=True)
-    everything = store.search_lexical("pear fig fig", 10_000)
+    indexes(store).sync(final=True)
+    everything = indexes(store).search_lexical("pear fig fig", 10_000)
     vector = vector_of("a question")
-    near = store.search_dense(vector, 10_000)
+    near = indexes(store).search_dense(vector, 10_000)
     documents = [one.id for one in store.documents()]
     for size in (1, 2, 5, 10, 20, 40, 59, 60):
         chosen = sorted(random.choice(documents, size, replace=False).tolist())
         inside = {chunk.id for number in chosen for chunk in store.chunks_of(number)}
         for k in (1, 10, 100, 5_000):
-            found = store.search_lexical("pear fig fig", k, document_ids=chosen)
+            found = indexes(store).search_lexical("pear fig fig", k, document_ids=chosen)
             assert found == [hit for hit in everything if hit.chunk_id in inside][:k]
-            found = store.search_dense(vector, k, document_ids=chosen)
+            found = indexes(store).search_dense(vector, k, document_ids=chosen)
             assert found == [hit for hit in near if hit.chunk_id in inside][:k]
 
 
@@ -140,12 +148,12 @@ def test_a_filter_on_what_no_best_hit_is_in_still_finds_the_rest(store: Store) -
         put(store, FOLDER, f"many/{number}.txt", document_of(*["pear pear pear"] * 30))
         put(store, FOLDER, f"few/{number}.txt", document_of(*["pear in a longer text"] * 15))
     embed_all(store)
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     allowed = store.allowed(Where(paths=("few/*",)))
     assert allowed.chunks == 600
     assert allowed.documents is not None
-    hits = store.search_lexical("pear", 120, allowed=allowed)
+    hits = indexes(store).search_lexical("pear", 120, allowed=allowed)
     inside = set(allowed.ids())
-    everything = store.search_lexical("pear", 10_000)
+    everything = indexes(store).search_lexical("pear", 10_000)
     assert not any(hit.chunk_id in inside for hit in everything[:500])
     assert hits == [hit for hit in everything if hit.chunk_id in inside][:120]

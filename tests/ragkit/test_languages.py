@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_samples import document_of, put
+from store_samples import (
+    document_of,
+    indexes,
+    put,
+)
 
 from ragkit import KnowledgeBase
 from ragkit.index import tantivy_files as lexical_index
-from ragkit.language import analysis
 from ragkit.language.languages import LANGUAGES, language_of
-from ragkit.store import Store, glossary
+from ragkit.store import Store
 
 FOLDER = Path("/home/ada/docs").absolute()
 TWO_LANGUAGES = Path(__file__).parents[1] / "data" / "two_languages.json"
@@ -83,7 +86,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def found(store: Store, question: str) -> list[str]:
-    hits = store.search_lexical(question, 50)
+    hits = indexes(store).search_lexical(question, 50)
     assert all(0 < hit.score <= 1 for hit in hits)
     return [chunk.text for chunk in store.chunks([hit.chunk_id for hit in hits])]
 
@@ -121,14 +124,18 @@ def test_other_forms_of_a_word_are_found(store: Store, language: str, text: str,
     put(store, FOLDER, "english.txt", document_of(*ENGLISH))
     put(store, FOLDER, "other.txt", document_of(text))
     assert found(store, word)[0] == text
-    assert store.languages() == ("english", language)
+    assert indexes(store).languages() == ("english", language)
 
 
 def test_english_is_searched_as_without_other_languages(store: Store, tmp_path: Path) -> None:
     put(store, FOLDER, "english.txt", document_of(*ENGLISH))
-    before = [store.search_lexical(question, 9) for question in ("house", "invoice paying banks")]
+    before = [
+        indexes(store).search_lexical(question, 9) for question in ("house", "invoice paying banks")
+    ]
     put(store, FOLDER, "german.txt", document_of(TEXTS["german"]))
-    after = [store.search_lexical(question, 9) for question in ("house", "invoice paying banks")]
+    after = [
+        indexes(store).search_lexical(question, 9) for question in ("house", "invoice paying banks")
+    ]
     # What is found in another language, by words of the same meaning, comes after.
     for now, once in zip(after, before, strict=True):
         assert [hit.chunk_id for hit in now][: len(once)] == [hit.chunk_id for hit in once]
@@ -146,8 +153,8 @@ def test_a_name_is_found_in_every_language(store: Store) -> None:
     for number, text in enumerate(texts):
         put(store, FOLDER, f"{number}.txt", document_of(text))
     assert sorted(found(store, "Zebulon")) == sorted(texts)
-    assert store.languages() == ("english", *sorted(set(TEXTS) - {"english"}))
-    assert max(hit.score for hit in store.search_lexical("Zebulon 77 zebulon", 20)) <= 1
+    assert indexes(store).languages() == ("english", *sorted(set(TEXTS) - {"english"}))
+    assert max(hit.score for hit in indexes(store).search_lexical("Zebulon 77 zebulon", 20)) <= 1
 
 
 def test_common_words_of_the_questions_language_weigh_little(store: Store) -> None:
@@ -155,7 +162,7 @@ def test_common_words_of_the_questions_language_weigh_little(store: Store) -> No
     common = "Die ist das, was der und die mit dem an den von der ist, wenn sie es ist."
     telling = "Eine Mahnung kommt nach zwei Wochen von selbst, und sie ist an den Kunden."
     put(store, FOLDER, "german.txt", document_of(common, telling))
-    hits = store.search_lexical("Was ist das mit der Mahnung?", 9)
+    hits = indexes(store).search_lexical("Was ist das mit der Mahnung?", 9)
     assert store.chunks([hits[0].chunk_id])[0].text == telling
     # Nor are they looked for in other languages, or where no document is in that language.
     put(store, FOLDER, "cinema.txt", document_of("Die Hard was released in 1988.", "What was it?"))
@@ -177,11 +184,11 @@ def test_an_index_of_an_older_version_is_built_anew(
         patch.setattr(lexical_index, "FORMAT", "2-1-english")
         with store.writing("test"):
             put(store, FOLDER, "a.txt", document_of("Die Rechnungen sind in dem Haus."))
-            store.sync_views(final=True)
+            indexes(store).sync(final=True)
     with Store.open(tmp_path) as store:
-        assert store.view_lag().lexical == 1
+        assert indexes(store).lag().lexical == 1
         assert found(store, "Rechnung") == ["Die Rechnungen sind in dem Haus."]
-        assert store.view_lag().lexical == 0
+        assert indexes(store).lag().lexical == 0
 
 
 def test_questions_in_three_languages(tmp_path: Path) -> None:
@@ -220,61 +227,3 @@ GERMAN_RULES = (
     "# Regeln\n\nFür Fahrten mit dem eigenen Fahrrad werden 0,15 € je Kilometer gezahlt, wenn sie mit dem "
     "Betrieb zu tun haben.\n\nDer Urlaub beträgt 30 Tage und ist mit der Leitung zu besprechen.\n"
 )
-
-
-@pytest.mark.parametrize(
-    ("question", "path", "answer"),
-    [
-        ("How much is paid for trips by bicycle?", "regeln.md", "0,15 €"),
-        ("How many days of vacation are there?", "regeln.md", "30 Tage"),
-        ("Wie lange gilt die Garantie der Pumpe?", "terms.md", "24 months"),
-        ("Quelle est la remise pour les écoles ?", "terms.md", "15%"),
-    ],
-)
-def test_everyday_words_find_documents_in_another_language(
-    question: str, path: str, answer: str, tmp_path: Path
-) -> None:
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "terms.md").write_text(ENGLISH_TERMS, encoding="utf-8")
-    (tmp_path / "docs" / "regeln.md").write_text(GERMAN_RULES, encoding="utf-8")
-    with KnowledgeBase(tmp_path / "kb", traces="off") as kb:
-        kb.ingest(tmp_path / "docs")
-        assert kb.search(question, mode="lexical")[0].path == path
-        said = kb.ask(question)
-    assert answer in said.text
-    assert said.citations[0].path == path
-
-
-@pytest.mark.parametrize(
-    "word",
-    [
-        *("", "x", "auf", "R2-D2", "Grzegorz", "pressurized", "preschool"),
-        # What only begins like a word of the list, or means something else in another language.
-        *("window", "party", "windows", "tiempo", "nombre", "petit", "parte", "supplémentaire"),
-    ],
-)
-def test_words_that_are_not_in_the_glossary_have_no_meaning(word: str) -> None:
-    assert glossary.meanings(word) == frozenset()
-    assert all(glossary.translations(word, language) == () for language in glossary.LANGUAGES)
-
-
-def test_every_entry_is_one_word_that_is_looked_up_as_one() -> None:
-    for line in glossary._entries()[1]:
-        for column, language in zip(line, ("english", "german", "french", "spanish"), strict=True):
-            for word in column:
-                assert len(analysis.terms(analysis.normalise(word), language)) == 1, word
-
-
-def test_parts_of_german_words_are_known() -> None:
-    assert glossary.translations("Drucker", "en") == ("printer", "printers")
-    assert glossary.translations("Rente", "en") == ("pension",)
-    assert "Miete" in glossary.translations("rented", "de")
-    assert "warranty" in glossary.translations("Garantiezeit", "en")
-    assert "price" in glossary.translations("Flugpreis", "en")
-    assert glossary.translations("Garantie", "de") == ()
-
-
-@given(st.text(max_size=30))
-def test_any_word_may_be_looked_up(word: str) -> None:
-    for language in glossary.LANGUAGES:
-        assert isinstance(glossary.translations(word, language), tuple)

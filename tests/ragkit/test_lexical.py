@@ -7,9 +7,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_samples import chunks_of, document_of, problems, put, state_of
+from store_samples import (
+    chunks_of,
+    document_of,
+    indexes,
+    problems,
+    put,
+    state_of,
+)
 
-from ragkit.index.tantivy_query import ALONE, BESIDE_MEANING, WordWeights
+from ragkit.index.protocols import ALONE, BESIDE_MEANING, WordWeights
 from ragkit.language.analysis import codes, normalise
 from ragkit.store import Store
 
@@ -23,7 +30,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def texts(store: Store, question: str, **options: list[int]) -> list[str]:
-    hits = store.search_lexical(question, 20, **options)  # type: ignore[arg-type]
+    hits = indexes(store).search_lexical(question, 20, **options)  # type: ignore[arg-type]
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     return [chunk.text for chunk in store.chunks([hit.chunk_id for hit in hits])]
 
@@ -102,7 +109,7 @@ def test_what_stands_around_a_passage_adds_to_its_score_but_finds_nothing(store:
     )
     assert texts(store, "apple") == ["apple tree"]
     assert texts(store, "pear apple") == ["pear", "apple tree", "pear"]
-    near, _, far = store.search_lexical("pear apple", 9)
+    near, _, far = indexes(store).search_lexical("pear apple", 9)
     assert near.score > far.score
     assert near.chunk_id < far.chunk_id
 
@@ -115,7 +122,7 @@ def test_beside_meaning_a_word_nearby_counts_once_however_often_it_stands_there(
     put(store, FOLDER, "c.txt", document_of("pear", "plum"))
 
     def pears(weights: WordWeights) -> list[float]:
-        found = store.search_lexical("pear apple", 9, weights=weights)
+        found = indexes(store).search_lexical("pear apple", 9, weights=weights)
         by_id = {chunk.id: chunk.text for chunk in store.chunks([one.chunk_id for one in found])}
         return [one.score for one in found if by_id[one.chunk_id] == "pear"]
 
@@ -128,8 +135,8 @@ def test_beside_meaning_a_word_nearby_counts_once_however_often_it_stands_there(
 
 def test_scores_are_shares_of_what_all_words_could_reach(store: Store) -> None:
     put(store, FOLDER, "a.txt", document_of("the lunar module landed", *["other text"] * 20))
-    whole = store.search_lexical("lunar module landed", 1)[0].score
-    part = store.search_lexical("lunar zebra giraffe", 1)[0].score
+    whole = indexes(store).search_lexical("lunar module landed", 1)[0].score
+    part = indexes(store).search_lexical("lunar zebra giraffe", 1)[0].score
     assert 0.3 < whole <= 1
     assert 0 < part < whole / 2
 
@@ -137,18 +144,18 @@ def test_scores_are_shares_of_what_all_words_could_reach(store: Store) -> None:
 def test_equal_scores_come_by_chunk_id(store: Store) -> None:
     for number in range(12):
         put(store, FOLDER, f"{number}.x", document_of("same"))
-        store.sync_views()
-    ids = sorted(hit.chunk_id for hit in store.search_lexical("same", 99))
+        indexes(store).sync()
+    ids = sorted(hit.chunk_id for hit in indexes(store).search_lexical("same", 99))
     assert len(ids) == 12
     for k in (1, 5, 12):
-        assert [hit.chunk_id for hit in store.search_lexical("same", k)] == ids[:k]
-    assert store.search_lexical("same", 0) == []
+        assert [hit.chunk_id for hit in indexes(store).search_lexical("same", k)] == ids[:k]
+    assert indexes(store).search_lexical("same", 0) == []
 
 
 def test_filters_keep_to_their_documents(store: Store) -> None:
     ids = [put(store, FOLDER, f"{n}.txt", document_of("pear", f"pear {n}")) for n in range(10)]
     for chosen in ([], ids[:1], ids[::3], ids, [9999]):
-        hits = store.search_lexical("pear", 99, document_ids=chosen)
+        hits = indexes(store).search_lexical("pear", 99, document_ids=chosen)
         found = store.chunks([hit.chunk_id for hit in hits])
         assert sorted({chunk.document_id for chunk in found}) == sorted(set(chosen) & set(ids))
         assert len(found) == 2 * len(set(chosen) & set(ids))
@@ -212,9 +219,9 @@ def test_an_index_behind_the_truth_catches_up_by_itself(tmp_path: Path) -> None:
     with Store.open(tmp_path, create=True) as store:
         with store.writing("test"):
             put(store, FOLDER, "a.txt", document_of("alpha"))
-        assert store.view_lag().lexical == 1
+        assert indexes(store).lag().lexical == 1
         assert texts(store, "alpha") == ["alpha"]
-        assert store.view_lag().lexical == 0
+        assert indexes(store).lag().lexical == 0
         with store.writing("test"):
             put(store, FOLDER, "a.txt", document_of("beta"))
     with Store.open(tmp_path) as store:
@@ -228,14 +235,14 @@ def test_while_another_writes_the_last_committed_index_is_used(tmp_path: Path) -
             put(writer, FOLDER, "a.txt", document_of("alpha"))
             assert texts(reader, "alpha") == ["alpha"]  # indexed in memory: there is no folder
             put(writer, FOLDER, "b.txt", document_of("alpha too"))
-            writer.sync_views()
+            indexes(writer).sync()
             assert texts(reader, "too") == ["alpha too"]
             put(writer, FOLDER, "c.txt", document_of("gamma"))
             assert texts(reader, "gamma") == []
-            assert reader.view_lag().lexical == 1
-            assert reader.view_lag().dense == 0
+            assert indexes(reader).lag().lexical == 1
+            assert indexes(reader).lag().dense == 0
         assert texts(reader, "gamma") == ["gamma"]
-        assert reader.view_lag().lexical == 0
+        assert indexes(reader).lag().lexical == 0
 
 
 @pytest.mark.parametrize(
@@ -245,10 +252,10 @@ def test_a_lost_or_damaged_folder_is_built_anew(tmp_path: Path, harm: str) -> No
     folder = tmp_path / "lexical"
     with Store.open(tmp_path, create=True) as store, store.writing("test"):
         put(store, FOLDER, "a.txt", document_of("alpha", "beta"))
-        store.sync_views(final=True)
+        indexes(store).sync(final=True)
         shutil.copytree(folder, tmp_path / "copy")
         put(store, FOLDER, "b.txt", document_of("gamma"))
-        store.sync_views(final=True)
+        indexes(store).sync(final=True)
     if harm == "meta":
         (folder / "meta.json").write_text("{", encoding="utf-8")
     elif harm in ("truncate", "flip"):
@@ -264,7 +271,11 @@ def test_a_lost_or_damaged_folder_is_built_anew(tmp_path: Path, harm: str) -> No
         elif harm == "old copy":
             (tmp_path / "copy").rename(folder)
     with Store.open(tmp_path) as store:
-        found = [check.status for check in store.check() if check.name == "lexical view"]
+        found = [
+            check.status
+            for check in [*store.check(), *indexes(store).check()]
+            if check.name == "lexical view"
+        ]
         assert found in (["warn"], ["fail"])
         assert texts(store, "gamma") == ["gamma"]
         assert texts(store, "alpha") == ["alpha"]
@@ -274,7 +285,7 @@ def test_a_lost_or_damaged_folder_is_built_anew(tmp_path: Path, harm: str) -> No
 def test_the_folder_of_another_base_is_not_used(tmp_path: Path) -> None:
     with Store.open(tmp_path / "one", create=True) as one, one.writing("test"):
         put(one, FOLDER, "a.txt", document_of("alpha"))
-        one.sync_views(final=True)
+        indexes(one).sync(final=True)
     with Store.open(tmp_path / "two", create=True) as two, two.writing("test"):
         put(two, FOLDER, "a.txt", document_of("beta"))
         shutil.copytree(tmp_path / "one" / "lexical", tmp_path / "two" / "lexical")
@@ -284,17 +295,17 @@ def test_the_folder_of_another_base_is_not_used(tmp_path: Path) -> None:
 
 def test_rebuilding(store: Store) -> None:
     put(store, FOLDER, "a.txt", document_of("alpha"))
-    store.sync_views(final=True)
-    before = store.search_lexical("alpha", 5)
-    store.rebuild_views()
-    assert store.search_lexical("alpha", 5) == before
+    indexes(store).sync(final=True)
+    before = indexes(store).search_lexical("alpha", 5)
+    indexes(store).rebuild()
+    assert indexes(store).search_lexical("alpha", 5) == before
 
 
 def test_a_folder_that_vanishes_while_it_is_open_is_made_anew(store: Store) -> None:
     put(store, FOLDER, "a.txt", document_of("alpha"))
-    store.sync_views()
+    indexes(store).sync()
     put(store, FOLDER, "b.txt", document_of("beta"))
     shutil.rmtree(store.directory / "lexical")
-    store.sync_views()
+    indexes(store).sync()
     assert (store.directory / "lexical").is_dir()
     assert sorted(texts(store, "alpha beta")) == ["alpha", "beta"]

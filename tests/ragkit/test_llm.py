@@ -13,7 +13,7 @@ import pytest
 from fake_server import FakeServer, Handler, Script, hello
 
 from ragkit.errors import ModelError, UsageError
-from ragkit.llm import Delta, Message, load_model
+from ragkit.llm import Delta, Message, complete, load_model
 from ragkit.llm.token_counts import count_tokens
 from ragkit.results import Usage
 from ragkit.testing import ScriptedModel
@@ -40,6 +40,24 @@ def failure(server: FakeServer, *scripts: Script, **options: object) -> str:
 
 
 # -- names ------------------------------------------------------------------------------------
+
+
+def test_a_provider_of_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_provider.py").write_text(
+        "from ragkit.testing import ScriptedModel\n"
+        "def make(model, *, api_key=None):\n"
+        "    return ScriptedModel(f'I am {model} {api_key}.', name=f'mine:{model}')\n"
+    )
+    metadata = tmp_path / "my_provider-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-provider\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[ragkit.chat_models]\nmine = my_provider:make\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    model = load_model("mine:small", api_key="k")
+    assert complete(model, [Message("user", "Who?")]).text == "I am small k."
+    assert load_model("mine:other").name == "mine:other"
+    with pytest.raises(UsageError, match="unknown model 'theirs:small'"):
+        load_model("theirs:small")
 
 
 @pytest.mark.parametrize(

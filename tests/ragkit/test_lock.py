@@ -9,7 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
-from store_samples import all_chunk_ids, document_of, embed_all, problems, put, vector_of
+from store_samples import (
+    all_chunk_ids,
+    document_of,
+    embed_all,
+    indexes,
+    problems,
+    put,
+    vector_of,
+)
 
 from ragkit.errors import LockedError, UsageError
 from ragkit.store import Store
@@ -23,7 +31,8 @@ def script(body: str, *arguments: object) -> list[str]:
         "import os, sys, signal, time; from pathlib import Path\n"
         f"sys.path.insert(0, {str(HERE)!r})\n"
         "from store_samples import *\n"
-        "from ragkit.index import faiss_file, faiss_index, tantivy_index\nfrom ragkit.store import Store\n"
+        "from ragkit.store import Store\n"
+        "from ragkit.index import faiss_index as dense, tantivy_index as lexical\n"
         f"FOLDER = Path({str(FOLDER)!r}); directory = Path(sys.argv[1])\n"
     )
     return [sys.executable, "-c", prelude + body, *map(str, arguments)]
@@ -51,7 +60,7 @@ def test_the_lock_is_freed_by_an_error(tmp_path: Path) -> None:
         with pytest.raises(ZeroDivisionError), store.writing("fails"):
             raise ZeroDivisionError
         with Store.open(tmp_path) as other, other.writing("works"):
-            assert not store.search_lexical("x", 1)
+            assert not indexes(store).search_lexical("x", 1)
 
 
 def test_another_thread_waits_or_is_told(tmp_path: Path) -> None:
@@ -153,14 +162,14 @@ def dying_replace(self, target):
     step()
     return done
 Path.replace = dying_replace
-apply = tantivy_index.apply
+apply = lexical.apply
 def dying_apply(*arguments):
     step()
     done = apply(*arguments)
     step()
     return done
-tantivy_index.apply = dying_apply
-faiss_index._FINAL_TAIL = faiss_index._INTERIM_TAIL = (0, 0.0)
+lexical.apply = dying_apply
+dense._FINAL_TAIL = dense._INTERIM_TAIL = (0, 0.0)
 
 with Store.open(directory, create=True) as store, store.writing("test"):
     for number in range(6):
@@ -170,7 +179,7 @@ with Store.open(directory, create=True) as store, store.writing("test"):
         if number % 2:
             embed_all(store)
             step()
-            store.sync_views()
+            indexes(store).sync()
             step()
     put(store, FOLDER, "0.txt", document_of("passage 0", "changed"))
     step()
@@ -178,7 +187,7 @@ with Store.open(directory, create=True) as store, store.writing("test"):
     step()
     embed_all(store)
     step()
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     step()
 print(steps[0])
 """
@@ -189,8 +198,8 @@ def searched(store: Store) -> tuple[object, ...]:
     found = []
     for question in ("passage 2", "shared", "changed"):
         for hits in (
-            store.search_lexical(question, 50),
-            store.search_dense(vector_of(question), 50),
+            indexes(store).search_lexical(question, 50),
+            indexes(store).search_dense(vector_of(question), 50),
         ):
             chunks = store.chunks([hit.chunk_id for hit in hits])
             assert len(chunks) == len(hits)
@@ -215,7 +224,7 @@ def finish(store: Store) -> None:
             elif path not in known or store.document(known[path].id).text != document.text:
                 put(store, FOLDER, path, document)
         embed_all(store)
-        store.sync_views(final=True)
+        indexes(store).sync(final=True)
 
 
 @pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.slow)])
@@ -235,9 +244,11 @@ def test_dying_at_any_step_loses_and_doubles_nothing(tmp_path: Path, stride: int
         with Store.open(directory, create=True) as store:
             # Right away, what was committed is found, and nothing else.
             ids = all_chunk_ids(store)
-            hits = store.search_lexical("passage shared changed", 100)
+            hits = indexes(store).search_lexical("passage shared changed", 100)
             assert sorted(hit.chunk_id for hit in hits) == ids, limit
-            dense_ids = sorted(hit.chunk_id for hit in store.search_dense(vector_of("x"), 100))
+            dense_ids = sorted(
+                hit.chunk_id for hit in indexes(store).search_dense(vector_of("x"), 100)
+            )
             counts = store.counts()
             assert len(dense_ids) == counts.vectors
             assert set(dense_ids) <= set(ids)
@@ -255,7 +266,7 @@ with Store.open(directory, create=True) as store, store.writing("test"):
     for number in range(100000):
         put(store, FOLDER, f"{number % 7}.txt", document_of(f"passage {number}", "shared"))
         embed_all(store)
-        store.sync_views(final=number % 3 == 0)
+        indexes(store).sync(final=number % 3 == 0)
 """
     for milliseconds in (20, 70, 150):
         with subprocess.Popen(script(body, tmp_path), stdout=subprocess.PIPE, text=True) as busy:
@@ -266,8 +277,11 @@ with Store.open(directory, create=True) as store, store.writing("test"):
         with Store.open(tmp_path) as store:
             with store.writing("after the crash", timeout=30):
                 embed_all(store)
-                store.sync_views(final=True)
+                indexes(store).sync(final=True)
             assert problems(store) == []
             ids = all_chunk_ids(store)
-            assert sorted(hit.chunk_id for hit in store.search_lexical("shared passage", 99)) == ids
-            assert len(store.search_dense(vector_of("shared"), 99)) == len(ids)
+            assert (
+                sorted(hit.chunk_id for hit in indexes(store).search_lexical("shared passage", 99))
+                == ids
+            )
+            assert len(indexes(store).search_dense(vector_of("shared"), 99)) == len(ids)

@@ -22,6 +22,8 @@ from ragkit.memory import (
     EntityMemory,
     GraphMemory,
     Memory,
+    Note,
+    Recall,
     SessionLog,
     SummaryMemory,
     VectorMemory,
@@ -402,6 +404,59 @@ class TestKnowledgeBase:
         assert [note.text for note in chat.recalled.notes] == ["The kettle is red."]
         with pytest.raises(UsageError, match="'alice' cannot be that of 'bob'"):
             kb.chat("bob", memory=memory)
+
+    def test_a_chat_takes_any_object_that_remembers_and_recalls(self, kb: KnowledgeBase) -> None:
+        class Parrot:
+            def __init__(self) -> None:
+                self.heard: list[tuple[str, str, str | None]] = []
+
+            def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
+                return Recall(
+                    notes=tuple(Note(asked, "parrot", "it was said") for asked, *_ in self.heard)
+                )
+
+            def remember(self, question: str, answer: str, *, trace: str | None = None) -> None:
+                self.heard.append((question, answer, trace))
+
+        kb.chat("old").ask("How long is the warranty?")
+        for session, memory in (("new", Parrot()), ("old", Parrot())):
+            chat = kb.chat(session, memory=memory)
+            first = chat.ask("How long is the warranty?")
+            assert memory.heard == [("How long is the warranty?", first.text, None)]
+            chat.ask("And what does it cost?")
+            assert chat.recalled is not None
+            assert [note.kind for note in chat.recalled.notes] == ["parrot"]
+            assert len(memory.heard) == 2
+        mixed = kb.chat("mixed", memory=("window", Parrot()))
+        mixed.ask("How long is the warranty?")
+        mixed.ask("And what does it cost?")
+        assert mixed.recalled is not None
+        assert mixed.recalled.turns and mixed.recalled.notes
+        with pytest.raises(UsageError, match="recall"):
+            kb.chat("new", memory=[3])  # type: ignore[list-item]
+
+    def test_a_kind_that_another_package_names(
+        self, kb: KnowledgeBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "long_memory.py").write_text(
+            "from ragkit.memory import WindowMemory\n"
+            "def everything(log):\n    return WindowMemory(log, turns=None)\n"
+        )
+        metadata = tmp_path / "long_memory-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: long-memory\nVersion: 1.0\n"
+        )
+        (metadata / "entry_points.txt").write_text(
+            "[ragkit.memories]\neverything = long_memory:everything\n"
+        )
+        monkeypatch.syspath_prepend(str(tmp_path))
+        memory = kb.chat("alice", memory="everything").memory
+        for number in range(20):
+            memory.remember(f"The number is {number}.", "Noted.")
+        assert len(memory.recall("Which?", max_tokens=5_000).turns) == 40
+        with pytest.raises(UsageError, match="no memory 'nothing'; there are window"):
+            kb.chat("alice", memory="nothing")
 
     def test_what_was_recalled_is_in_the_trace(self, kb: KnowledgeBase) -> None:
         chat = kb.chat("alice", memory=("window", "turns"))

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from store_samples import document_of, embed_all, problems, put, vector_of
+from store_samples import (
+    document_of,
+    embed_all,
+    indexes,
+    problems,
+    put,
+    vector_of,
+)
 from test_dense import FOLDER, agree, brute_force, fill
 
 from ragkit.index import quantized
@@ -80,7 +87,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setattr(quantized, "FEWEST", 50)
     with Store.open(tmp_path / "kb", create=True) as opened, opened.writing("test"):
         fill(opened, 40, 10)
-        opened.sync_views(final=True)
+        indexes(opened).sync(final=True)
         assert len(list((opened.directory / "dense").glob("*.rounded.faiss"))) == 1
         yield opened
 
@@ -107,11 +114,11 @@ def test_search_is_exact_with_deletions_tails_and_filters(
         for round_ in range(3):
             documents = [one.id for one in store.documents()]
             for k in (1, 7, 50, 1000):
-                assert agree(reader.search_dense(QUERY, k), brute_force(store, QUERY, k))
+                assert agree(indexes(reader).search_dense(QUERY, k), brute_force(store, QUERY, k))
                 for chosen in (documents[::2], documents[1:], documents[:2]):
-                    found = reader.search_dense(QUERY, k, document_ids=chosen)
+                    found = indexes(reader).search_dense(QUERY, k, document_ids=chosen)
                     assert agree(found, brute_force(store, QUERY, k, chosen))
-            best = store.chunks([reader.search_dense(QUERY, 1)[0].chunk_id])[0]
+            best = store.chunks([indexes(reader).search_dense(QUERY, 1)[0].chunk_id])[0]
             store.remove_documents([best.document_id, documents[-1 - round_]])
             put(store, FOLDER, f"late {round_}.txt", document_of(f"late {round_}", "later"))
             embed_all(store)
@@ -128,9 +135,9 @@ def test_a_damaged_first_pass_is_noticed_and_not_used(store: Store) -> None:
         if harmed is not None:
             file.write_bytes(harmed)
         with Store.open(store.directory) as reader:
-            assert agree(reader.search_dense(QUERY, 20), expected)
+            assert agree(indexes(reader).search_dense(QUERY, 20), expected)
             assert any("dense view" in problem for problem in problems(reader))
-    store.rebuild_views()
+    indexes(store).rebuild()
     assert problems(store) == []
 
 
@@ -140,7 +147,7 @@ def test_the_file_of_an_older_format_is_replaced(store: Store) -> None:
     del values["rounded"], values["rounding"]
     note.write_text(json.dumps(values | {"format": 1}), encoding="utf-8")
     with Store.open(store.directory) as reader:
-        assert agree(reader.search_dense(QUERY, 20), brute_force(store, QUERY, 20))
-    store.sync_views(final=True)
+        assert agree(indexes(reader).search_dense(QUERY, 20), brute_force(store, QUERY, 20))
+    indexes(store).sync(final=True)
     assert problems(store) == []
     assert len(list((store.directory / "dense").iterdir())) == 3

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragkit.question.hints import Hints, find_hints
 from ragkit.question.history import resolve
+from ragkit.question.pages import Hints, find_hints
 from ragkit.question.reading import read
 from ragkit.question.spelling import Vocabulary, correct, slips
 from ragkit.retrieve.arrange import arrange

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ragkit import KnowledgeBase
-from ragkit.answer.found import compared
-from ragkit.answer.topic import about_looks, speakers_of, topic_of, topic_terms
 from ragkit.language.words import terms
+from ragkit.question.comparing import compared
 from ragkit.question.parts import parts_of
+from ragkit.question.topic import about_looks, speakers_of, topic_of, topic_terms
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
 

@@ -20,6 +20,7 @@ from store_samples import (
     chunks_of,
     document_of,
     embed_all,
+    indexes,
     problems,
     put,
     rich_document,
@@ -56,8 +57,8 @@ def test_opening_needs_a_base_or_leave_to_make_one(tmp_path: Path) -> None:
     with Store.open(tmp_path / "kb") as store:
         assert store.counts() == Counts(0, 0, 0, 0, 0)
         assert store.documents() == store.failures() == store.roots() == store.sessions() == []
-        assert store.search_lexical("anything", 5) == []
-        assert store.search_dense(np.ones(3, dtype=np.float32), 5) == []
+        assert indexes(store).search_lexical("anything", 5) == []
+        assert indexes(store).search_dense(np.ones(3, dtype=np.float32), 5) == []
         assert problems(store) == []
 
 
@@ -119,7 +120,7 @@ def test_replacing_keeps_the_id_and_the_vectors_of_what_did_not_change(store: St
     assert np.allclose(kept[1], vector_of("beta"), atol=1e-3)
     assert not kept[0].any()
     assert embed_all(store) == 2
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     assert problems(store) == []
 
 
@@ -135,7 +136,7 @@ def test_equal_passages_are_embedded_once(store: Store) -> None:
     store.remove_documents([one.id for one in store.documents() if one.id != third.id])
     (chunk,) = store.chunks_of(third.id)
     assert np.allclose(store.vectors_of([chunk.id])[0], vector_of("same"), atol=1e-3)
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     assert problems(store) == []
 
 
@@ -189,17 +190,17 @@ def test_touching_changes_only_the_state(store: Store) -> None:
 
 def test_a_new_date_is_a_change_of_which_no_view_is_behind(store: Store) -> None:
     number = put(store, FOLDER, "a.txt", document_of("alpha"))
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     before = store.answer_state()
     store.touch_document(number, FileState(5, 2, None))  # was doubted, see ingest.folder
     assert store.answer_state() == before
     store.touch_document(number, FileState(5, 99, None))
     assert store.answer_state() != before
-    assert store.view_lag().lexical == 0
-    assert [hit.chunk_id for hit in store.search_lexical("alpha", 5)] == [1]
-    store.sync_views(final=True)
+    assert indexes(store).lag().lexical == 0
+    assert [hit.chunk_id for hit in indexes(store).search_lexical("alpha", 5)] == [1]
+    indexes(store).sync(final=True)
     put(store, FOLDER, "b.txt", document_of("alpha beta"))
-    assert len(store.search_lexical("alpha", 5)) == 2
+    assert len(indexes(store).search_lexical("alpha", 5)) == 2
 
 
 def test_fewest_and_most_pages(store: Store) -> None:
@@ -236,15 +237,15 @@ def test_removing_leaves_no_ghost(store: Store) -> None:
     kept = put(store, FOLDER, "kept.txt", document_of("alpha", "beta"))
     gone = put(store, FOLDER, "gone.txt", document_of("beta", "gamma"))
     embed_all(store)
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     store.remove_documents([gone, gone])
     assert [document.id for document in store.documents()] == [kept]
-    assert [one.chunk_id for one in store.search_dense(vector_of("gamma"), 10)] == all_chunk_ids(
-        store
-    )
-    assert store.search_lexical("gamma", 10) == []
-    assert len(store.search_lexical("beta", 10)) == 1
-    store.sync_views(final=True)
+    assert [
+        one.chunk_id for one in indexes(store).search_dense(vector_of("gamma"), 10)
+    ] == all_chunk_ids(store)
+    assert indexes(store).search_lexical("gamma", 10) == []
+    assert len(indexes(store).search_lexical("beta", 10)) == 1
+    indexes(store).sync(final=True)
     assert problems(store) == []
 
 
@@ -316,7 +317,7 @@ def test_text_with_nul_and_nothing_at_all(store: Store) -> None:
     assert store.chunks_of(empty) == []
     assert store.counts() == Counts(2, 0, 1, 0, 3)
     embed_all(store)
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     assert problems(store) == []
 
 
@@ -348,8 +349,8 @@ def test_writing_is_required(tmp_path: Path) -> None:
     with Store.open(tmp_path, create=True) as store:
         with pytest.raises(UsageError, match=r"writing\("):
             store.root(FOLDER, kind="folder")
-        with pytest.raises(UsageError, match="sync_views"):
-            store.sync_views()
+        with pytest.raises(UsageError, match="sync"):
+            indexes(store).sync()
         store.set_setting("last_ingest", "now")
         store.add_turn("s", "user", "hello")
         assert store.get_setting("last_ingest") == "now"
@@ -387,15 +388,15 @@ def test_vectors_of_another_model_are_forgotten(store: Store) -> None:
     put(store, FOLDER, "a.txt", document_of("one", "two"))
     store.use_vectors_of("model a")
     embed_all(store)
-    store.sync_views(final=True)
+    indexes(store).sync(final=True)
     store.use_vectors_of("model a")
     assert store.counts().vectors == 2
     store.use_vectors_of("model b")
     assert store.counts().vectors == 0
-    assert store.search_dense(vector_of("one"), 5) == []
+    assert indexes(store).search_dense(vector_of("one"), 5) == []
     embed_all(store, dimension=5)
-    assert len(store.search_dense(vector_of("one", 5), 5)) == 2
-    store.sync_views(final=True)
+    assert len(indexes(store).search_dense(vector_of("one", 5), 5)) == 2
+    indexes(store).sync(final=True)
     assert problems(store) == []
 
 
@@ -501,7 +502,7 @@ def test_filters_pick_exactly_what_they_say(
         }
         assert {document.path for document in store.documents(where)} == expected
         ids = store.document_ids(where)
-        found = store.search_dense(vector_of("query"), 100, document_ids=ids)
+        found = indexes(store).search_dense(vector_of("query"), 100, document_ids=ids)
         assert {one.path for one in store.chunks([hit.chunk_id for hit in found])} == expected
 
 
@@ -544,7 +545,7 @@ def test_a_damaged_page_is_reported_never_hidden(tmp_path: Path) -> None:
     data[page : page + 4096] = b"\xff" * 4096
     path.write_bytes(data)
     with Store.open(tmp_path) as store:
-        checks = {check.name: check for check in store.check()}
+        checks = {check.name: check for check in [*store.check(), *indexes(store).check()]}
         assert checks["database"].status == "fail"
         assert "backup" in checks["database"].remedy
         with pytest.raises(CorruptError, match="damaged"):
@@ -559,11 +560,11 @@ def test_check_finds_what_is_wrong(tmp_path: Path) -> None:
         put(store, FOLDER, "b.txt", document_of("gamma"))
         first = store.chunks_of(number)[0].id
         store.put_vectors([first], vector_of("alpha")[np.newaxis])
-        store.sync_views(final=True)
+        indexes(store).sync(final=True)
         (warning,) = problems(store)
         assert "2 of 3 passages have no vector yet" in warning
         embed_all(store)
-        store.sync_views(final=True)
+        indexes(store).sync(final=True)
         assert problems(store) == []
     connection = sqlite3.connect(tmp_path / "knowledge.sqlite3")
     connection.execute("UPDATE chunks SET start_offset = 1 WHERE id = ?", (first,))
@@ -574,7 +575,11 @@ def test_check_finds_what_is_wrong(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     with Store.open(tmp_path) as store:
-        found = {check.name: check for check in store.check() if check.status != "ok"}
+        found = {
+            check.name: check
+            for check in [*store.check(), *indexes(store).check()]
+            if check.status != "ok"
+        }
         assert "'a.txt'" in found["documents"].message
         assert found.keys() >= {"documents", "vectors", "totals", "orphans", "references"}
         assert all(check.remedy for check in found.values())
@@ -595,8 +600,8 @@ def test_readers_see_whole_documents_while_another_thread_writes(tmp_path: Path)
             for chunk in store.chunks_of(stored.id):
                 if "passage" not in chunk.text:
                     problems_seen.append(chunk.text)
-            store.search_dense(vector_of("passage 1"), 3)
-            store.search_lexical("passage", 3)
+            indexes(store).search_dense(vector_of("passage 1"), 3)
+            indexes(store).search_lexical("passage", 3)
 
     with Store.open(tmp_path, create=True) as store:
         threads = [threading.Thread(target=read) for _ in range(3)]
@@ -609,7 +614,7 @@ def test_readers_see_whole_documents_while_another_thread_writes(tmp_path: Path)
                     put(store, FOLDER, "a.txt", document_of(*passages))
                     embed_all(store)
                     if round_ % 5 == 0:
-                        store.sync_views()
+                        indexes(store).sync()
         finally:
             stop.set()
             for thread in threads:
@@ -620,12 +625,14 @@ def test_readers_see_whole_documents_while_another_thread_writes(tmp_path: Path)
 def test_another_process_reads_during_writes(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from ragkit.store import Store\n"
+        "from ragkit.index.indexes import Indexes\n"
         "with Store.open(Path(sys.argv[1])) as store:\n"
+        "    indexes = Indexes(store)\n"
         "    for line in sys.stdin:\n"
         "        (stored,) = store.documents()\n"
         "        texts = [chunk.text for chunk in store.chunks_of(stored.id)]\n"
-        "        hits = store.search_lexical('passage', 100)\n"
-        "        print(len(texts), texts[-1], len(hits), store.view_lag().lexical, flush=True)\n"
+        "        hits = indexes.search_lexical('passage', 100)\n"
+        "        print(len(texts), texts[-1], len(hits), indexes.lag().lexical, flush=True)\n"
     )
     with Store.open(tmp_path, create=True) as store, store.writing("test"):
         put(store, FOLDER, "a.txt", document_of("passage 0"))
@@ -640,7 +647,7 @@ def test_another_process_reads_during_writes(tmp_path: Path) -> None:
             for count in range(1, 5):
                 put(store, FOLDER, "a.txt", document_of(*["passage"] * (count - 1), f"p {count}"))
                 if count > 2:
-                    store.sync_views()
+                    indexes(store).sync()
                 reader.stdin.write("\n")
                 reader.stdin.flush()
                 answer = reader.stdout.readline().split()
@@ -653,8 +660,8 @@ def test_another_process_reads_during_writes(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_child_goes_on_with_connections_of_its_own(tmp_path: Path) -> None:
     def child(results: "multiprocessing.Queue[object]") -> None:
-        put_back = store.search_dense(vector_of("alpha"), 1)
-        words = store.search_lexical("alpha", 1)
+        put_back = indexes(store).search_dense(vector_of("alpha"), 1)
+        words = indexes(store).search_lexical("alpha", 1)
         store.add_turn("child", "user", "hello")
         results.put((put_back, words, store.counts()))
         store.close()
@@ -664,9 +671,9 @@ def test_a_forked_child_goes_on_with_connections_of_its_own(tmp_path: Path) -> N
         with store.writing("test"):
             put(store, FOLDER, "a.txt", document_of("alpha"))
             embed_all(store)
-            store.sync_views(final=True)
-        dense = store.search_dense(vector_of("alpha"), 1)
-        words = store.search_lexical("alpha", 1)
+            indexes(store).sync(final=True)
+        dense = indexes(store).search_dense(vector_of("alpha"), 1)
+        words = indexes(store).search_lexical("alpha", 1)
         results: multiprocessing.Queue[object] = context.Queue()
         process = context.Process(target=child, args=(results,))
         process.start()

@@ -18,36 +18,15 @@ from ingest.loaders.html.elements import (
     peek,
     words,
 )
+from ingest.word_lists import INGEST_LISTS
 
 _LONGEST_TITLE = 60
 _TEASER_PROSE = 300
 _CONTENT_TAGS = words("blockquote dl pre table")
-# Headings and labels above links to other pages, in the languages the words are common in.
-_LABEL = re.compile(
-    r"""\W*(?:
-    (?:you\ (?:may|might)\ (?:also\ )?(?:like|be\ interested)|related(?:\ \w+){0,2}$|recommended
-    |more\ (?:from|news|stories|in|like|articles|coverage|reading)\b|most\ (?:read|popular|viewed)
-    |read\ (?:more|next|also)|top\ (?:stories|rated\ comments)|don.t\ miss|trending|popular\ (?:now|posts)
-    |latest\ (?:news|stories)|explore\ further|join\ the\ (?:conversation|discussion)|tell\ us\ what
-    |leave\ a\ (?:reply|comment)|post\ a\ comment|comments?(?:\ \(\d+\))?\W*$|share\ this|tags?\W*$
-    |sign\ up\ (?:for|to)|privacy\ overview|sponsored|about\ the\ author)
-    |lesen\ sie\ auch|mehr\ zum\ thema|das\ könnte\ sie|à\ lire|lire\ aussi|lea\ también|leia\ (?:também|mais)
-    |veja\ (?:também|mais)|você\ pode\ gostar|leggi\ anche|читайте\ также|похожие|関連記事|관련\s?기사
-    )""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_POINTER = re.compile(
-    r"\W*(?:related|read (?:more|also|next)|see (?:more|also)|also (?:on|read)|more(?: on)?|watch|listen|"
-    r"recommended|don.t miss|sign up|subscribe|follow|click here|explore)\b",
-    re.IGNORECASE,
-)
+_LABEL = re.compile(rf"\W*{INGEST_LISTS.alternatives('page_labels.headings')}", re.IGNORECASE)
+_POINTER = re.compile(rf"\W*{INGEST_LISTS.alternatives('page_labels.pointers')}\b", re.IGNORECASE)
 _FURNITURE = re.compile(
-    r"\W*(?:advert(?:isement)?s?|caption|close|share|print|e-?mail|comments?|loading|"
-    r"image \d+ of \d+|story continues below(?: advertisement)?|"
-    r"scroll to continue(?: reading)?|this slideshow requires javascript|"
-    r"continue reading(?: below)?|skip (?:to|past) .{0,40}|anzeige|werbung|publicidade|"
-    r"publicidad|pubblicità|реклама)\W*\Z",
-    re.IGNORECASE,
+    rf"\W*{INGEST_LISTS.alternatives('page_labels.furniture')}\W*\Z", re.IGNORECASE
 )
 
 

@@ -9,23 +9,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_UNITS = (
-    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
-    " sixteen seventeen eighteen nineteen twenty"
-)
-_ORDINALS = (
-    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth"
-    " fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
-)
-_NUMBERS = {word: number for number, word in enumerate(_UNITS.split(), start=1)}
-_NUMBERS |= {word: number for number, word in enumerate(_ORDINALS.split(), start=1)}
+from ragkit.language import lists
+
+_COUNTS = lists.values("number_words", "english")
+_ORDINALS = lists.values("number_words.ordinals", "english")
+_NUMBERS = {**_COUNTS, **_ORDINALS}
 # White space is never given back ("*+"): there may be much of it.
+PAGE_NUMBER = (
+    rf"\b{lists.alternatives('documents.pages')}\s*+"
+    r"(?:(?:no\.?|nr\.?|number|#)\s*+)?[(\[]?(\d{1,4})\b"
+)
 _PAGE = re.compile(
-    r"\b(?:pages?|seiten?|páginas?)\s*+(?:(?:no\.?|nr\.?|number|#)\s*+)?[(\[]?(\d{1,4})\b"
-    rf"|\bpages?\s+({'|'.join(_UNITS.split())})\b"
+    rf"{PAGE_NUMBER}"
+    rf"|\bpages?\s+({'|'.join(_COUNTS)})\b"
     r"|\bp\.\s*(\d{1,4})\b"
     r"|\b(\d{1,4})(?:st|nd|rd|th) page\b"
-    rf"|\b({'|'.join(_ORDINALS.split())}) (?:cover )?page\b",
+    rf"|\b({'|'.join(_ORDINALS)}) (?:cover )?page\b",
     re.IGNORECASE,
 )
 _FIRST = re.compile(r"\b(?:cover|title|front) page\b", re.IGNORECASE)
@@ -44,6 +43,21 @@ class Hints:
     documents: Mapping[int, float] = field(default_factory=dict)
 
 
+def find_pages(text: str) -> frozenset[int]:
+    """Read page numbers, 1-based, out of a question; a cover is page 1.
+
+    >>> sorted(find_pages("What is the date on page fourteen?"))
+    [14]
+    """
+    pages = set()
+    for match in _PAGE.finditer(text):
+        found = next(group for group in match.groups() if group)
+        pages.add(int(found) if found.isdecimal() else _NUMBERS[found.casefold()])
+    if not pages and _FIRST.search(text):
+        pages.add(1)
+    return frozenset(pages - {0})
+
+
 def find_hints(question: str) -> Hints:
     """Read page numbers and years out of a question.
 
@@ -52,13 +66,7 @@ def find_hints(question: str) -> Hints:
     >>> sorted(find_hints("Revenue in FY2021 and 2022?").years)
     ['2021', '2022']
     """
-    pages = set()
-    for match in _PAGE.finditer(question):
-        found = next(group for group in match.groups() if group)
-        pages.add(int(found) if found.isdecimal() else _NUMBERS[found.casefold()])
-    if not pages and _FIRST.search(question):
-        pages.add(1)
-    return Hints(frozenset(pages - {0}), frozenset(_YEAR.findall(question)))
+    return Hints(find_pages(question), frozenset(_YEAR.findall(question)))
 
 
 def names_year(years: frozenset[str], *texts: str) -> bool:

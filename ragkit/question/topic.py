@@ -5,36 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 
-from ragkit.language import words
+from ragkit.language import lists, words
+from ragkit.question.pages import PAGE_NUMBER
 from ragkit.question.parts import READ_CHARACTERS
 
-_FORM = (
-    r"format\w*|integers?|int|floats?|decimals?|digits?|percent\w*|lists?|order|millions?|thousands?|"
-    r"billions?|terms?|values?|units?|usd|dollars?|yes|no|as|answer|words?|sentences?|ascending|"
-    r"descending|alphabetical\w*"
-)
 # A further sentence such as "Round your answer to two decimals." or "Give me an integer."
 _INSTRUCTION = re.compile(
-    r"(?:(?<=[.?!])|(?<=\n)|(?<=\s\s))\s*+(?:please\s+)?(?:write|give|answer|round|return|format|express|"
-    r"list|save|represent|provide|enumerate|show|state|output|the answer)\b"
-    rf"(?=[^.?!]*\b(?:{_FORM})\b).*\Z",
+    r"(?:(?<=[.?!])|(?<=\n)|(?<=\s\s))\s*+(?:please\s+)?"
+    rf"{lists.alternatives('answer_form.verbs')}\b"
+    rf"(?=[^.?!]*\b{lists.alternatives('answer_form.forms')}\b).*\Z",
     re.IGNORECASE | re.DOTALL,
 )
 # What is left without it must ask something: "I have a P-310. List its parts in order." does not.
-_ASKS = re.compile(
-    r"[?？]|\b(?:how|what|when|where|who|whom|whose|why|which|list|enumerate|name|give|tell|show|count|"
-    r"calculate|compute|find|identify|describe|explain)\b",
-    re.IGNORECASE,
-)
+_ASKS = re.compile(rf"[?？]|\b{lists.alternatives('asking.requests')}\b", re.IGNORECASE)
 _EXAMPLE = re.compile(
     r"\(?(?:,\s*)?\b(?:for example|e\.g\.|like|such as)\W*\[[^\]]*\]\)?"
     r"|\b(?:(?:as|in) )?Y{2,4}[-/. ]M{2}(?:[-/. ]D{2})?\b",
     re.IGNORECASE,
 )
-_PAGE = re.compile(
-    r"\b(?:pages?|seiten?|páginas?)\s*(?:(?:no\.?|nr\.?|number|#)\s*)?[(\[]?\d{1,4}\b[)\]]?",
-    re.IGNORECASE,
-)
+_PAGE = re.compile(rf"{PAGE_NUMBER}[)\]]?", re.IGNORECASE)
 _WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _POSSESSIVE = re.compile(r"['’]s\Z")
 _FISCAL_YEAR = re.compile(r"\bfy[\s'’]?(?=(?:19|20)\d\d\b)", re.IGNORECASE)
@@ -42,60 +31,32 @@ _FISCAL_YEAR = re.compile(r"\bfy[\s'’]?(?=(?:19|20)\d\d\b)", re.IGNORECASE)
 # Words that speak of documents and their parts, or order and count things, rather than name one.
 _OF_DOCUMENTS = frozenset(
     words.stem(word)
-    for word in re.findall(
-        r"\w+",
-        """
-        according document documents report paper article file pdf text mention mentioned listed list
-        shown show stated given give following described describe name named names number numbers
-        total many type types kind kinds section page pages table tables figure figures appendix
-        chapter answer question example examples based whole entire included include includes contain
-        contains present appear appears first second third fourth fifth sixth seventh eighth ninth
-        tenth last one two three four five six seven eight nine ten eleven twelve thirteen fourteen
-        fifteen sixteen seventeen eighteen nineteen twenty main part parts exactly respectively among
-        within across come comes belong belongs related format compared compare top bottom no write
-        tell find enumerate calculate compute explain please
-        """,
-    )
+    for word in lists.words("answer_form.documents")
+    | lists.words("number_words", "english")
+    | lists.words("number_words.ordinals", "english")
 )
 
 # Between things that need not stand together: "in Europe and in Japan", "lower than that of".
-_BESIDE = re.compile(
-    r"[,;+]|\b(?:and|or|vs|versus|than|compared (?:to|with)|between|und|oder|als|et|ou|que)\b",
-    re.IGNORECASE,
-)
-_COLOUR = r"red|green|blue|yellow|orange|purple|pink|gr[ea]y|black|white|brown"
+_BESIDE = re.compile(rf"[,;+]|\b{lists.alternatives('asking.beside')}\b", re.IGNORECASE)
 # What only the eye can tell; a colour alone may well be told in words ("the LED turns red").
-_SEEN = re.compile(
-    r"\bcolou?r(?:s|ed)?\b|\b(?:logos?|photos?|photographs?|pictures?|icons?|rectangles?|underlined?|"
-    r"italics?|italic|highlighted(?! by)|blacked out|screenshots?|handwritten)\b"
-    rf"|\b(?:{_COLOUR}) (?:[\w-]+ )?(?:box|bars?|lines?|words?|texts?|arrows?|circles?|dots?|letters?|"
-    r"items?|areas?|curves?|segments?)\b",
-    re.IGNORECASE,
-)
+_SEEN = lists.pattern("answer_form.looks", "english")
 
 _LETTERS = r"[A-Z](?:[\w-]|['’](?!s\b))*"
 _NAME = rf"(?P<name>(?:{_LETTERS}\.? ){{0,3}}{_LETTERS}?)"
-_SAYING = (
-    r"mention|describ|referr?|express|pledg|promis|propos|request|claim|argu|suggest|highlight|"
-    r"stress|emphasi[sz]|announc|outlin|discuss|recommend|explain|urg|vow"
-)
+_SAYING = lists.alternatives("saying")
 # Not forms that are mostly nouns: nobody need have said "Leave request" or "Tesla claims".
-_SAID = (
-    rf"(?:{_SAYING})(?:ed|ing)|(?:mention|describ|refer|propos|argu|suggest|emphasi[sz]|announc|outlin|"
-    r"discuss|recommend|explain|pledg|promis|express|stress|urg|vow)e?s|said|says?"
-)
-_WILL_SAY = r"(?:did|does|do|has|have|had|will|would|may|might|could|should)"
+_SAID = rf"(?:{_SAYING}(?:ed|ing)|{lists.alternatives('saying.third_person')}e?s|said|says?)"
+_WILL_SAY = lists.alternatives("saying.auxiliaries")
 # Whoever is reported to say something. Capitals tell names, so only what is around them may vary.
 _SPEAKERS = tuple(
     re.compile(pattern)
     for pattern in (
         rf"\b[Aa]ccording to {_NAME}(?:(?![\w’'-])|['’]s (?:statements?|views?|words|opinion)\b)",
-        rf"\b{_WILL_SAY} (?:\w+ly )?(?:the )?{_NAME} (?:\w+ly )?(?:(?:{_SAYING})e?|say)\b",
-        rf"\b(?<![A-Z] ){_NAME} (?:\w+ly )?(?:{_SAID})\b",
-        rf"\b(?:{_SAID}) by {_NAME}(?![\w’'-])",
+        rf"\b{_WILL_SAY} (?:\w+ly )?(?:the )?{_NAME} (?:\w+ly )?(?:{_SAYING}e?|say)\b",
+        rf"\b(?<![A-Z] ){_NAME} (?:\w+ly )?{_SAID}\b",
+        rf"\b{_SAID} by {_NAME}(?![\w’'-])",
         # Not "Acme's postal address" and "Acme's financial statements".
-        rf"\b{_NAME}['’]s (?:\w+ ){{0,5}}(?:[Ss]peech|(?:[Uu]nion|[Ii]naugural|[Kk]eynote|[Oo]pening|"
-        r"[Cc]losing) [Aa]ddress|remarks|intentions|(?:statements?|views?) (?:on|about|that))\b",
+        rf"\b{_NAME}['’]s (?:\w+ ){{0,5}}{lists.alternatives('saying.speeches')}\b",
     )
 )
 
@@ -149,6 +110,12 @@ def apart(topic: str) -> list[str]:
     ['Is the Heron dearer in Norway ', ' in Japan?']
     """
     return _BESIDE.split(topic)
+
+
+def words_of(topic: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return the words of a topic as they are written, each once, with its terms."""
+    written = dict.fromkeys(match[0] for match in _WORD.finditer(topic))
+    return tuple((word, terms) for word in written if (terms := words.terms(word)))
 
 
 def asked_words(topic: str, terms: AbstractSet[str]) -> tuple[str, ...]:
