@@ -27,19 +27,19 @@ from sklearn.preprocessing import StandardScaler
 from ragkit import KnowledgeBase
 from ragkit.answer import abstain
 from ragkit.answer import sentence_ranking as ranking
-from ragkit.answer.calibration import BUILT_IN
 from ragkit.answer.candidates import candidates_of
-from ragkit.answer.extractive import extract
 from ragkit.answer.found import find
 from ragkit.answer.grouped import best_verdict, extract_parts, rank_groups
 from ragkit.answer.signals import signals_of
 from ragkit.answering import ANSWER_HITS
 from ragkit.evals.answer_measures import answer_scores
 from ragkit.evals.golden import GoldenQuestion, read_golden
+from ragkit.question.reading import read_question
 from ragkit.retrieve.filters import parse_where
 from ragkit.retrieve.presence import Presence
 
 if TYPE_CHECKING:
+    from ragkit.question.question import Question
     from ragkit.results import SearchResult
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -72,51 +72,34 @@ class Asked:
     sentences: int
 
 
-def ask(kb: KnowledgeBase, question: GoldenQuestion) -> Asked | None:
+def ask(kb: KnowledgeBase, golden: GoldenQuestion) -> Asked | None:
     """Search, cut and rank as the answerer does."""
-    history = [dict(turn) for turn in question.history]
-    where = {"path": question.scope} if question.scope else None
-    presence = Presence(kb._store(), kb._embedder, parse_where(where))
+    where = {"path": golden.scope} if golden.scope else None
+    presence = Presence(kb._indexes(), kb._embedder, parse_where(where))
+    question = read_question(golden.question, golden.history)
 
-    def retrieve(
-        text: str, k: int = ANSWER_HITS, history: Sequence[Mapping[str, str]] = history
-    ) -> SearchResult:
-        return kb.retrieve(text, k=k, where=where, history=history, quoting=True)
+    def retrieve(asked: Question, *, k: int = ANSWER_HITS) -> SearchResult:
+        return kb._passages(asked, k, where)
 
-    found = find(question.question, "single", retrieve, history)
+    found = find(question, "single", retrieve)
     candidates = candidates_of(found.hits, kb._document_of)
-    parts = rank_groups(
-        found.parts,
-        found,
-        candidates,
-        embedder=kb._embedder,
-        calibration=BUILT_IN,
-        presence=presence,
-    )
-    if parts:
-        ranked, hits = parts[0].ranking, [found.hits[i] for i in parts[0].group.hits]
-    else:
-        hits = list(found.hits)
-        ranked = ranking.rank(
-            question.question, hits, candidates, embedder=kb._embedder, history=history
-        )
-    if not ranked.scored:
+    ranked = rank_groups(found, candidates, embedder=kb._embedder, presence=presence)
+    best = ranked[0].ranking
+    if not best.scored:
         return None
-    taken = extract_parts(parts[0], parts[1:]) if parts else extract(ranked)
+    taken = extract_parts(ranked)
 
     def holds(text: str) -> float:
-        return answer_scores(text, question.answer or "")["contains the answer"]
+        return answer_scores(text, golden.answer or "")["contains the answer"]
 
-    answered = bool(question.answerable and question.answer)
+    answered = bool(golden.answerable and golden.answer)
     return Asked(
-        question,
-        np.array([[entry.signals.get(name, 0.0) for name in NAMES] for entry in ranked.scored]),
-        np.array([answered and holds(e.candidate.shown) == 1.0 for e in ranked.scored]),
-        signals_of(hits, ranked, presence).values,
+        golden,
+        np.array([[entry.signals[name] for name in NAMES] for entry in best.scored]),
+        np.array([answered and holds(e.candidate.shown) == 1.0 for e in best.scored]),
+        signals_of(found.hits, best, presence).values,
         holds(taken.text) if answered else 0.0,
-        (
-            best_verdict(parts) if parts else abstain.judge(hits, ranked, presence=presence)
-        ).answerable,
+        best_verdict(ranked).answerable,
         len(taken.citations),
     )
 

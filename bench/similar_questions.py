@@ -12,6 +12,7 @@ import itertools
 
 from ragkit.answer.answer_cache import same_meaning
 from ragkit.embed import load_embedder
+from ragkit.question.reading import read_question
 
 PRODUCTS = ("Heron CV-300", "Volto X", "Norva 12", "dishwasher", "rear axle", "Linde pump")
 # In each row all say the same; another row asks for something else.
@@ -69,6 +70,7 @@ def main() -> None:
     embedder = load_embedder("all-MiniLM-L6-v2")
     texts = list(dict.fromkeys(text for pair in [*same, *other] for text in pair))
     vectors = dict(zip(texts, embedder.embed(texts, kind="query"), strict=True))
+    questions = {text: read_question(text) for text in texts}
     print(f"{len(same):,} paraphrases, {len(other):,} near misses\n")
     print("threshold   found   false (vectors alone)   found   false (with guards)")
     for threshold in THRESHOLDS:
@@ -77,7 +79,7 @@ def main() -> None:
             for listed in (same, other):
                 hits = sum(
                     float(vectors[one] @ vectors[two]) >= threshold
-                    and (not guarded or same_meaning(one, two))
+                    and (not guarded or same_meaning(questions[one], questions[two]))
                     for one, two in listed
                 )
                 shares.append(hits / len(listed))

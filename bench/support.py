@@ -16,6 +16,7 @@ from ingest.loaders.registry import load_bytes
 from ragkit.answer.candidates import candidates_of
 from ragkit.answer.support import Evidence
 from ragkit.embed import load_embedder
+from ragkit.question.reading import read_question
 from ragkit.results import Hit
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ def main(*, verbose: bool) -> None:
 def measure(passages: Sequence[Passage], embedder: Embedder, *, verbose: bool) -> None:
     right: dict[str, int] = defaultdict(int)
     total: dict[str, int] = defaultdict(int)
+    question = read_question("What is claimed?")
     for number, passage in enumerate(passages):
         document = load_bytes(Path(f"{number}.md"), passage.text.encode())
         hit = Hit(f"{number}.md", None, 0, len(document.text), document.text, 1.0)
         candidates = candidates_of([hit], {hit.path: document}.get)
-        evidence = Evidence("", [hit], candidates, embedder=lambda: embedder)
+        evidence = Evidence(question, [hit], candidates, embedder=lambda: embedder)
         for case in passage.cases:
             said = evidence.supports(case.claim, [0])
             total[case.kind] += 1

@@ -14,11 +14,12 @@ from ragkit.store.tracing import note_answer, note_search
 
 if TYPE_CHECKING:
     from ragkit.agent import Tool
-    from ragkit.answer.answering import Question
+    from ragkit.answer.answering import Request
     from ragkit.answer.settings import AnswerOptions
     from ragkit.chat import Chat
     from ragkit.llm.chat_model import ChatModel
     from ragkit.memory import CombinedMemory, Memory
+    from ragkit.question.question import Question
     from ragkit.retrieve.search import Mode
     from ragkit.retrieve.stages import StageOptions
     from ragkit.store.records import Spent
@@ -154,15 +155,14 @@ class AnsweringBase(OpenedBase):
         Raises:
             UsageError: a bad question, filter, entry of ``history`` or option.
         """
-        from ragkit.answer.answering import Question, models_of
-        from ragkit.question.history import check_history
+        from ragkit.answer.answering import Request, models_of
+        from ragkit.question.reading import read_question
 
         settings = replace(self._answers, **options) if options else self._answers
         models = models_of(self._model if model is None else model)
-        asked = Question(
-            question,
+        asked = Request(
+            read_question(question, history),
             where,
-            check_history(history),
             models,
             settings,
             self._base_url,
@@ -171,16 +171,14 @@ class AnsweringBase(OpenedBase):
         )
         return isolated(self._stream(asked))
 
-    def _stream(self, asked: Question) -> Generator[StreamEvent, None, None]:
+    def _stream(self, asked: Request) -> Generator[StreamEvent, None, None]:
         from ragkit.answer.answering import Means, ask
         from ragkit.retrieve.presence import Presence
 
         trace = current_trace() or new_trace_id()
         means = Means(
             store=self._store(),
-            retrieve=lambda text, k=ANSWER_HITS, history=(), model=None: self.retrieve(
-                text, k=k, where=asked.where, history=history, model=model, quoting=True
-            ),
+            retrieve=lambda question, k=ANSWER_HITS: self._passages(question, k, asked.where),
             embedder=self._question_embedder,
             chat_model=self._chat_model,
             document_of=self._document_of,
@@ -194,7 +192,7 @@ class AnsweringBase(OpenedBase):
         answer: Answer | None = None
         of_session = {} if asked.session is None else {"session": asked.session}
         with self._traced(
-            "ask", "answer", trace=trace, inputs={"question": asked.text}, **of_session
+            "ask", "answer", trace=trace, inputs={"question": asked.question.text}, **of_session
         ) as step:
             for event in ask(asked, means, trace=trace):
                 if isinstance(event, Answer):
@@ -205,6 +203,32 @@ class AnsweringBase(OpenedBase):
         # The trace is kept by now: whoever has the answer can look it up, and may stop reading.
         if answer is not None:
             yield answer
+
+    def _passages(self, question: Question, k: int, where: WhereMapping | None) -> SearchResult:
+        """Find passages to answer from."""
+        from ragkit.retrieve.search import search
+        from ragkit.retrieve.stages import Stages
+
+        rewrite = question.rewrite
+        with span(
+            "search",
+            "retrieval",
+            inputs={"question": question.text},
+            k=k,
+            where=where,
+            mode="hybrid",
+        ) as step:
+            result = search(
+                self._indexes(),
+                question.text,
+                embedder=self._question_embedder,
+                k=k,
+                where=parse_where(where),
+                history=question.history,
+                stages=Stages(ask=None if rewrite is None else lambda _: rewrite, quoting=True),
+            )
+            note_search(step, result)
+            return result
 
     def usage(self, session: str | None = None) -> dict[str, Spent]:
         """Return what language models read, wrote and cost so far, by model.

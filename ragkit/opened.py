@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ragkit.errors import NotFoundError, UsageError
 from ragkit.events import Listener, Notice, OpenSpan, Sink, SpanKind, ignore, new_trace_id
+from ragkit.events.named_sinks import sink_of
 from ragkit.store.tracing import TraceLevel, Tracing, traced
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class OpenedBase:
         create: bool = True,
         listener: Listener = ignore,
         traces: TraceLevel = "full",
-        sinks: Sequence[Sink] = (),
+        sinks: Sequence[Sink | str] = (),
         answers: AnswerSettings | None = None,
         vector_index: str | VectorIndex | VectorIndexFactory = "faiss",
         word_index: str | WordIndex | WordIndexFactory = "tantivy",
@@ -70,7 +71,8 @@ class OpenedBase:
             listener: Called with progress events and notices.
             traces: What is kept of each question: ``"full"``, ``"facts"`` (times, numbers and
                 names, no content) or ``"off"``.
-            sinks: Functions called with each finished :class:`ragkit.events.Span`.
+            sinks: Functions called with each finished :class:`ragkit.events.Span`, or names of
+                such, as :func:`ragkit.events.named_sinks.sink_of` takes them.
             answers: How questions are answered: mode, checks, cache, budget.
             vector_index: What searches by meaning: ``"faiss"``, a name that a package gives to its
                 own, or what makes one; see :mod:`ragkit.index.protocols`. It is this opening's
@@ -93,7 +95,7 @@ class OpenedBase:
         self._base_url = base_url
         self._api_key = api_key
         self._listener = listener
-        self._tracing = Tracing(traces, tuple(sinks))
+        self._tracing = Tracing(traces, tuple(map(sink_of, sinks)))
         self._wanted_embedder = embedder
         self._embedder_base_url = embedder_base_url
         self._loaded_embedder: Embedder | None = None

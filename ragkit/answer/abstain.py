@@ -21,14 +21,9 @@ BIAS = -1.72
 WEIGHTS: Mapping[str, float] = {
     "alike": 3.78,
     "names apart": -1.76,
-    "label apart": -0.87,
     "name absent": -1.33,
-    "words absent": -1.03,
     "unit absent": -2.42,
     "first passage": 2.32,
-    "length": 0.97,
-    "looks": -1.22,
-    "computable": 1.57,
 }
 THRESHOLD = 0.43
 _HOPELESS = 0.3  # of the threshold
@@ -120,21 +115,11 @@ def explain(signals: Signals, ranking: Ranking, *, known: bool) -> tuple[Refusal
             "name_absent",
             f"{_listed(signals.absent_names)} {_occurs(signals.absent_names)} {where}",
         )
-    if signals.looks:
-        return "not_text", (
-            f"the question asks about {signals.looks!r}: of pictures, colours and layout only the "
-            "text was read"
-        )
-    if signals.values["names apart"] and signals.names:
-        together = "" if len(signals.names) == 1 else " together"
-        return "names_apart", f"no passage found holds {_listed(signals.names)}{together}"
-    if signals.labels:
-        return (
-            "names_apart",
-            f"none of the sentences nearest to the question holds {_listed(signals.labels)}",
-        )
+    if signals.apart:
+        together = "" if len(signals.apart) == 1 else " together"
+        return "names_apart", f"no passage found holds {_listed(signals.apart)}{together}"
     if signals.values["unit absent"]:
-        asked = next(UNITS[kind] for kind in ranking.kinds if kind in UNITS)
+        asked = next(UNITS[kind] for kind in ranking.question.kinds if kind in UNITS)
         return "unit_absent", f"the sentences nearest to the question state no {asked}"
     similarity = max(entry.similarity for entry in ranking.scored)
     near = f"nothing {where} is close to the question (best match {similarity:.2f})"

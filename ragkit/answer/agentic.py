@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ragkit.agent import Agent, AgentResult, Limits, tool
+from ragkit.answer.found import Gathered
 from ragkit.answer.prompts import NO_ANSWER
-from ragkit.llm.chat_model import Message
+from ragkit.llm.chat_model import Message, Role
+from ragkit.question.reading import read_question
 
 if TYPE_CHECKING:
     from ragkit.answer.found import Retrieve
     from ragkit.llm.chat_model import ChatModel
+    from ragkit.question.question import Question
     from ragkit.results import Hit
 
 _STEPS = 12
@@ -39,43 +41,17 @@ class Searched:
     """What an agent found and said.
 
     Attributes:
-        hits: All passages it was shown; ``[n]`` in its text is the one with index ``n - 1``.
+        gathered: All passages it was shown; ``[n]`` in its text is the one with index ``n - 1``.
         queries: What it searched for, in order.
         text: What it answered.
-        degraded: What went less than well, one sentence each.
     """
 
-    hits: list[Hit] = field(default_factory=list)
+    gathered: Gathered = field(default_factory=Gathered)
     queries: list[str] = field(default_factory=list)
     text: str = ""
-    degraded: list[str] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, hits: Sequence[Hit]) -> list[int]:
-        """Number passages, those that were shown before by their earlier number."""
-        with self._lock:  # a model may search for several things at once
-            return self._add(hits)
-
-    def _add(self, hits: Sequence[Hit]) -> list[int]:
-        places = {(hit.path, hit.start, hit.end): n for n, hit in enumerate(self.hits, start=1)}
-        numbers: list[int] = []
-        for hit in hits:
-            place = (hit.path, hit.start, hit.end)
-            if place not in places:
-                self.hits.append(hit)
-                places[place] = len(self.hits)
-            numbers.append(places[place])
-        return numbers
 
 
-def search_and_answer(
-    question: str,
-    *,
-    model: ChatModel,
-    retrieve: Retrieve,
-    history: Sequence[Mapping[str, str]] = (),
-    on_search: Callable[[str], None] | None = None,
-) -> Searched:
+def search_and_answer(question: Question, *, model: ChatModel, retrieve: Retrieve) -> Searched:
     """Let ``model`` search until it has an answer or a limit is reached.
 
     Its only tool is the search: whatever a document asks for, nothing else can be done.
@@ -83,7 +59,8 @@ def search_and_answer(
     Raises:
         ModelError: the model failed before anything was found.
     """
-    searched = Searched()
+    searched, lock = Searched(), threading.Lock()
+    gathered = searched.gathered
 
     def search(query: str) -> str:
         """Search the documents.
@@ -92,14 +69,12 @@ def search_and_answer(
             query: What to look for, as a question or in a few words.
         """
         searched.queries.append(query)
-        if on_search is not None:
-            on_search(query)
-        result = retrieve(query, k=_HITS_EACH)
-        searched.degraded += [n for n in result.degraded if n not in searched.degraded]
-        numbers = searched.add(result.hits)
-        if not numbers:
+        result = retrieve(read_question(query), k=_HITS_EACH)
+        with lock:  # a model may search for several things at once
+            indices = gathered.add(result)
+        if not indices:
             return "No passage matches."
-        return "\n\n".join(_shown(n, searched.hits[n - 1]) for n in numbers)
+        return "\n\n".join(_shown(index + 1, gathered.hits[index]) for index in indices)
 
     agent = Agent(
         model,
@@ -109,17 +84,13 @@ def search_and_answer(
         name="answer",
         max_reply_tokens=_MAX_REPLY,
     )
-    turns = [
-        Message(turn["role"], turn.get("content", ""))  # type: ignore[arg-type]
-        for turn in history
-        if turn.get("role") in ("user", "assistant")
-    ]
-    for event in agent.stream(question, history=turns):
+    turns = [Message(cast("Role", turn["role"]), turn["content"]) for turn in question.history]
+    for event in agent.stream(question.text, history=turns):
         if isinstance(event, AgentResult):
             searched.text = event.text
-            searched.degraded += event.degraded
+            gathered.degraded += event.degraded
             if event.stopped not in ("answer", "steps"):
-                searched.degraded.append(f"{model.name} stopped early: {event.stopped}")
+                gathered.degraded.append(f"{model.name} stopped early: {event.stopped}")
     return searched
 
 

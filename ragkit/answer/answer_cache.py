@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ragkit
 from ragkit.answer import polarity
-from ragkit.answer.contradiction import turned
+from ragkit.errors import EmbeddingError, RagkitError
+from ragkit.events import Listener, Notice, span
 from ragkit.language import words
-from ragkit.question import kinds as cues
+from ragkit.question.reading import read_question
 from ragkit.results import Answer, Citation, Hit, Ranks, Usage
 from ragkit.store.records import CachedAnswer
 
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ragkit.embed.embedder import Embedder
+    from ragkit.question.question import Question
     from ragkit.store import Store
+
+_NAMED = re.compile(r"\b(?=\w*[A-Z\d])\w+(?:-\w+)*")
 
 # Part of every key, with ragkit's own version: to be raised when answers come out otherwise within
 # one of those.
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,48 +61,6 @@ class Scope:
         """Return what tells a question in this scope from all others: 32 bytes."""
         return _digest({**asdict(self), "question": " ".join(question.split())})
 
-    def before_last_turn(self) -> Scope:
-        """Return the scope in which the last question was asked."""
-        return replace(self, history=self.history[:-2])
-
-
-def scope_of(
-    store: Store,
-    *,
-    where: Mapping[str, Any] | None,
-    history: Sequence[Mapping[str, str]],
-    notes: Sequence[str],
-    models: Sequence[str],
-    base_url: str | None,
-    settings: Sequence[str],
-) -> Scope:
-    """Return the scope of a question that is asked now."""
-    return Scope(
-        base=store.base,
-        state=store.answer_state(),
-        where=json.dumps(where, sort_keys=True, default=str) if where else "",
-        history=tuple(
-            (turn["role"], turn.get("content", ""))
-            for turn in history
-            if turn.get("role") in ("user", "assistant")
-        ),
-        notes=tuple(notes),
-        models=tuple(_with_file(model) for model in models),
-        base_url=base_url or "",
-        settings=tuple(settings),
-    )
-
-
-def is_repeated(question: str, scope: Scope) -> bool:
-    """Whether a question is the last one again.
-
-    Only the last: the same words after other questions may mean something else.
-    """
-    if len(scope.history) < 2:
-        return False
-    (asker, asked), (answerer, _) = scope.history[-2:]
-    return (asker, answerer) == ("user", "assistant") and _bare(asked) == _bare(question)
-
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -108,74 +71,134 @@ class Kept:
     hits: tuple[Hit, ...]
 
 
-def recall(store: Store, key: bytes) -> Kept | None:
-    """Return the answer kept under a key."""
-    found = store.cached_answer(key)
-    if found is None:
-        return None
-    if not store.read_only:
-        store.touch_cached_answer(key)
-    return _read(found)
-
-
-def recall_similar(
-    store: Store, scope: Scope, question: str, vector: NDArray[np.float32], least: float
-) -> tuple[Kept, float] | None:
-    """Return the answer to the kept question most like this one, and how like it is, 0 to 1.
-
-    Questions count as alike only if they also agree on numbers, names, negations, opposites and
-    what they ask for, and none has a word in place of another of the other's; vectors alone do not
-    tell "with" from "without".
-    """
-    import numpy as np
-
-    best: tuple[float, CachedAnswer] | None = None
-    for entry in store.cached_answers(scope.key()):
-        other = np.frombuffer(entry.vector or b"", dtype="<f2").astype(np.float32)
-        if other.shape != vector.shape:
-            continue
-        likeness = float(other @ vector)
-        better = likeness >= least and (best is None or likeness > best[0])
-        if better and same_meaning(question, entry.question):
-            best = (likeness, entry)
-    return None if best is None else (_read(best[1]), min(1.0, best[0]))
-
-
-def keep(
-    store: Store,
-    scope: Scope,
-    answer: Answer,
-    hits: Sequence[Hit],
-    question: str,
-    vector: NDArray[np.float32] | None,
-) -> None:
-    """Keep an answer for the next time."""
-    body = json.dumps({"answer": asdict(answer), "hits": [asdict(hit) for hit in hits]})
-    entry = CachedAnswer(
-        question=question,
-        body_json=body,
-        trace=answer.trace,
-        vector=None if vector is None else vector.astype("<f2").tobytes(),
-    )
-    store.put_cached_answer(scope.question_key(question), scope.key(), entry)
-
-
-_NAMED = re.compile(r"\b(?=\w*[A-Z\d])\w+(?:-\w+)*")
-
-
-def same_meaning(one: str, other: str) -> bool:
-    """Whether two questions agree in what vectors are blind to; see :func:`recall_similar`."""
-    if words.numbers(one) != words.numbers(other):
+def same_meaning(one: Question, other: Question) -> bool:
+    """Whether two questions agree in what vectors are blind to, such as "with" and "without"."""
+    if one.numbers != other.numbers or one.kinds != other.kinds:
         return False
     # A word in place of another one may be a synonym or another thing: only the user knows.
-    first, second = words.terms(one), words.terms(other)
+    first, second = words.terms(one.text), words.terms(other.text)
     if first - second and second - first:
         return False
-    if _names(one) != _names(other) or cues.question_kind(one) != cues.question_kind(other):
+    if _names(one.text) != _names(other.text):
         return False
-    if polarity.is_negated(one) != polarity.is_negated(other):
+    if polarity.is_negated(one.text) != polarity.is_negated(other.text):
         return False
-    return polarity.sides(one) == polarity.sides(other) and not turned(one, other)
+    return polarity.sides(one.text) == polarity.sides(other.text)
+
+
+class AnswerCache:
+    """The answers given before, as far as they may be used and kept for one question."""
+
+    def __init__(
+        self,
+        question: Question,
+        scope: Scope,
+        *,
+        store: Store,
+        embedder: Callable[[], Embedder],
+        listener: Listener,
+    ) -> None:
+        """Nothing is read yet."""
+        self._question = question
+        self._scope = scope
+        self._store = store
+        self._embedder = embedder
+        self._listener = listener
+        self._vector: NDArray[np.float32] | None = None
+
+    def find(self, similar: float | None) -> Kept | None:
+        """Return the answer given to the same question, or to one like it.
+
+        Args:
+            similar: Cosine similarity from which on a question is like another; ``None`` is never.
+        """
+        with span("cache", "cache") as step:
+            kept = self._recalled(self._scope, self._question.text)
+            step.set(hit=kept is not None)
+            if kept is None and self._is_repeated():
+                with span("route", "chain", rule="repeated question"):
+                    before = replace(self._scope, history=self._scope.history[:-2])
+                    kept = self._recalled(before, self._scope.history[-2][1])
+                step.set(hit=kept is not None, repeated=True)
+            if kept is None and similar is not None:
+                kept = self._similar(similar)
+                step.set(hit=kept is not None, similar=kept is not None)
+            if kept is not None:
+                step.set(outputs={"question": kept.question, "trace": kept.answer.trace})
+        return kept
+
+    def keep(self, answer: Answer, hits: Sequence[Hit]) -> None:
+        """Keep an answer for the next time, unless something went wrong in it."""
+        # What went wrong this time may go right the next.
+        if answer.degraded or self._store.read_only:
+            return
+        # Documents may have changed while the answer was being made.
+        if self._store.answer_state() != self._scope.state:
+            return
+        body = {"answer": asdict(answer), "hits": [asdict(hit) for hit in hits]}
+        vector = None if self._vector is None else self._vector.astype("<f2").tobytes()
+        entry = CachedAnswer(self._question.text, json.dumps(body), answer.trace, vector)
+        key = self._scope.question_key(self._question.text)
+        try:
+            self._store.put_cached_answer(key, self._scope.key(), entry)
+        except RagkitError as error:
+            self._listener(Notice(f"the answer could not be kept: {error}"))
+
+    def _is_repeated(self) -> bool:
+        """Whether the question is the last one again; before that, the words may mean another thing."""
+        if len(self._scope.history) < 2:
+            return False
+        (asker, asked), (answerer, _) = self._scope.history[-2:]
+        repeated = _bare(asked) == _bare(self._question.text)
+        return repeated and (asker, answerer) == ("user", "assistant")
+
+    def _recalled(self, scope: Scope, text: str) -> Kept | None:
+        key = scope.question_key(text)
+        try:
+            found = self._store.cached_answer(key)
+            if found is not None and not self._store.read_only:
+                self._store.touch_cached_answer(key)
+        except RagkitError as error:
+            self._listener(Notice(f"the cache could not be read: {error}"))
+            return None
+        return None if found is None else _read(found)
+
+    def _similar(self, least: float) -> Kept | None:
+        """Return the answer to the kept question most like this one, which says whose it is."""
+        import numpy as np
+
+        try:
+            vector = self._embedder().embed([self._question.text], kind="query")[0]
+        except EmbeddingError:
+            return None  # the answer will say so
+        self._vector = vector
+        best: tuple[float, CachedAnswer] | None = None
+        for entry in self._store.cached_answers(self._scope.key()):
+            other = np.frombuffer(entry.vector or b"", dtype="<f2").astype(np.float32)
+            likeness = float(other @ vector) if other.shape == vector.shape else -1.0
+            if likeness < least or (best is not None and likeness <= best[0]):
+                continue
+            if same_meaning(self._question, read_question(entry.question, self._question.history)):
+                best = (likeness, entry)
+        if best is None:
+            return None
+        kept = _read(best[1])
+        note = (
+            f"this is the answer to an earlier question like it ({min(1.0, best[0]):.2f}): "
+            f"{kept.question!r}"
+        )
+        return replace(kept, answer=replace(kept.answer, degraded=(*kept.answer.degraded, note)))
+
+
+def file_state(model: str) -> str:
+    """Add to the name of a model file its size and time, so that another file is another model."""
+    if not model.startswith("gguf:"):
+        return model
+    try:
+        state = Path(model.removeprefix("gguf:")).expanduser().stat()
+    except OSError:
+        return model
+    return f"{model} {state.st_size} {state.st_mtime_ns}"
 
 
 def _names(text: str) -> set[str]:
@@ -192,17 +215,6 @@ def _read(entry: CachedAnswer) -> Kept:
     answer["usage"] = Usage(**answer["usage"])
     hits = tuple(Hit(**{**hit, "ranks": Ranks(**hit["ranks"])}) for hit in body["hits"])
     return Kept(entry.question, Answer(**answer), hits)
-
-
-def _with_file(model: str) -> str:
-    """Add to the name of a model file its size and time, so that another file is another model."""
-    if not model.startswith("gguf:"):
-        return model
-    try:
-        state = Path(model.removeprefix("gguf:")).expanduser().stat()
-    except OSError:
-        return model
-    return f"{model} {state.st_size} {state.st_mtime_ns}"
 
 
 def _bare(text: str) -> str:

@@ -62,7 +62,6 @@ class Candidate:
         kind: What it is. A fragment is no whole sentence, such as a caption; a question of the
             document is never an answer.
         previous: Index of the candidate just before it under the same heading, if any.
-        table: For a row, the caption of its table and the names of the columns.
         whole: The table or list that it is one of, where that is short.
     """
 
@@ -76,7 +75,6 @@ class Candidate:
     context: str
     kind: CandidateKind
     previous: int | None = None
-    table: str = ""
     whole: Whole | None = None
 
 
@@ -188,7 +186,6 @@ class _Cutter:
                 "row",
                 about,
                 row.shown,
-                table=about,
                 whole=together,
             )
 
@@ -233,7 +230,6 @@ class _Cutter:
         context: str,
         shown: str = "",
         *,
-        table: str = "",
         whole: Whole | None = None,
     ) -> Iterator[Candidate]:
         while start < end and self._text[start].isspace():
@@ -257,7 +253,6 @@ class _Cutter:
             context=readable(" ".join(part for part in (self._heading, context) if part)),
             kind=kind,
             previous=len(self._found) - 1 if adjoins else None,
-            table=table,
             whole=whole,
         )
 

@@ -1,33 +1,28 @@
-"""From a question to a checked answer: resolve, retrieve, decide, say, verify."""
+"""From a question to a checked answer: resolve, find, decide, write or extract, verify."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ragkit.answer.abstain import Verdict, judge
+from ragkit.answer.abstain import Verdict
 from ragkit.answer.calibration import BUILT_IN, Calibration
-from ragkit.answer.candidates import DocumentOf, candidates_of
+from ragkit.answer.candidates import Candidate, DocumentOf, candidates_of
 from ragkit.answer.cascade import Cascade
 from ragkit.answer.draft import EXTRACTIVE, Draft, StreamEvent
-from ragkit.answer.extractive import Extract, extract
-from ragkit.answer.found import Found, Retrieve, find
-from ragkit.answer.grouped import best_verdict, extract_each, extract_parts, rank_groups
-from ragkit.answer.sentence_ranking import rank
+from ragkit.answer.found import Found, Retrieve, find, whole
+from ragkit.answer.grouped import Ranked, best_verdict, extract_each, extract_parts, rank_groups
 from ragkit.answer.settings import AnswerSettings
 from ragkit.answer.support import Evidence
 from ragkit.answer.verify import verify_with_model
 from ragkit.answer.writing import Writing
 from ragkit.errors import ModelError
 from ragkit.events import span
-from ragkit.language import words
 from ragkit.language.naming_languages import language_name
 from ragkit.llm.meter import Meter
 from ragkit.llm.token_counts import count_tokens
-from ragkit.question.history import resolve
 from ragkit.results import Sources, TextDelta
 from ragkit.retrieve.context import widen
 from ragkit.retrieve.search import NOTHING_ALLOWED
@@ -36,28 +31,77 @@ if TYPE_CHECKING:
     from ragkit.answer.agentic import Searched
     from ragkit.embed.embedder import Embedder
     from ragkit.llm.chat_model import ChatModel
+    from ragkit.question.question import Question
     from ragkit.retrieve.presence import Presence
 
 
 _ONLY_COMMON_WORDS = "the question has only words that say nothing of what it is about"
 
 
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What an answer is made with.
+
+    Attributes:
+        retrieve: Finds passages for a question; its errors are the caller's.
+        embedder: Gives the embedding model; where that fails, words alone decide, and the answer
+            says so.
+        models: Language models, the cheapest first: one whose answer is not sure gives way to the
+            next. None is for extractive answers. Where all fail, the answer is extractive, and
+            says so.
+        meter: What counts their tokens and costs; they are metered already.
+        notes: What is remembered of the conversation beside its turns, for a model to know.
+        document_of: Gives the document at a path, whose structure tells sentences from headings
+            and table rows, or ``None`` where it is gone or too large to read for an answer.
+        presence: Looks words up in all documents that may be searched, for what to refuse.
+        calibration: What makes a confidence of how well the passages fit, and its threshold.
+        settings: Mode and checks; caches and routes are the caller's.
+        degraded: What went less than well before, one sentence each.
+    """
+
+    retrieve: Retrieve
+    embedder: Callable[[], Embedder]
+    models: Sequence[ChatModel] = ()
+    meter: Meter = field(default_factory=Meter)
+    notes: Sequence[str] = ()
+    document_of: DocumentOf | None = None
+    presence: Presence | None = None
+    calibration: Calibration = BUILT_IN
+    settings: AnswerSettings = field(default_factory=AnswerSettings)
+    degraded: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Whether passages answer a question, and by which of their sentences.
+
+    Attributes:
+        found: The passages.
+        candidates: Their sentences, list items and table rows.
+        ranked: These, ranked for each group of passages.
+        verdict: Whether they answer.
+        searched: What an agent searched for and said, if one did.
+    """
+
+    found: Found
+    candidates: Sequence[Candidate]
+    ranked: Sequence[Ranked]
+    verdict: Verdict
+    searched: Searched | None = None
+
+    @property
+    def worth_asking(self) -> bool:
+        """Whether a language model may find an answer.
+
+        An agent may have searched in other words: what it found need not look like the question.
+        """
+        return not self.verdict.hopeless or (self.searched is not None and bool(self.found.hits))
+
+
 def answer_stream(
-    question: str,
+    question: Question,
+    resources: Resources,
     *,
-    retrieve: Retrieve,
-    search: Retrieve | None = None,
-    embedder: Callable[[], Embedder],
-    model: ChatModel | Sequence[ChatModel] | None = None,
-    history: Sequence[Mapping[str, str]] = (),
-    notes: Sequence[str] = (),
-    document_of: DocumentOf | None = None,
-    calibration: Calibration = BUILT_IN,
-    presence: Presence | None = None,
-    settings: AnswerSettings | None = None,
-    meter: Meter | None = None,
-    base_url: str | None = None,
-    degraded: Sequence[str] = (),
     trace: str = "",
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[StreamEvent]:
@@ -68,130 +112,127 @@ def answer_stream(
 
     Args:
         question: What to answer.
-        retrieve: Finds passages for a text, with ``k=`` as many as that; its errors are the
-            caller's.
-        search: The same for an agent, whose questions stand alone; default: ``retrieve``.
-        embedder: Gives the embedding model; where that fails, words alone decide, and the answer
-            says so.
-        model: The language model, or several, the cheapest first: one whose answer is not sure
-            gives way to the next. ``None`` is for extractive answers. Where all fail, the answer
-            is extractive, and says so.
-        history: Earlier turns, oldest first.
-        notes: What is remembered of the conversation beside them, for a model to know.
-        document_of: Gives the document at a path, whose structure tells sentences from headings
-            and table rows, or ``None`` where it is gone or too large to read for an answer.
-        calibration: What makes a confidence of how well the passages fit, and its threshold.
-        presence: Looks words up in all documents that may be searched, for what to refuse.
-        settings: Mode and checks; caches and routes are the caller's.
-        meter: Counts tokens and costs, and keeps them within limits.
-        base_url: Where the models are asked, for their prices; ``None`` for their providers' own.
-        degraded: What went less than well before, one sentence each.
+        resources: What to answer it with.
         trace: Identifier to put into the answer.
         clock: Seconds, for the answer's time.
     """
-    settings = settings or AnswerSettings()
-    meter = meter or Meter(settings.prices)
-    models = [meter.metered(each, base_url=base_url) for each in _models(model)]
+    models = resources.models
     draft = Draft(models[-1].name if models else EXTRACTIVE, trace, clock)
-    draft.degraded += degraded
-    mode = settings.mode
-    searched: Searched | None = None
-    if mode == "agent":
-        mode = "single"
-        if models:
-            searched = _search(question, models[-1], search or retrieve, history, draft)
-        else:
-            draft.degraded.append("extractive answers are made in a single pass, without an agent")
-    if history:
-        with span("resolve", "retrieval", inputs={"question": question}) as step:
-            step.set(outputs={"carried": resolve(question, history).carried})
-    if searched is None:
-        with span("retrieve", "retrieval", mode=mode) as step:
-            found = find(question, mode, retrieve, history)
-            step.set(passages=len(found.hits), groups=len(found.groups))
-    else:
-        found = Found(tuple(searched.hits), (), tuple(searched.degraded))
+    draft.degraded += resources.degraded
+    searched = _search(question, resources, draft) if resources.settings.mode == "agent" else None
+    found = _find(question, resources, searched)
     yield Sources(found.hits)
     draft.degraded += found.degraded
-    with span("decide", "guard") as step:
-        candidates = candidates_of(found.hits, document_of)
-        rank_all = partial(
-            rank_groups, embedder=embedder, calibration=calibration, presence=presence
-        )
-        parts = rank_all(found.parts, found, candidates)
-        ranked = rank_all(found.groups, found, candidates)
-        if parts:
-            ranking, verdict = parts[0].ranking, best_verdict(parts)
-        else:
-            ranking = rank(question, found.hits, candidates, embedder=embedder, history=history)
-            verdict = (
-                best_verdict(ranked)
-                if ranked
-                else judge(found.hits, ranking, calibration, presence)
-            )
-        if found.nothing_allowed:
-            verdict = replace(verdict, reason=NOTHING_ALLOWED)
-        elif verdict.answerable and not history and not words.terms(question):
-            verdict = Verdict(False, verdict.confidence, _ONLY_COMMON_WORDS, "low_confidence")
-        draft.verdict = verdict
-        step.set(confidence=round(verdict.confidence, 4), answerable=verdict.answerable)
-    draft.degraded += ranking.degraded
+    decided = _decide(question, found, searched, resources)
+    draft.verdict = decided.verdict
+    draft.degraded += [note for each in decided.ranked for note in each.ranking.degraded]
+    writing: Writing | None = None
     streamed = False
-    # An agent may have searched in other words: what it found need not look like the question.
-    if models and (not verdict.hopeless or (searched is not None and searched.hits)):
-        shown = found if searched else _widened(found, models, settings.context_tokens, document_of)
-        if shown.hits != found.hits:
-            candidates = candidates_of(shown.hits, document_of)
-        evidence = Evidence(question, shown.hits, candidates, embedder=embedder)
-
-        def write(each: ChatModel) -> Writing:
-            said = None if searched is None else searched.text
-            return Writing(
-                each,
-                question,
-                shown,
-                evidence,
-                mode=mode,
-                history=history,
-                remembered=notes,
-                said=said,
-            )
-
-        cascade = Cascade(models if searched is None else models[-1:], write, verdict)
+    if models and decided.worth_asking:
+        cascade = _cascade(question, decided, resources)
         for piece in cascade:
             streamed = True
             yield TextDelta(piece)
         draft.degraded += cascade.notes
-        if cascade.writing is not None:
-            checked = _check(cascade.writing, shown, settings, draft)
-            draft.degraded += evidence.degraded
-            draft.usage = meter.usage
-            yield from _conclude(cascade.writing, checked, draft, streamed=streamed)
-            return
-        draft.usage = meter.usage
-    draft.model = EXTRACTIVE
-    if not verdict.answerable:
-        yield from draft.refuse(verdict.reason, verdict.code, streamed=streamed)
-        return
-    if parts:
-        taken = extract_parts(parts[0], parts[1:])
+        writing = cascade.writing
+    if writing is not None:
+        unsupported = _verify(writing, resources.settings, draft)
+        draft.usage = resources.meter.usage
+        yield from _conclude(writing, unsupported, draft, streamed=streamed)
     else:
-        taken = extract_each(ranked, named=mode == "compare") if ranked else extract(ranking)
-    draft.degraded += _language_note(question, taken)
-    if not streamed:
-        yield TextDelta(taken.text)
-    yield draft.answer(taken.text, taken.citations)
+        draft.usage = resources.meter.usage
+        compared = resources.settings.mode == "compare"
+        yield from _extract(question, decided, draft, compared=compared, streamed=streamed)
 
 
-def _widened(
-    found: Found, models: Sequence[ChatModel], tokens: int, document_of: DocumentOf | None
-) -> Found:
+def _search(question: Question, resources: Resources, draft: Draft) -> Searched | None:
+    """Let the model search; ``None``, and a word about it, where it failed or did not search."""
+    if not resources.models:
+        draft.degraded.append("extractive answers are made in a single pass, without an agent")
+        return None
+    from ragkit.answer.agentic import search_and_answer  # imports much that others do not need
+
+    model = resources.models[-1]
+    with span("agent", "chain") as step:
+        try:
+            searched = search_and_answer(question, model=model, retrieve=resources.retrieve)
+        except ModelError as error:
+            step.fail(str(error))
+            draft.degraded.append(f"{error}; a single pass was made instead of searching")
+            return None
+        step.set(searches=len(searched.queries), passages=len(searched.gathered.hits))
+    if not searched.queries:
+        draft.degraded.append(f"{model.name} did not search; a single pass was made instead")
+        return None
+    return searched
+
+
+def _find(question: Question, resources: Resources, searched: Searched | None) -> Found:
+    if question.history:
+        with span("resolve", "retrieval", inputs={"question": question.text}) as step:
+            step.set(outputs={"carried": question.carried})
+    if searched is not None:
+        return whole(question, searched.gathered)
+    mode = resources.settings.mode
+    with span("retrieve", "retrieval", mode="single" if mode == "agent" else mode) as step:
+        found = find(question, mode, resources.retrieve)
+        step.set(passages=len(found.hits), groups=len(found.groups))
+    return found
+
+
+def _decide(
+    question: Question, found: Found, searched: Searched | None, resources: Resources
+) -> Decided:
+    with span("decide", "guard") as step:
+        candidates = candidates_of(found.hits, resources.document_of)
+        ranked = rank_groups(
+            found,
+            candidates,
+            embedder=resources.embedder,
+            calibration=resources.calibration,
+            presence=resources.presence,
+        )
+        verdict = best_verdict(ranked)
+        if found.nothing_allowed:
+            verdict = replace(verdict, reason=NOTHING_ALLOWED)
+        elif verdict.answerable and not question.history and not question.terms:
+            verdict = Verdict(False, verdict.confidence, _ONLY_COMMON_WORDS, "low_confidence")
+        step.set(confidence=round(verdict.confidence, 4), answerable=verdict.answerable)
+    return Decided(found, candidates, ranked, verdict, searched)
+
+
+def _cascade(question: Question, decided: Decided, resources: Resources) -> Cascade:
+    """Prepare the models' writing; nothing is asked yet."""
+    searched, models = decided.searched, resources.models
+    shown, candidates = decided.found, decided.candidates
+    if searched is None:
+        shown = _widened(shown, resources)
+        if shown.hits != decided.found.hits:
+            candidates = candidates_of(shown.hits, resources.document_of)
+    evidence = Evidence(question, shown.hits, candidates, embedder=resources.embedder)
+
+    def write(model: ChatModel) -> Writing:
+        return Writing(
+            model,
+            question,
+            shown,
+            evidence,
+            mode=resources.settings.mode,
+            remembered=resources.notes,
+            said=None if searched is None else searched.text,
+        )
+
+    return Cascade(models if searched is None else models[-1:], write, decided.verdict)
+
+
+def _widened(found: Found, resources: Resources) -> Found:
     """Widen passages to what a model is shown of the documents."""
+    tokens, document_of = resources.settings.context_tokens, resources.document_of
     if not tokens or found.groups or document_of is None:
         return found
     with span("widen", "retrieval") as step:
-        room = min(tokens, min(model.context_window for model in models) // 3)
-        tokenizer = models[0].name.removeprefix("openai:")
+        room = min(tokens, min(model.context_window for model in resources.models) // 3)
+        tokenizer = resources.models[0].name.removeprefix("openai:")
         hits = widen(
             found.hits,
             document_of,
@@ -202,46 +243,14 @@ def _widened(
     return replace(found, hits=hits, parts=())
 
 
-def _search(
-    question: str,
-    model: ChatModel,
-    retrieve: Retrieve,
-    history: Sequence[Mapping[str, str]],
-    draft: Draft,
-) -> Searched | None:
-    """Let the model search; ``None``, and a word about it, where it failed or did not search."""
-    from ragkit.answer.agentic import search_and_answer  # imports much that others do not need
-
-    with span("agent", "chain") as step:
-        try:
-            searched = search_and_answer(question, model=model, retrieve=retrieve, history=history)
-        except ModelError as error:
-            step.fail(str(error))
-            draft.degraded.append(f"{error}; a single pass was made instead of searching")
-            return None
-        step.set(searches=len(searched.queries), passages=len(searched.hits))
-    if not searched.queries:
-        draft.degraded.append(f"{model.name} did not search; a single pass was made instead")
-        return None
-    return searched
-
-
-def _models(model: ChatModel | Sequence[ChatModel] | None) -> Sequence[ChatModel]:
-    if model is None:
-        return ()
-    return model if isinstance(model, Sequence) else (model,)
-
-
-def _check(
-    writing: Writing, found: Found, settings: AnswerSettings, draft: Draft
-) -> tuple[str, ...]:
+def _verify(writing: Writing, settings: AnswerSettings, draft: Draft) -> Sequence[str]:
     """Return the sentences that the sources do not support, as rules or the model judge."""
     claims = writing.cited.claims
     unsupported = writing.cited.unsupported
     with span("verify", "guard", by=settings.verify) as step:
         if settings.verify == "model" and claims and not writing.refused:
             try:
-                verdicts = verify_with_model(writing.model, claims, found.hits)
+                verdicts = verify_with_model(writing.model, claims, writing.found.hits)
             except ModelError as error:
                 draft.degraded.append(f"the citations were checked by words only: {error}")
                 step.fail(str(error))
@@ -254,13 +263,13 @@ def _check(
             unsupported=len(unsupported),
             invented=len(writing.cited.invented),
         )
-    return tuple(unsupported)
+    return unsupported
 
 
 def _conclude(
     writing: Writing, unsupported: Sequence[str], draft: Draft, *, streamed: bool
 ) -> Iterator[StreamEvent]:
-    draft.degraded += writing.notes
+    draft.degraded += [*writing.evidence.degraded, *writing.notes]
     draft.model = writing.model.name
     if writing.refused:
         reason = f"{writing.model.name} found no answer in the passages"
@@ -269,10 +278,25 @@ def _conclude(
         yield draft.answer(writing.text, writing.citations, unsupported)
 
 
-def _language_note(question: str, taken: Extract) -> list[str]:
-    """Say so where verbatim sentences are in another language than the question."""
-    asked = language_name(question)
+def _extract(
+    question: Question, decided: Decided, draft: Draft, *, compared: bool, streamed: bool
+) -> Iterator[StreamEvent]:
+    """Answer in the documents' own words, or refuse."""
+    draft.model = EXTRACTIVE
+    verdict = decided.verdict
+    if not verdict.answerable:
+        yield from draft.refuse(verdict.reason, verdict.code, streamed=streamed)
+        return
+    if decided.found.groups:
+        taken = extract_each(decided.ranked, named=compared)
+    else:
+        taken = extract_parts(decided.ranked)
     answered = language_name(" ".join(citation.quote for citation in taken.citations))
-    if asked is None or answered is None or asked == answered:
-        return []
-    return [f"the question is in {asked}; the sentences quoted are in {answered}, as they stand"]
+    if None not in (question.language, answered) and question.language != answered:
+        draft.degraded.append(
+            f"the question is in {question.language}; the sentences quoted are in {answered}, "
+            "as they stand"
+        )
+    if not streamed:
+        yield TextDelta(taken.text)
+    yield draft.answer(taken.text, taken.citations)

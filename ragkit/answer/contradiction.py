@@ -33,8 +33,6 @@ _LARGER = {  # a unit, and how many of a smaller one it is
 }
 _SCALES = lists.words("units.scales")
 _TIMES = frozenset(map(words.stem, lists.words("units.time")))
-_ARTICLES = lists.words("names.articles")
-_PLACES = lists.words("clauses.prepositions")
 _PASSIVE = lists.pattern("clauses.passive")
 _NAME = re.compile(r"\b(?=\w*[A-ZÀ-ÖØ-Þ])[\w’'-]+(?:\s+(?=\w*[A-ZÀ-ÖØ-Þ])[\w’'-]+)*")
 
@@ -57,9 +55,6 @@ def differs(
         or _other_polarity(claim, clause)
         or polarity.excludes(claim, sentence)
         or _swapped(claim, sentence)
-        or _misplaced(claim, sentence)
-        or turned(claim, sentence)
-        or _mixed(claim, sentence)
     )
 
 
@@ -149,64 +144,5 @@ def _named(text: str) -> dict[str, int]:
     return {name: start for name, start in found.items() if words.terms(name)}
 
 
-def _mixed(claim: str, sentence: str) -> bool:
-    """Whether a name is put together of two: Marta Brandt of Marta Keller and the Brandt works."""
-    theirs = [name.split() for name in _named(sentence)]
-    for name in _named(claim):
-        parts = name.split()
-        holders = [{i for i, other in enumerate(theirs) if part in other} for part in parts]
-        if len(parts) > 1 and all(holders) and not set.intersection(*holders):
-            return True
-    return False
-
-
 def _between(text: str, one: int, other: int) -> str:
     return text[min(one, other) : max(one, other)]
-
-
-def _misplaced(claim: str, sentence: str) -> bool:
-    """Whether a name stands after a preposition that stands before another name in the source."""
-    said = _after_prepositions(sentence)
-    names = set(_named(sentence))
-    for preposition, name in _after_prepositions(claim):
-        others = {other for word, other in said if word == preposition}
-        places = {word for word, other in said if other == name}
-        if name in names and others and name not in others and preposition not in places and places:
-            return True
-    return False
-
-
-_TURNED: dict[str, set[str]] = {}
-for _one, _other in (pair.split("|") for pair in lists.entries("opposites.turned")):
-    _TURNED.setdefault(_one, set()).add(_other)
-    _TURNED.setdefault(_other, set()).add(_one)
-_TURN = re.compile(rf"\b({'|'.join(_TURNED)})\s+([^.;]*)", re.IGNORECASE)
-
-
-def turned(claim: str, sentence: str) -> bool:
-    """Whether something is before in the claim what it is after in the source, and the like."""
-    said = _turns(sentence)
-    return any(
-        (word, thing) not in said and any((other, thing) in said for other in _TURNED[word])
-        for word, thing in _turns(claim)
-    )
-
-
-def _turns(text: str) -> set[tuple[str, str]]:
-    found: set[tuple[str, str]] = set()
-    for match in _TURN.finditer(text):
-        things = [w for w in words.words(match.group(2)) if words.terms(w)]
-        if things:
-            found.add((match.group(1).casefold(), words.stem(things[0])))
-    return found
-
-
-def _after_prepositions(text: str) -> set[tuple[str, str]]:
-    found: set[tuple[str, str]] = set()
-    for match in _NAME.finditer(text):
-        before = words.words(text[: match.start()])[-2:]
-        if before and before[-1] in _ARTICLES:
-            before = before[:-1]
-        if before and before[-1] in _PLACES:
-            found.add((before[-1], match.group().casefold()))
-    return found

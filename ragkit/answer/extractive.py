@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ragkit.answer.completing import completed, leading
+from ragkit.answer.completing import completed
 from ragkit.language import words
 from ragkit.results import Citation
 
@@ -19,12 +19,9 @@ if TYPE_CHECKING:
 MAX_SENTENCES = 3
 MAX_CHARACTERS = 450
 
-# How much worse than the best a further sentence may be: of the same document, of another one, and
-# where none so far has what the question asks for. Set by bench/fit_answers.py: with these, answers
-# hold the gold one as often as with any larger ones.
+# How much worse than the best a further sentence may be. Set by bench/fit_answers.py: with this,
+# answers hold the gold one as often as with any larger one.
 _NEXT = 0.4
-_ELSEWHERE = 0.3
-_MISSING = 0.8
 _SAME = 0.9
 _DIVERSITY = 0.3
 
@@ -35,11 +32,6 @@ class Extract:
 
     text: str
     citations: tuple[Citation, ...]
-
-
-def extract(ranking: Ranking) -> Extract:
-    """Put the one to three best sentences together, in readable order."""
-    return put_together(choose(ranking))
 
 
 def put_together(candidates: Sequence[Candidate]) -> Extract:
@@ -67,10 +59,10 @@ def cite(candidate: Candidate, number: int) -> Citation:
 
 
 def choose(ranking: Ranking) -> list[Candidate]:
-    """Pick the best candidate, and up to two more that answer nearly as well or what it does not."""
+    """Pick the best candidate, and up to two more that answer nearly as well."""
     if not ranking.scored:
         return []
-    best = leading(ranking)
+    best = ranking.scored[0]
     said = completed(best, ranking)
     picked = [best]
     length = sum(len(candidate.shown) for candidate in said)
@@ -78,10 +70,8 @@ def choose(ranking: Ranking) -> list[Candidate]:
     while rest and len(said) < MAX_SENTENCES:
         entry = max(rest, key=lambda other: _worth(other, picked))
         rest.remove(entry)
-        if best.score - entry.score > _allowed(entry, picked):
+        if best.score - entry.score > _NEXT:
             continue
-        if entry.candidate.kind == "fragment" and entry.fit < best.fit:
-            continue  # a title adds nothing to an answer of the kind that was asked for
         if length + len(entry.candidate.shown) > MAX_CHARACTERS or _overlap(entry, picked) > _SAME:
             continue
         picked.append(entry)
@@ -92,14 +82,6 @@ def choose(ranking: Ranking) -> list[Candidate]:
 
 def _within(one: Candidate, other: Candidate) -> bool:
     return one.path == other.path and other.start <= one.start and one.end <= other.end
-
-
-def _allowed(entry: Scored, picked: Sequence[Scored]) -> float:
-    """How much worse than the best an entry may be to be said as well."""
-    if all(entry.candidate.path != other.candidate.path for other in picked):
-        return _ELSEWHERE
-    missing = entry.fit >= 1.0 and all(other.fit < 1.0 for other in picked)
-    return _MISSING if missing and 0.5 not in {other.fit for other in picked} else _NEXT
 
 
 def _worth(entry: Scored, picked: Sequence[Scored]) -> float:

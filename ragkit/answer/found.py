@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
-from ragkit.question.comparing import compared, without_others
-from ragkit.question.parts import parts_of
-from ragkit.results import Hit, SearchResult
+from ragkit.question.comparing import without_others
+from ragkit.question.reading import read_question
+from ragkit.results import SearchResult
 from ragkit.retrieve.search import NOTHING_ALLOWED
 
 if TYPE_CHECKING:
     from ragkit.answer.settings import AnswerMode
-
-# Finds passages for a text, best first; a keyword ``k`` says how many where it is not the usual.
-Retrieve = Callable[..., SearchResult]
+    from ragkit.question.question import Question
+    from ragkit.results import Hit
 
 _MANY_HITS = 80
 _MOST_DOCUMENTS = 12
@@ -25,21 +24,27 @@ _HITS_COMPARED = 8
 _HITS_OF_PART = 8
 
 
+class Retrieve(Protocol):
+    """Finds passages for a question, best first."""
+
+    def __call__(self, question: Question, *, k: int = ...) -> SearchResult:
+        """Find at most ``k``, or as many as is usual."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Some of the passages that belong together.
 
     Attributes:
-        label: The thing that is compared, or the document's path.
+        label: The thing that is compared, or the document's path; empty for all passages.
         question: What to look for in them.
         hits: Indices of the passages.
-        history: What was asked before, for a question that refers back to it.
     """
 
     label: str
-    question: str
+    question: Question
     hits: tuple[int, ...]
-    history: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,8 @@ class Found:
         groups: Those that are read apart, each with a question of its own; empty where all are
             read at once.
         degraded: What went less than well.
-        parts: For a question that asks several things: those found for it as a whole, then those
-            for each thing.
+        parts: Where all are read at once: those found for the question as a whole, then those for
+            each of the things that it asks.
         nothing_allowed: Whether the filter lets no document through.
     """
 
@@ -63,110 +68,92 @@ class Found:
     nothing_allowed: bool = False
 
 
-def find(
-    question: str,
-    mode: AnswerMode,
-    retrieve: Retrieve,
-    history: Sequence[Mapping[str, str]] = (),
-) -> Found:
-    """Find the passages for a question in the way that ``mode`` needs.
+class Gathered:
+    """Passages of several searches, each once, and what went less than well.
 
-    ``retrieve`` knows of the ``history`` unless it is given another.
+    Attributes:
+        hits: The passages, in the order in which they were found.
+        degraded: One sentence each.
     """
-    notes: list[str] = []
 
-    def noted(*arguments: Any, **options: Any) -> SearchResult:
-        result = retrieve(*arguments, **options)
-        notes.extend(result.notes)
-        return result
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.hits: list[Hit] = []
+        self.degraded: list[str] = []
+        self._nothing_allowed = False
+        self._places: dict[tuple[str, int, int], int] = {}
 
-    found = _find(question, mode, noted, history)
-    return replace(found, nothing_allowed=NOTHING_ALLOWED in notes)
-
-
-def _find(
-    question: str,
-    mode: AnswerMode,
-    retrieve: Retrieve,
-    history: Sequence[Mapping[str, str]],
-) -> Found:
-    if mode == "map-reduce":
-        return _by_document(question, retrieve(question, k=_MANY_HITS), _MOST_DOCUMENTS)
-    if mode == "compare":
-        subjects = compared(question)
-        if len(subjects) > 1:
-            return _by_subject(question, subjects, retrieve)
-        return _by_document(question, retrieve(question, k=_MANY_HITS), _COMPARED)
-    result = retrieve(question)
-    parts = parts_of(question)
-    if not parts or not result.hits:
-        return Found(result.hits, (), result.degraded)
-    return _by_part(question, parts, result, retrieve, history)
-
-
-def _by_part(
-    question: str,
-    parts: Sequence[str],
-    whole: SearchResult,
-    retrieve: Retrieve,
-    history: Sequence[Mapping[str, str]],
-) -> Found:
-    """Find passages for each thing that is asked, and add the best of them to those of the whole."""
-    hits = list(whole.hits)
-    index = {(hit.path, hit.start, hit.end): i for i, hit in enumerate(hits)}
-    groups = [Group(question, question, tuple(range(len(hits))), tuple(history))]
-    degraded = list(whole.degraded)
-    for number, part in enumerate(parts):
-        # The first part names what the others refer back to: "and what does it cost".
-        before = [*history, {"role": "user", "content": parts[0]}] if number else list(history)
-        result = retrieve(part, k=_HITS_OF_PART, history=before)
-        degraded += result.degraded
-        places: list[int] = []
+    def add(self, result: SearchResult) -> tuple[int, ...]:
+        """Add what a search found; return the indices of its passages."""
+        self.degraded += [note for note in result.degraded if note not in self.degraded]
+        self._nothing_allowed |= NOTHING_ALLOWED in result.notes
+        indices: list[int] = []
         for hit in result.hits:
-            place = (hit.path, hit.start, hit.end)
-            if place not in index:
-                index[place] = len(hits)
-                hits.append(hit)
-            places.append(index[place])
-        groups.append(Group(part, part, tuple(places), tuple(before)))
-    return Found(tuple(hits), (), tuple(dict.fromkeys(degraded)), tuple(groups))
+            index = self._places.setdefault((hit.path, hit.start, hit.end), len(self.hits))
+            if index == len(self.hits):
+                self.hits.append(hit)
+            indices.append(index)
+        return tuple(indices)
+
+    def found(self, *, groups: Sequence[Group] = (), parts: Sequence[Group] = ()) -> Found:
+        """Return all of it."""
+        return Found(
+            tuple(self.hits),
+            tuple(groups),
+            tuple(self.degraded),
+            tuple(parts),
+            self._nothing_allowed,
+        )
 
 
-def _by_document(question: str, result: SearchResult, most: int) -> Found:
+def find(question: Question, mode: AnswerMode, retrieve: Retrieve) -> Found:
+    """Find the passages for a question in the way that ``mode`` needs."""
+    gathered = Gathered()
+    if mode == "compare" and question.compared:
+        groups = []
+        for subject in question.compared:
+            text = without_others(question.text, subject, question.compared)
+            asked = read_question(text, question.history)
+            groups.append(Group(subject, asked, gathered.add(retrieve(asked, k=_HITS_COMPARED))))
+        return gathered.found(groups=groups)
+    if mode in ("compare", "map-reduce"):
+        most = _COMPARED if mode == "compare" else _MOST_DOCUMENTS
+        return _by_document(question, retrieve(question, k=_MANY_HITS), most)
+    return whole(question, gathered, retrieve)
+
+
+def whole(question: Question, gathered: Gathered, retrieve: Retrieve | None = None) -> Found:
+    """Return all passages for a question as it stands, and for each thing that it asks.
+
+    Args:
+        question: The question.
+        gathered: What was found so far.
+        retrieve: Finds more; ``None`` leaves it at that.
+    """
+    if retrieve is None:
+        return gathered.found(parts=[Group("", question, tuple(range(len(gathered.hits))))])
+    parts = [Group("", question, gathered.add(retrieve(question)))]
+    if gathered.hits:
+        parts += [
+            Group(part.text, part, gathered.add(retrieve(part, k=_HITS_OF_PART)))
+            for part in question.parts
+        ]
+    return gathered.found(parts=parts)
+
+
+def _by_document(question: Question, result: SearchResult, most: int) -> Found:
     by_path: dict[str, list[Hit]] = {}
     for hit in result.hits:
         by_path.setdefault(hit.path, []).append(hit)
-    hits: list[Hit] = []
-    groups: list[Group] = []
-    for path, passages in list(by_path.items())[:most]:
-        first = len(hits)
-        hits += passages[:_HITS_EACH]
-        groups.append(Group(path, question, tuple(range(first, len(hits)))))
-    degraded = list(result.degraded)
-    left_out = len(by_path) - len(groups)
-    if left_out > 0:
-        degraded.append(
-            f"{left_out:,} more documents have passages that match, and were not read; "
+    gathered = Gathered()
+    gathered.add(replace(result, hits=()))
+    groups = [
+        Group(path, question, gathered.add(SearchResult(tuple(hits[:_HITS_EACH]))))
+        for path, hits in list(by_path.items())[:most]
+    ]
+    if len(by_path) > most:
+        gathered.degraded.append(
+            f"{len(by_path) - most:,} more documents have passages that match, and were not read; "
             "narrow the question with where to read others"
         )
-    return Found(tuple(hits), tuple(groups), tuple(degraded))
-
-
-def _by_subject(question: str, subjects: Sequence[str], retrieve: Retrieve) -> Found:
-    hits: list[Hit] = []
-    index: dict[tuple[str, int, int], int] = {}
-    groups: list[Group] = []
-    degraded: list[str] = []
-    for subject in subjects:
-        asked = without_others(question, subject, subjects)
-        result = retrieve(asked, k=_HITS_COMPARED)
-        degraded += result.degraded
-        places: list[int] = []
-        for hit in result.hits:
-            place = (hit.path, hit.start, hit.end)
-            if place not in index:
-                index[place] = len(hits)
-                hits.append(hit)
-            places.append(index[place])
-        groups.append(Group(subject, asked, tuple(places)))
-    return Found(tuple(hits), tuple(groups), tuple(dict.fromkeys(degraded)))
+    return gathered.found(groups=groups) if groups else whole(question, gathered)

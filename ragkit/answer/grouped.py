@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ragkit.answer.abstain import judge
+from ragkit.answer.calibration import BUILT_IN
 from ragkit.answer.extractive import MAX_SENTENCES, Extract, choose, cite, put_together
 from ragkit.answer.sentence_ranking import rank
 
@@ -37,25 +38,18 @@ class Ranked:
 
 
 def rank_groups(
-    groups: Sequence[Group],
     found: Found,
     candidates: Sequence[Candidate],
     *,
     embedder: Callable[[], Embedder],
-    calibration: Calibration,
+    calibration: Calibration = BUILT_IN,
     presence: Presence | None = None,
 ) -> list[Ranked]:
-    """Rank the sentences of each group by how well they answer what that group is asked."""
+    """Rank the sentences of each group or part by how well they answer what that is asked."""
     ranked: list[Ranked] = []
-    for group in groups:
+    for group in found.groups or found.parts:
         hits = [found.hits[index] for index in group.hits]
-        ranking = rank(
-            group.question,
-            hits,
-            _own(group, candidates),
-            embedder=embedder,
-            history=group.history,
-        )
+        ranking = rank(group.question, hits, _own(group, candidates), embedder=embedder)
         ranked.append(Ranked(group, ranking, judge(hits, ranking, calibration, presence)))
     return ranked
 
@@ -91,8 +85,13 @@ def extract_each(ranked: Sequence[Ranked], *, named: bool) -> Extract:
     return Extract("\n".join(lines), tuple(citations))
 
 
-def extract_parts(whole: Ranked, parts: Sequence[Ranked]) -> Extract:
-    """Take the best sentence for each thing asked, filled up with what answers the whole question."""
+def extract_parts(ranked: Sequence[Ranked]) -> Extract:
+    """Take the best sentence for each thing asked, filled up with what answers the whole question.
+
+    Args:
+        ranked: The question as a whole, then each thing that it asks, if it asks several.
+    """
+    whole, *parts = ranked
     scores = {_place(entry.candidate): entry.score for entry in whole.ranking.scored}
     best = [_best_of(each, scores) for each in parts if each.verdict.answerable]
     once = {_place(c): c for c in [*best, *choose(whole.ranking)]}

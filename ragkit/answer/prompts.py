@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from ragkit.errors import PromptTooLongError
-from ragkit.language.naming_languages import language_name
 from ragkit.llm.chat_model import Message, Role
 from ragkit.llm.fence import defuse, new_nonce
 from ragkit.llm.token_counts import count_tokens
 
 if TYPE_CHECKING:
+    from ragkit.question.question import Question
     from ragkit.results import Hit
 
 NO_ANSWER = "NO_ANSWER_IN_SOURCES"
@@ -77,11 +77,10 @@ class Notes:
 
 
 def build_prompt(
-    question: str,
+    question: Question,
     hits: Sequence[Hit],
     *,
     context_window: int,
-    history: Sequence[Mapping[str, str]] = (),
     notes: Sequence[str] = (),
     numbers: Sequence[int] | None = None,
     task: Task = "answer",
@@ -91,10 +90,9 @@ def build_prompt(
     """Fit instructions, question, sources and history into a model's window, in that order.
 
     Args:
-        question: What was asked.
+        question: What was asked; of its earlier turns the latest that fit in a quarter of the room.
         hits: Passages, best first; as many as fit are used, the first one cut if need be.
         context_window: Tokens that prompt and reply may hold together.
-        history: Earlier turns, oldest first; the latest that fit in a quarter of the room.
         notes: What is remembered of the conversation beside them, best first; those that fit in
             an eighth of the room. They help to understand the question, and are no sources.
         numbers: The passages' numbers; default: from 1.
@@ -109,16 +107,15 @@ def build_prompt(
         _Source(number, _place(hit), hit.text)
         for number, hit in zip(numbers or range(1, len(hits) + 1), hits, strict=True)
     ]
-    talk = _Talk(history, notes)
-    return _build(question, sources, context_window, talk, task, tokenizer_of, nonce)
+    window = _Window(context_window, tokenizer_of)
+    return _build(question, sources, window, task, notes, nonce)
 
 
 def build_notes_prompt(
-    question: str,
+    question: Question,
     notes: Sequence[Notes],
     *,
     context_window: int,
-    history: Sequence[Mapping[str, str]] = (),
     tokenizer_of: str = "",
 ) -> Prompt:
     """Fit notes from several documents into a model's window; see :func:`build_prompt`.
@@ -126,16 +123,18 @@ def build_notes_prompt(
     What a model noted from a document is as little to be trusted as the document.
     """
     sources = [_Source(None, [_one_line(note.path)], note.text) for note in notes]
-    talk = _Talk(history, ())
-    return _build(question, sources, context_window, talk, "combine", tokenizer_of, None)
+    return _build(question, sources, _Window(context_window, tokenizer_of), "combine")
 
 
 @dataclass(frozen=True, slots=True)
-class _Talk:
-    """What was said before: turns, oldest first, and what is remembered beside them."""
+class _Window:
+    """How many tokens fit, and of which OpenAI model they are, if of one."""
 
-    history: Sequence[Mapping[str, str]]
-    notes: Sequence[str]
+    tokens: int
+    tokenizer_of: str
+
+    def count(self, text: str) -> int:
+        return count_tokens(text, self.tokenizer_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,64 +154,73 @@ class _Source:
 
 
 def _build(
-    question: str,
+    question: Question,
     sources: Sequence[_Source],
-    context_window: int,
-    talk: _Talk,
+    window: _Window,
     task: Task,
-    tokenizer_of: str,
-    nonce: str | None,
+    notes: Sequence[str] = (),
+    nonce: str | None = None,
 ) -> Prompt:
-    nonce = nonce or new_nonce(*_texts(sources), *talk.notes)
-    reply = min(_MAX_REPLY, context_window // 4)
-    room = int(_MARGIN * (context_window - reply)) - 2 * _TOKENS_PER_MESSAGE
-
-    def count(text: str) -> int:
-        return count_tokens(text, tokenizer_of)
-
-    asked = defuse(question.strip())
-    name = language_name(question)
+    nonce = nonce or new_nonce(*_texts(sources), *notes)
+    reply = min(_MAX_REPLY, window.tokens // 4)
+    asked = defuse(question.text.strip())
     system = _SYSTEM.format(
         nonce=nonce,
         no_answer=NO_ANSWER,
         task=_TASKS[task],
-        language=f", which is {name}" if name else "",
+        language=f", which is {question.language}" if question.language else "",
     )
-    room -= count(system) + count(asked)
+    room = int(_MARGIN * (window.tokens - reply)) - 2 * _TOKENS_PER_MESSAGE
+    room -= window.count(system) + window.count(asked)
     if room <= 0:
         raise PromptTooLongError(
-            f"the question does not fit into the model's window of {context_window:,} tokens"
+            f"the question does not fit into the model's window of {window.tokens:,} tokens"
         )
+    # One document is noted by itself, whatever was said before.
+    turns, cost = _turns(() if task == "extract" else question.history, room, window)
+    room -= cost
+    remembered = _remembered(notes, nonce, int(_NOTES_SHARE * room), window)
+    room -= window.count(remembered) if remembered else 0
+    fenced = _fenced(sources, nonce, room, window)
+    parts = [*fenced, remembered, f"Question: {asked}"]
+    content = "\n\n".join(part for part in parts if part)
+    messages = (Message("system", system), *turns, Message("user", content))
+    return Prompt(messages, reply, len(fenced))
+
+
+def _turns(
+    history: Sequence[Mapping[str, str]], room: int, window: _Window
+) -> tuple[list[Message], int]:
+    """The latest turns that fit into their share of the room, and what they cost."""
     turns: list[Message] = []
-    history_room = int(_HISTORY_SHARE * room)
-    for turn in reversed(talk.history):
-        role, content = turn.get("role"), turn.get("content", "")
-        if role not in ("user", "assistant") or not content.strip():
+    left = allowed = int(_HISTORY_SHARE * room)
+    for turn in reversed(history):
+        role, content = turn["role"], turn["content"]
+        if not content.strip():
             continue
         content = defuse(_MARKER.sub("", content) if role == "assistant" else content)
-        cost = count(content) + _TOKENS_PER_MESSAGE
-        if cost > history_room:
+        cost = window.count(content) + _TOKENS_PER_MESSAGE
+        if cost > left:
             break
-        history_room -= cost
-        room -= cost
+        left -= cost
         turns.append(Message(cast("Role", role), content))
-    remembered = _remembered(talk.notes, nonce, int(_NOTES_SHARE * room), count)
-    room -= count(remembered) if remembered else 0
+    return turns[::-1], allowed - left
+
+
+def _fenced(sources: Sequence[_Source], nonce: str, room: int, window: _Window) -> list[str]:
+    """The first sources that fit, fenced; if need be, a part of the first one."""
     fenced: list[str] = []
     for source in sources:
         text = source.fenced(nonce)
-        cost = count(text)
+        cost = window.count(text)
         if cost > room and not fenced:
             text = source.fenced(nonce, max(0.0, (room - 60) / max(1, cost)))
-            cost = count(text)
+            cost = window.count(text)
         if cost > room:
             break
         room -= cost
         fenced.append(text)
-    parts = [*fenced, remembered, f"Question: {asked}"]
-    content = "\n\n".join(part for part in parts if part)
-    messages = (Message("system", system), *reversed(turns), Message("user", content))
-    return Prompt(messages, reply, len(fenced))
+    return fenced
 
 
 def _place(hit: Hit) -> list[str]:
@@ -224,11 +232,11 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _remembered(notes: Sequence[str], nonce: str, room: int, count: Callable[[str], int]) -> str:
+def _remembered(notes: Sequence[str], nonce: str, room: int, window: _Window) -> str:
     lines: list[str] = []
     for note in notes:
         line = f"- {defuse(_one_line(note))}"
-        room -= count(line) + 1
+        room -= window.count(line) + 1
         if room < 0:
             break
         lines.append(line)

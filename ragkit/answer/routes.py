@@ -1,4 +1,4 @@
-"""Questions that rules answer, without searching: greetings, arithmetic, what documents there are.
+"""Questions that rules answer, without searching: arithmetic, and what documents there are.
 
 Each rule takes whole questions only, so that none of them takes one that is about the documents.
 """
@@ -12,30 +12,11 @@ from typing import Literal
 
 from ragkit.language import lists
 
-Rule = Literal["greeting", "arithmetic", "documents"]
+Rule = Literal["arithmetic", "documents"]
 
 _LISTED = 20
 _LONGEST = 200
 
-_GREETINGS = {
-    "Hello. Ask me something about your documents.": (
-        "hi|hello|hey|hi there|hello there|hey there|good (?:morning|afternoon|evening|day)|"
-        "greetings|howdy"
-    ),
-    "You are welcome.": "thanks|thank you(?: very much| so much)?|many thanks|thx|cheers",
-    "Goodbye.": "bye|goodbye|good bye|see you(?: later)?|good night",
-    "Hallo. Fragen Sie mich etwas über Ihre Dokumente.": (
-        "hallo|guten (?:tag|morgen|abend)|grüß gott|moin|servus"
-    ),
-    "Gern geschehen.": "danke(?: schön| sehr)?|vielen dank|besten dank",
-    "Auf Wiedersehen.": "tschüss|auf wiedersehen|gute nacht",
-    "Bonjour. Posez-moi une question sur vos documents.": "bonjour|bonsoir|salut",
-    "Je vous en prie.": "merci(?: beaucoup)?",
-    "Au revoir.": "au revoir|bonne nuit",
-    "Hola. Pregúnteme algo sobre sus documentos.": "hola|buenos días|buenas (?:tardes|noches)",
-    "De nada.": "(?:muchas )?gracias",
-    "Adiós.": "adiós|hasta luego",
-}
 _DOCUMENTS = lists.pattern("asking.documents")
 _ASKS_VALUE = re.compile(rf"{lists.alternatives('asking.value')}\s+", re.IGNORECASE)
 # Only digits, operators and the few words of arithmetic: anything else may be about documents.
@@ -73,9 +54,6 @@ def route(question: str, documents: Callable[[], Sequence[str]]) -> Routed | Non
     asked = " ".join(question.split()).strip(" !.?¿¡,")
     if not asked or len(asked) > _LONGEST:
         return None
-    for reply, greeting in _GREETINGS.items():
-        if re.fullmatch(f"(?:{greeting})", asked, re.IGNORECASE):
-            return Routed("greeting", reply)
     if _DOCUMENTS.fullmatch(asked):
         return Routed("documents", _listing(documents()))
     value = _value(asked)

@@ -33,8 +33,8 @@ class AnswerSettings:
             where content is not to be recorded.
         similar: Cosine similarity, 0 to 1, from which a question counts as the same as an earlier
             one; ``None`` (the default) is never. See docs/answers.md for what it gets wrong.
-        route: Whether greetings, arithmetic, "what documents do you have?" and a question repeated
-            at once are answered by rules, without searching.
+        route: Whether arithmetic and "what documents do you have?" are answered by rules, without
+            searching.
         prices: What tokens cost; ``None`` for the list prices that ragkit knows.
         budget: Limit for each answer; ``None`` is none.
         session_budget: Limit for each conversation.

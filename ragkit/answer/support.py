@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ragkit.answer.candidates import Candidate
     from ragkit.embed.embedder import Embedder
+    from ragkit.question.question import Question
     from ragkit.results import Hit
 
 # A claim is supported when a sentence of the passage is this close in meaning, or holds this share
@@ -65,7 +66,7 @@ class Evidence:
 
     def __init__(
         self,
-        question: str,
+        question: Question,
         hits: Sequence[Hit],
         candidates: Sequence[Candidate],
         *,
@@ -98,8 +99,8 @@ class Evidence:
         self._candidates = candidates
         self._titles = [f"{hit.path} {hit.heading}" for hit in hits]
         self._texts = [f"{hit.path}\n{hit.heading}\n{hit.text}" for hit in hits]
-        self._asked = words.terms(question)
-        self._asked_numbers = words.numbers(question)
+        self._asked = question.terms
+        self._asked_numbers = question.numbers
         self._vectors: dict[str, NDArray[np.float32]] = {}
         self._without_vectors = False
         self.degraded: list[str] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ragkit.answer.settings import AnswerMode
     from ragkit.answer.support import Evidence
     from ragkit.llm.chat_model import ChatModel
+    from ragkit.question.question import Question
     from ragkit.results import Citation
 
 _THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
@@ -43,6 +44,8 @@ class Writing:
 
     Attributes:
         model: The model that is asked.
+        found: The passages that it is shown.
+        evidence: These as sentences, for what it says to be held against.
         refused: Whether it said that the sources hold no answer.
         text: The whole text, with checked citations.
         cited: What it claims and cites.
@@ -52,12 +55,11 @@ class Writing:
     def __init__(
         self,
         model: ChatModel,
-        question: str,
+        question: Question,
         found: Found,
         evidence: Evidence,
         *,
         mode: AnswerMode = "single",
-        history: Sequence[Mapping[str, str]] = (),
         remembered: Sequence[str] = (),
         said: str | None = None,
     ) -> None:
@@ -66,10 +68,9 @@ class Writing:
         self._remembered = remembered
         self.model = model
         self._question = question
-        self._found = found
-        self._evidence = evidence
+        self.found = found
+        self.evidence = evidence
         self._mode = mode
-        self._history = history
         self._window = 0
         self.refused = False
         self.text = ""
@@ -111,21 +112,21 @@ class Writing:
                 return
 
     def _read(self, text: str) -> Iterator[str]:
-        self.cited = CitedText(self._evidence, sources=len(self._found.hits))
-        reply = Reply(self.model, Prompt((), 0, len(self._found.hits)), self.cited)
+        self.cited = CitedText(self.evidence, sources=len(self.found.hits))
+        reply = Reply(self.model, Prompt((), 0, len(self.found.hits)), self.cited)
         yield from reply.read(_said(text))
         self.refused, self.text = reply.refused, reply.text
         self.notes += reply.notes
 
     def _attempt(self) -> Iterator[str]:
-        if self._mode == "map-reduce" and self._found.groups:
+        if self._mode == "map-reduce" and self.found.groups:
             prompt = self._combined()
-            count = len(self._found.hits)
+            count = len(self.found.hits)
         else:
             task: Task = "compare" if self._mode == "compare" else "answer"
-            prompt = self._prompt(range(len(self._found.hits)), task, self._history)
+            prompt = self._prompt(range(len(self.found.hits)), task)
             count = prompt.sources
-        self.cited = CitedText(self._evidence, sources=count)
+        self.cited = CitedText(self.evidence, sources=count)
         if prompt.sources == 0:
             self.refused = True
             return
@@ -134,16 +135,13 @@ class Writing:
         self.refused, self.text = reply.refused, reply.text
         self.notes += reply.notes
 
-    def _prompt(
-        self, indices: Sequence[int], task: Task, history: Sequence[Mapping[str, str]] = ()
-    ) -> Prompt:
+    def _prompt(self, indices: Sequence[int], task: Task) -> Prompt:
         with span("prompt", "chain", task=task) as step:
             prompt = build_prompt(
                 self._question,
-                [self._found.hits[index] for index in indices],
+                [self.found.hits[index] for index in indices],
                 context_window=self._window,
                 numbers=[index + 1 for index in indices],
-                history=history,
                 notes=() if task == "extract" else self._remembered,
                 task=task,
                 tokenizer_of=self.model.name.removeprefix("openai:"),
@@ -153,7 +151,7 @@ class Writing:
 
     def _combined(self) -> Prompt:
         """Have each document noted, then put the notes into one prompt, in steps if need be."""
-        groups = self._found.groups
+        groups = self.found.groups
         with span("map", "chain", documents=len(groups)):
             workers = _AT_ONCE if self.model.name.startswith("openai:") else 1
             with ThreadPoolExecutor(workers, thread_name_prefix="ragkit-map") as pool:
@@ -191,7 +189,6 @@ class Writing:
                 self._question,
                 notes,
                 context_window=self._window,
-                history=self._history,
                 tokenizer_of=self.model.name.removeprefix("openai:"),
             )
             step.set(sources=prompt.sources, max_tokens=prompt.max_tokens)

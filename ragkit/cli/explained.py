@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
@@ -135,8 +136,6 @@ def _details(step: Span, *, verbose: bool) -> Iterator[Text]:
 
 def print_considered(out: Console, result: SearchResult) -> None:
     """Print what a search made of its question, and what became of each passage it considered."""
-    from rich.table import Table
-
     for sentence in result.notes:
         out.print(Text(printable(sentence), style="faint"))
     if not result.considered:
@@ -228,8 +227,6 @@ def _order(rows: Mapping[tuple[str, ...], Any], place: tuple[str, ...]) -> list[
 
 def print_comparison(out: Console, first: Trace, second: Trace) -> None:
     """Print two traces side by side."""
-    from rich.table import Table
-
     table = Table(box=None, pad_edge=False)
     table.add_column("step")
     for trace in (first, second):

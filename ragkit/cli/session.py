@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ragkit.cli.common import Command, Common, common_options, complete_sessions, open_kb
+from ragkit.cli.common import (
+    Command,
+    Common,
+    common_options,
+    complete_sessions,
+    open_kb,
+    write_text,
+)
 from ragkit.cli.output import note, plural, print_json, printable, printable_path
 from ragkit.cli.typed_lines import forget_questions
 from ragkit.errors import UsageError
@@ -56,7 +63,7 @@ def command(common: Common, name: str | None, target: Path | None, delete: bool)
         if document is None:
             raise UsageError(f"there is no conversation {name!r}; ragkit session lists them")
         if target is not None:
-            _write(target, document)
+            write_text(target, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
         if delete:
             kb.delete_session(name)
             forget_questions(kb.directory, _asked(document))
@@ -120,11 +127,3 @@ def _list(common: Common, sessions: list[SessionInfo]) -> None:
             click.echo(f"{last:%Y-%m-%d %H:%M}  {turns:>10}  {printable_path(info.name)}")
     else:
         note(f"No conversation is kept yet. Begin one: {common.hint('shell')}")
-
-
-def _write(target: Path, document: dict[str, Any]) -> None:
-    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {str(target)!r}: {error.strerror}") from error

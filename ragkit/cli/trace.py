@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ragkit.cli.common import Command, Common, common_options, open_kb
-from ragkit.cli.output import note, plural, print_json
+from ragkit.cli.common import Command, Common, common_options, open_kb, write_text
+from ragkit.cli.output import console, note, plural, print_json
 from ragkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,16 +80,12 @@ def command(
         if delete:
             deleted = kb.delete_traces(None if trace_id is None else [traces[0].id])
     if delete:
-        if common.as_json:
-            print_json({"deleted": deleted})
-        else:
-            note(f"{plural(deleted, 'trace')} deleted")
+        common.tell({"deleted": deleted}, f"{plural(deleted, 'trace')} deleted")
         return
     if target is not None:
         _export(common, traces if other is None else [*traces, other], target)
         return
     from ragkit.cli import explained as explain
-    from ragkit.cli.terminal import console
 
     if other is not None:
         if common.as_json:
@@ -129,11 +125,8 @@ def _export(common: Common, traces: Sequence[Trace], target: Path) -> None:
             for trace in traces
             for item in trace.spans
         )
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {str(target)!r}: {error.strerror}") from error
-    if common.as_json:
-        print_json({"file": str(target), "traces": len(traces)})
-    else:
-        note(f"{plural(len(traces), 'trace')} written to {target}")
+    write_text(target, text)
+    count = len(traces)
+    common.tell(
+        {"file": str(target), "traces": count}, f"{plural(count, 'trace')} written to {target}"
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -257,8 +258,6 @@ class _Line:
 
     def _check_names(self, found: Mapping[str, Any], known: Sequence[str], prefix: str) -> None:
         """Refuse a field that is nearly named like one that is read: a slip would be ignored."""
-        from difflib import get_close_matches
-
         for name in found:
             if name in known:
                 continue
@@ -343,8 +342,6 @@ def _paths_of(question: GoldenQuestion) -> list[tuple[str, str]]:
 
 
 def _renamed(question: GoldenQuestion, names: Mapping[str, str]) -> GoldenQuestion:
-    from dataclasses import replace
-
     return replace(
         question,
         scope=names.get(question.scope, question.scope) if question.scope else None,

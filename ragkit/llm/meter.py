@@ -134,12 +134,16 @@ class MeteredModel:
     def __init__(self, model: ChatModel, meter: Meter, price: Price | None) -> None:
         """Wrap ``model``, of which a million tokens cost ``price``."""
         self.name = model.name
-        self.native_tools = model.native_tools
         # Whether its server holds every reply to a JSON schema that it is given.
         self.follows_schemas = bool(getattr(model, "follows_schemas", False))
         self._model = model
         self._meter = meter
         self._price = price
+
+    @property
+    def native_tools(self) -> bool:
+        """Whether the model can be expected to call tools by itself."""
+        return self._model.native_tools
 
     @property
     def context_window(self) -> int:

@@ -1,19 +1,27 @@
 """A few documents, cut into passages by the real loader and chunker, for the tests of answers."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ingest.chunker import ChunkerOptions, chunk_document
 from ingest.loaders.markdown import load_markdown
 from ingest.loaders.registry import Source
-from ragkit.answer.chain import answer_stream
+from ragkit.answer.chain import Resources, answer_stream
+from ragkit.llm.meter import Meter
+from ragkit.question.reading import read_question
 from ragkit.results import Answer, Hit, SearchResult, Sources, TextDelta
 from ragkit.testing import HashEmbedder
 
 if TYPE_CHECKING:
     from ingest.document import Document
+    from ragkit.embed.embedder import Embedder
+    from ragkit.llm.chat_model import ChatModel
+    from ragkit.question.question import Question
 
 WARRANTY = """\
 # Volto X warranty
@@ -79,8 +87,8 @@ class Library:
                     Hit(path, chunk.page, chunk.start, chunk.end, chunk.text, 0.5, heading)
                 )
 
-    def retrieve(self, question: str, k: int = 8) -> SearchResult:
-        asked = set(re.findall(r"\w+", question.casefold()))
+    def retrieve(self, question: Question, *, k: int = 8) -> SearchResult:
+        asked = set(re.findall(r"\w+", question.text.casefold()))
 
         def score(hit: Hit) -> float:
             found = set(re.findall(r"\w+", f"{hit.heading} {hit.text}".casefold()))
@@ -91,19 +99,30 @@ class Library:
             tuple(Hit(h.path, h.page, h.start, h.end, h.text, score(h), h.heading) for h in ranked)
         )
 
-    def stream(self, question: str, **options: object) -> list[Sources | TextDelta | Answer]:
-        embedder = options.pop("embedder", None) or HashEmbedder()
-        return list(
-            answer_stream(
-                question,
-                retrieve=self.retrieve,
-                embedder=lambda: embedder,
-                document_of=self.documents.get,
-                **options,  # type: ignore[arg-type]
-            )
+    def stream(
+        self,
+        question: str,
+        *,
+        history: object = (),
+        embedder: Embedder | None = None,
+        model: ChatModel | None = None,
+        trace: str = "",
+        clock: Callable[[], float] = time.perf_counter,
+        **options: Any,
+    ) -> list[Sources | TextDelta | Answer]:
+        meter = Meter()
+        resources = Resources(
+            retrieve=self.retrieve,
+            embedder=lambda: embedder or HashEmbedder(),
+            models=() if model is None else (meter.metered(model),),
+            meter=meter,
+            document_of=self.documents.get,
+            **options,
         )
+        asked = read_question(question, history)
+        return list(answer_stream(asked, resources, trace=trace, clock=clock))
 
-    def ask(self, question: str, **options: object) -> Answer:
+    def ask(self, question: str, **options: Any) -> Answer:
         answer = self.stream(question, **options)[-1]
         assert isinstance(answer, Answer)
         self.check(answer)

@@ -16,6 +16,7 @@ from ragkit.answer.answer_cache import same_meaning
 from ragkit.answer.routes import route
 from ragkit.errors import ModelError, UsageError
 from ragkit.llm import Delta
+from ragkit.question.reading import read_question
 from ragkit.results import Usage
 from ragkit.testing import HashEmbedder, ScriptedModel
 
@@ -67,9 +68,6 @@ def told(text: str, read: int = 1_000, written: int = 100) -> list[str | Delta]:
 @pytest.mark.parametrize(
     ("question", "expected"),
     [
-        ("Hello!", "Hello."),
-        ("thank you very much", "You are welcome."),
-        ("Guten Tag", "Hallo."),
         ("What is 12 * (3 + 4)?", "84"),
         ("15% of 80", "12"),
         ("what is 7 times 6", "42"),
@@ -109,7 +107,7 @@ def test_rules_answer_what_needs_no_documents(
         "What documents do you need for a visa?",
         "Which documents mention 3 + 4?",
         "What is the sum of all invoices?",
-        "thanks to whom was it built",
+        "Hello!",
         "What is x?",
         "1/0",
         "",
@@ -283,8 +281,9 @@ def test_similar_questions_only_where_asked_for(kb: KnowledgeBase) -> None:
     ],
 )
 def test_questions_that_differ_in_what_vectors_miss(one: str, other: str) -> None:
-    assert not same_meaning(one, other)
-    assert same_meaning(one, one)
+    first, second = read_question(one), read_question(other)
+    assert not same_meaning(first, second)
+    assert same_meaning(first, read_question(one))
 
 
 def test_vectors_of_questions_are_kept(kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch) -> None:

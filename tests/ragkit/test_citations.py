@@ -13,6 +13,7 @@ from ragkit.answer.candidates import candidates_of
 from ragkit.answer.citations import CitedText
 from ragkit.answer.support import Evidence
 from ragkit.errors import EmbeddingError
+from ragkit.question.reading import read_question
 from ragkit.testing import HashEmbedder
 
 LIBRARY = Library()
@@ -24,7 +25,7 @@ TRAVEL = 1 + next(i for i, hit in enumerate(HITS) if "London" in hit.text)
 
 
 def cited_text(question: str = "What does it cost?") -> CitedText:
-    evidence = Evidence(question, HITS, CANDIDATES, embedder=HashEmbedder)
+    evidence = Evidence(read_question(question), HITS, CANDIDATES, embedder=HashEmbedder)
     return CitedText(evidence, sources=len(HITS))
 
 
@@ -144,7 +145,7 @@ def test_without_vectors_words_decide_and_that_is_said() -> None:
         def embed(self, texts, *, kind):  # type: ignore[no-untyped-def]
             raise EmbeddingError("no model")
 
-    evidence = Evidence("q", HITS, CANDIDATES, embedder=Broken)
+    evidence = Evidence(read_question("q"), HITS, CANDIDATES, embedder=Broken)
     cited = CitedText(evidence, sources=len(HITS))
     cited.feed(f"The warranty of the Volto X lasts 24 months [{PERIOD}]. Pigs fly [{PERIOD}].")
     cited.finish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from html import escape
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -163,6 +164,28 @@ def test_the_report_is_written_in_three_forms(base: Path, golden: Path, tmp_path
     assert "<script" not in page
     results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
     assert len(results["questions"]) == len(FACTS) + len(ABSENT)
+
+
+def test_nothing_in_a_golden_set_is_markup_in_the_report(base: Path, tmp_path: Path) -> None:
+    nasty = "<script>a()</script> &amp; [x](javascript:b) **bold** | `code` how much?"
+    golden = tmp_path / "nasty.jsonl"
+    golden.write_text(json.dumps({"id": "*1* & |", "question": nasty, "answerable": False}) + "\n")
+    run(golden, "--kb", base, "--report", tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert escape(f"*1* & |: {nasty}") in page
+    for markup in ("<script", "<a ", "<strong", "<em", "<code"):
+        assert markup not in page
+
+
+def test_what_measuring_needs_is_named_where_it_is_missing(
+    base: Path, golden: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "ragkit.evals.evaluate.find_spec", lambda name: None if name == "scipy" else name
+    )
+    result = run(golden, "--kb", base)
+    assert result.exit_code == 2
+    assert "measuring needs scipy: pip install 'ragkit[eval]'" in result.stderr
 
 
 # -- comparing --------------------------------------------------------------------------------

@@ -344,13 +344,13 @@ These things must be left at the gate:
 """
 
 
-def test_a_table_asked_for_as_such_is_said_whole(tmp_path: Path) -> None:
+def test_a_table_is_said_whole_where_several_things_are_asked_for(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "terms.md").write_text(TERMS, encoding="utf-8")
     (tmp_path / "docs" / "tour.md").write_text(TOUR, encoding="utf-8")
     with KnowledgeBase(tmp_path / "kb") as kb:
         kb.ingest(tmp_path / "docs")
-        answer = kb.ask("How long is the guarantee?")
+        answer = kb.ask("Which guarantee periods are there?")
     assert "- Kestrel K-20 – Private use: 36 months; Business use: 24 months [" in answer.text
     assert "- Plover P-5 – Private use: 12 months; Business use: 12 months [" in answer.text
     assert "- Spare parts – Private use: 6 months; Business use: 6 months [" in answer.text

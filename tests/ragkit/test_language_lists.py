@@ -100,6 +100,13 @@ def test_no_word_stands_twice_in_one_list() -> None:
             assert len(written) == len(set(written)), (name, language, sorted(written))
 
 
+def test_every_list_is_used() -> None:
+    sources = [file for folder in ("ingest", "ragkit") for file in (ROOT / folder).rglob("*.py")]
+    read = "\n".join(file.read_text(encoding="utf-8") for file in [*sources, *FILES])
+    for _, name, _ in _lists():
+        assert re.search(rf"[\"']{name}[\"']|<<{name}[:>]", read), f"nothing uses {name}"
+
+
 def test_words_of_one_meaning_have_one_value() -> None:
     assert lists.values("months")["märz"] == lists.values("months")["march"] == 3
     assert lists.values("number_words")["sieben"] == 7

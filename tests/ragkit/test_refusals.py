@@ -112,13 +112,6 @@ def test_a_year_that_no_sentence_near_the_question_holds_is_told(kb: KnowledgeBa
     assert other.confidence < answered.confidence
 
 
-def test_a_question_of_colours_in_pictures_is_told(kb: KnowledgeBase) -> None:
-    answer = kb.ask("What colour is the background of the logo?")
-    assert answer.refused
-    assert answer.reason_code == "not_text"
-    assert "'colour'" in (answer.reason or "")
-
-
 def test_a_colour_that_is_told_in_words_is_answered(kb: KnowledgeBase) -> None:
     answer = kb.ask("Does the lamp on the Larkspur glow green while it runs?")
     assert not answer.refused

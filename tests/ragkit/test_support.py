@@ -32,7 +32,6 @@ RULE = "The password must be changed before the controller is connected; never u
         ("It takes 6 days.", "It takes 6 hours."),
         ("Die Probezeit dauert drei Monate.", "Die Probezeit dauert sechs Monate."),
         ("Working outside the European Union is allowed.", "Inside the European Union it is."),
-        ("Customers outside Hamburg pay.", "Customers outside Sweden pay, those in Hamburg not."),
     ],
 )
 def test_what_says_otherwise(claim: str, sentence: str) -> None:
