@@ -24,7 +24,7 @@ FEWEST = 8
 # What looks like a list of words but is none of a language, by module: why.
 NO_LANGUAGE = {
     "ingest/loaders/code.py": "keywords of programming languages",
-    "ingest/loaders/html/boilerplate.py": "tags, and class names of web pages",
+    "ingest/loaders/html/main_text.py": "tags, and class names of web pages",
     "ingest/loaders/html/elements.py": "tags, and class names of web pages",
     "ingest/loaders/pdf/info.py": "titles that programs write into PDF files",
     "ingest/loaders/registry.py": "names of formats and endings of files",
