@@ -57,6 +57,8 @@ from ragkit.events import Progress as Progress
 from ragkit.events import Sink as Sink
 from ragkit.events import Span as Span
 from ragkit.events import SpanKind as SpanKind
+from ragkit.events.traces import Trace as Trace
+from ragkit.events.traces import TraceLevel as TraceLevel
 from ragkit.kb import KnowledgeBase as KnowledgeBase
 from ragkit.llm.chat_model import ChatModel as ChatModel
 from ragkit.llm.chat_model import Delta as Delta
@@ -86,12 +88,12 @@ from ragkit.results import StreamEvent as StreamEvent
 from ragkit.results import TextDelta as TextDelta
 from ragkit.results import Usage as Usage
 from ragkit.results import __version__ as __version__
-from ragkit.retrieve.expansion import Expansion as Expansion
+from ragkit.retrieve.arrange import Unit as Unit
+from ragkit.retrieve.expansion import Expander as Expander
 from ragkit.retrieve.filters import WhereMapping as WhereMapping
+from ragkit.retrieve.finding import Mode as Mode
 from ragkit.retrieve.rerank import Reranker as Reranker
-from ragkit.retrieve.search import Mode as Mode
 from ragkit.retrieve.stages import StageOptions as StageOptions
-from ragkit.retrieve.stages import Unit as Unit
 from ragkit.run.importing import import_base as import_base
 from ragkit.run.ingestion import IngestOptions as IngestOptions
 from ragkit.run.ingestion import Password as Password
@@ -109,6 +111,4 @@ from ragkit.store.records import Spent as Spent
 from ragkit.store.records import StoredDocument as StoredDocument
 from ragkit.store.records import StoredFailure as StoredFailure
 from ragkit.store.records import Turn as Turn
-from ragkit.store.tracing import Trace as Trace
-from ragkit.store.tracing import TraceLevel as TraceLevel
 from ragkit.store.transfer import Exported as Exported

@@ -12,6 +12,7 @@ from ragkit.answer.answering import Means, Request, ask, models_of
 from ragkit.answer.settings import AnswerOptions
 from ragkit.errors import NotInBaseError
 from ragkit.events import current_trace, isolated, new_trace_id
+from ragkit.events.traces import note_answer
 from ragkit.llm.prices import price_of
 from ragkit.memory import CombinedMemory, Memory, make_memory
 from ragkit.question.reading import read_question
@@ -20,7 +21,6 @@ from ragkit.retrieve.filters import parse_where
 from ragkit.retrieve.presence import Presence
 from ragkit.run.options import Model, Turns, check_keywords
 from ragkit.store.records import Spent, Turn
-from ragkit.store.tracing import note_answer
 
 if TYPE_CHECKING:
     from ragkit.memory import Recall

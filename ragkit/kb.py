@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from ragkit import aio
 from ragkit.errors import NotInBaseError
 from ragkit.events import new_trace_id
+from ragkit.events.traces import Trace, find_trace, read_trace
 from ragkit.retrieve.filters import WhereMapping, parse_where
 from ragkit.run.opened import Opened
-from ragkit.store.tracing import Trace, find_trace, read_trace
 
 if TYPE_CHECKING:
     from threading import Event

@@ -20,7 +20,7 @@ from ragkit.answer.verify import verify_with_model
 from ragkit.answer.writing import Writing
 from ragkit.errors import ModelError
 from ragkit.events import span
-from ragkit.language.naming_languages import language_name
+from ragkit.language.languages import language_name
 from ragkit.llm.meter import Meter
 from ragkit.llm.token_counts import count_tokens
 from ragkit.results import Sources, StreamEvent, TextDelta

@@ -14,7 +14,7 @@ from ragkit.cli.output import console, note, plural, print_json
 from ragkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from ragkit.store.tracing import Trace
+    from ragkit.events.traces import Trace
 
 _FORMS = (".jsonl", ".html")
 

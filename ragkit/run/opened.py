@@ -18,10 +18,11 @@ from ragkit.errors import (
 )
 from ragkit.events import Listener, Notice, OpenSpan, SpanKind, ignore, span
 from ragkit.events.named_sinks import sink_of
+from ragkit.events.traces import Tracing, note_search, traced
+from ragkit.question import read_question
 from ragkit.retrieve.filters import WhereMapping, parse_where
 from ragkit.retrieve.stages import Stages, make_stages
 from ragkit.run.options import Model, OpenOptions, SearchOptions, check_keywords
-from ragkit.store.tracing import Tracing, note_search, traced
 
 if TYPE_CHECKING:
     from ingest.document import Document
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
     from ragkit.llm.chat_model import ChatModel
     from ragkit.question.question import Question
     from ragkit.results import SearchResult
-    from ragkit.retrieve.search import Mode
-    from ragkit.run.options import Turns
+    from ragkit.retrieve.finding import Mode
     from ragkit.store import Store
 
 # A longer document is not read for its structure when answering; its passages speak for it.
@@ -315,20 +315,18 @@ class Opened:
             from ragkit.llm import asking
 
             ask = asking(self.chat_model(model))
-        return self._search(question, k, where, history, mode, make_stages(stages, ask))
+        read = read_question(question, history, ask=ask)
+        return self._search(read, k, where, mode, make_stages(stages, ask))
 
     def passages(self, question: Question, k: int, where: WhereMapping | None) -> SearchResult:
         """Find passages to answer a question from."""
-        rewrite = question.rewrite
-        stages = Stages(ask=None if rewrite is None else lambda _: rewrite, quoting=True)
-        return self._search(question.text, k, where, question.history, "hybrid", stages)
+        return self._search(question, k, where, "hybrid", Stages(quoting=True))
 
     def _search(
         self,
-        question: str,
+        question: Question,
         k: int,
         where: WhereMapping | None,
-        history: Turns | None,
         mode: Mode,
         stages: Stages,
     ) -> SearchResult:
@@ -336,7 +334,7 @@ class Opened:
 
         indexes = self.indexes()
         with span(
-            "search", "retrieval", inputs={"question": question}, k=k, where=where, mode=mode
+            "search", "retrieval", inputs={"question": question.text}, k=k, where=where, mode=mode
         ) as step:
             result = search(
                 indexes,
@@ -344,7 +342,6 @@ class Opened:
                 embedder=self.question_embedder,
                 k=k,
                 where=parse_where(where),
-                history=history,
                 mode=mode,
                 stages=stages,
             )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ragkit.answer.settings import AnswerSettings
     from ragkit.embed.embedder import Embedder
     from ragkit.events import Listener, Sink
+    from ragkit.events.traces import TraceLevel
     from ragkit.index.protocols import (
         VectorIndex,
         VectorIndexFactory,
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
         WordIndexFactory,
     )
     from ragkit.llm.chat_model import ChatModel
-    from ragkit.retrieve.search import Mode
-    from ragkit.store.tracing import TraceLevel
+    from ragkit.retrieve.finding import Mode
 
 Model: TypeAlias = "str | ChatModel"
 Turns: TypeAlias = Sequence[Mapping[str, str]]

@@ -249,17 +249,6 @@ class SessionInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredTrace:
-    """What one question or run did. ``body_json`` is a JSON document; ``seconds`` wall time."""
-
-    id: str
-    kind: str
-    started_at: float
-    seconds: float
-    body_json: str
-
-
-@dataclass(frozen=True, slots=True)
 class Check:
     """One finding of :meth:`Store.check`. ``remedy`` is empty when the status is ``"ok"``."""
 

@@ -13,7 +13,7 @@ import pytest
 
 from ragkit import Answer, KnowledgeBase, Sources, TextDelta
 from ragkit.errors import ModelError, PromptTooLongError
-from ragkit.language.naming_languages import language_name
+from ragkit.language.languages import language_name
 from ragkit.llm import Delta, ToolCall, load_model
 from ragkit.question.comparing import compared, without_others
 from ragkit.results import Usage

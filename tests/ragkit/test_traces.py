@@ -13,7 +13,7 @@ from ragkit.cli import cli
 from ragkit.errors import KnowledgeBaseError
 from ragkit.events import ConsoleLines, Event, JsonLines, Notice, Span, recording, span, tree
 from ragkit.events.span_documents import span_document, span_from_document
-from ragkit.store.tracing import MAX_SPANS, Trace, total_usage
+from ragkit.events.traces import MAX_SPANS, Trace, total_usage
 from ragkit.testing import HashEmbedder, ScriptedModel
 
 SECRET = "The vault opens with the word cardamom."
