@@ -46,25 +46,36 @@ def pages() -> dict[str, str]:
 
 def undocumented() -> list[str]:
     """Return the public names that nothing is said of: functions, classes and their methods."""
-    return [
-        f"{package}.{name}"
-        for package in PACKAGES
-        for name, value in _entries(package)
-        if isinstance(value, type | types.FunctionType) and not inspect.getdoc(value)
-    ] + [
-        f"{package}.{name}.{member}"
-        for package in PACKAGES
-        for name, value in _entries(package)
-        if inspect.isclass(value) and value.__module__.split(".")[0] in ("ragkit", "ingest")
-        for member, what in _members(value)
-        if not inspect.getdoc(what)
-    ]
+    missing = []
+    for package in PACKAGES:
+        for name, value in _entries(package):
+            told = {name: value} if isinstance(value, type | types.FunctionType) else {}
+            if inspect.isclass(value) and value.__module__.split(".")[0] in ("ragkit", "ingest"):
+                by_class = inspect.getdoc(value) or ""  # which may speak of properties
+                told |= {
+                    f"{name}.{member}": what
+                    for member, what in _members(value)
+                    if f"``{member}``" not in by_class
+                }
+            missing += [
+                f"{package}.{key}" for key, what in told.items() if not inspect.getdoc(what)
+            ]
+    return missing
+
+
+class _Plain(str):
+    """An annotation as it was written, without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self).strip("'\"")
 
 
 def _entries(package: str) -> Iterator[tuple[str, Any]]:
     module = import_module(package)
-    for name in sorted(getattr(module, "__all__", ())):
-        if not name.startswith("__"):
+    for name in sorted(module.__all__):
+        if not name.startswith("_") and hasattr(module, name):
             yield name, getattr(module, name)
 
 
@@ -72,8 +83,14 @@ def _page(package: str) -> str:
     parts = [f"# `{package}`", _text(import_module(package))]
     for name, value in _entries(package):
         parts.append(f"## `{name}`")
+        if package != "ragkit" and dict(_entries("ragkit")).get(name) is value:
+            parts.append(f"See [`ragkit`](ragkit.md#{name.lower()}).")
+            continue
         if inspect.isclass(value) and not is_typeddict(value):
             parts += [_code(f"class {name}", value), _text(value)]
+            begin = vars(value).get("__init__")
+            if isinstance(begin, types.FunctionType):
+                parts.append(_text(begin) if begin.__doc__ else "")
             for member, what in _members(value):
                 callable_ = what.fget if isinstance(what, property) else what
                 prefix = "property " if isinstance(what, property) else ""
@@ -102,16 +119,26 @@ def _code(name: str, called: Callable[..., Any] | None) -> str:
         signature = None
     if signature is None or (inspect.isclass(called) and issubclass(called, Exception)):
         return f"```python\n{name}\n```"
-    shown = [each for each in signature.parameters.values() if each.name != "self"]
-    text = f"{name}{signature.replace(parameters=shown)}"
+    shown = [
+        each.replace(annotation=_Plain(each.annotation))
+        if isinstance(each.annotation, str)
+        else each
+        for each in signature.parameters.values()
+        if each.name not in ("self", "cls")
+    ]
+    returned = signature.return_annotation
+    signature = signature.replace(
+        parameters=shown,
+        return_annotation=_Plain(returned) if isinstance(returned, str) else returned,
+    )
+    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", f"{name}{signature}")
     text = re.sub(r"<factory>|<function [^>]*>|<[^<>]* object at [^>]*>", "...", text)
-    text = text.replace("'", "").replace("-> None", "").rstrip()
     return f"```python\n{text}\n```"
 
 
 def _text(what: Any) -> str:
     """Return a docstring as Markdown: roles become code, lists of arguments become lists."""
-    doc = inspect.getdoc(what) or ""
+    doc = "" if what is None else inspect.getdoc(what) or ""
     if inspect.isclass(what) and doc.startswith(f"{what.__name__}("):  # a dataclass's own
         return ""
     doc = _ROLE.sub(r"`\1`", doc).replace("``", "`")
@@ -119,10 +146,12 @@ def _text(what: Any) -> str:
     for line in doc.splitlines():
         if re.fullmatch(r"(Args|Attributes|Raises|Returns|Yields):", line):
             lines += [f"**{line[:-1]}**", ""]
-        elif re.match(r"    \S", line) and lines and "**" in "".join(lines[-400:]):
+        elif not lines or not any(each.startswith("**") for each in lines):
+            lines.append(line)  # prose, and examples that are set in
+        elif re.match(r"    \S", line):
             lines.append(re.sub(r"^    ([*\w, ]+):", r"- `\1`:", line))
         else:
-            lines.append(line.strip() if line.startswith("        ") else line)
+            lines.append(re.sub(r"^ {6,}", "  ", line))
     return "\n".join(lines)
 
 
