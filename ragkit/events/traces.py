@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-from ragkit.errors import RagkitError, UsageError
+from ragkit.errors import NotInBaseError, RagkitError, UsageError
 from ragkit.events import (
     Listener,
     Notice,
@@ -196,10 +196,11 @@ def read_trace(stored: StoredTrace) -> Trace:
     )
 
 
-def find_trace(keeper: TraceKeeper, trace_id: str) -> Trace | None:
+def find_trace(keeper: TraceKeeper, trace_id: str) -> Trace:
     """Return a trace by its id or an unambiguous beginning of it of at least 4 digits.
 
     Raises:
+        NotInBaseError: there is none.
         UsageError: several traces begin like that.
     """
     found = keeper.trace(trace_id)
@@ -208,7 +209,9 @@ def find_trace(keeper: TraceKeeper, trace_id: str) -> Trace | None:
         if len(matching) > 1:
             raise UsageError(f"several traces begin with {trace_id!r}; give more of its digits")
         found = matching[0] if matching else None
-    return None if found is None else read_trace(found)
+    if found is None:
+        raise NotInBaseError(f"there is no trace {trace_id!r}; ragkit trace lists them")
+    return read_trace(found)
 
 
 def note_search(step: OpenSpan, result: SearchResult) -> None:
