@@ -24,7 +24,7 @@ _LONGEST_REWRITE = 400
 _FEW_WORDS = 3
 _KEPT_WORDS = 0.5
 _ROLES = ("user", "assistant")
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
+_UNSPACED = re.compile(analysis.UNSPACED)
 _REFERRING = re.compile(
     rf"\b(?:{lists.alternatives('pronouns.third', 'english')}"
     rf"|{lists.alternatives('pronouns.demonstrative', 'english')}"

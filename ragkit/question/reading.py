@@ -9,7 +9,7 @@ from datetime import date
 from ragkit.errors import ModelError, UsageError
 from ragkit.language import words
 from ragkit.language.dates import asked_months, asked_periods
-from ragkit.language.naming_languages import language_name
+from ragkit.language.languages import language_name
 from ragkit.question import kinds as cues
 from ragkit.question.comparing import compared
 from ragkit.question.document_hints import file_names, order_asked

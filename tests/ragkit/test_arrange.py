@@ -75,7 +75,7 @@ def test_no_more_documents_are_looked_for_than_there_are(
     kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched = []
-    indexes = kb._indexes()
+    indexes = kb._base.indexes()
     search_lexical = indexes.search_lexical
 
     def counted(question: Any, count: int, **options: Any) -> Any:

@@ -74,7 +74,7 @@ def kb(folder: Path) -> Iterator[KnowledgeBase]:
 )
 def test_named_documents_come_first(kb: KnowledgeBase, question: str, path: str) -> None:
     asked = read_question(question, today=TODAY)
-    assert [name.path for name in chosen_of(asked, names_of(kb._store()), None)] == [path]
+    assert [name.path for name in chosen_of(asked, names_of(kb._base.store()), None)] == [path]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_named_documents_come_first(kb: KnowledgeBase, question: str, path: str)
     ],
 )
 def test_other_questions_name_none(kb: KnowledgeBase, question: str) -> None:
-    assert chosen_of(read_question(question, today=TODAY), names_of(kb._store()), None) == []
+    assert chosen_of(read_question(question, today=TODAY), names_of(kb._base.store()), None) == []
 
 
 def test_a_name_is_a_boost_and_no_filter_and_is_explained(kb: KnowledgeBase) -> None:
@@ -104,7 +104,7 @@ def test_a_name_is_a_boost_and_no_filter_and_is_explained(kb: KnowledgeBase) -> 
 
 
 def test_the_latest_is_that_of_the_documents_that_a_filter_allows(kb: KnowledgeBase) -> None:
-    store = kb._store()
+    store = kb._base.store()
     latest = read_question("Who was present in the latest minutes?", today=TODAY)
 
     def allowed_by(pattern: str) -> frozenset[int]:
