@@ -15,19 +15,16 @@ from ragkit.language.dates import asked_months, asked_periods
 from ragkit.language.naming_languages import language_name
 from ragkit.question.comparing import compared
 from ragkit.question.history import check_history, refers_back, resolve, rewrite
-from ragkit.question.kinds import asks_list, counted, question_kinds, without_measure
+from ragkit.question.kinds import asks_list, question_kind, without_measure
 from ragkit.question.names import own_names
 from ragkit.question.pages import Hints, find_hints, find_pages
 from ragkit.question.parts import parts_of
 from ragkit.question.question import Question, Turn
 from ragkit.question.spelling import Vocabulary, correct
 from ragkit.question.topic import (
-    about_looks,
     apart,
-    speakers_of,
     topic_of,
     topic_terms,
-    without_pages,
     words_of,
 )
 from ragkit.retrieve.ratios import components
@@ -186,15 +183,9 @@ def _read(
     back = refers_back(text)
     carried = resolve(text, history).carried
     topic = topic_of(text)
-    looks = about_looks(topic)
-    topic = without_pages(topic)
     language = language_name(text)
     asked = words.terms(without_measure(text))
     names = own_names(text, words.terms(text), language)
-    kinds = question_kinds(text)
-    earlier = [turn["content"] for turn in history if turn["role"] == "user"]
-    if kinds == ("other",) and earlier and back:
-        kinds = question_kinds(earlier[-1])
     first = ({"role": "user", "content": parts[0]},) if parts else ()
     return Question(
         text=text,
@@ -203,14 +194,12 @@ def _read(
         topic=topic,
         words=words_of(topic),
         terms=asked,
-        topic_terms=topic_terms(without_measure(topic)) - speakers_of(topic),
+        topic_terms=topic_terms(without_measure(topic)),
         names=names,
         beside=tuple(words.terms(part) for part in apart(topic)),
         numbers=frozenset(words.numbers(text)),
-        kinds=kinds,
-        counted=counted(text),
+        kind=question_kind(text),
         asks_list=asks_list(text),
-        looks=looks,
         periods=tuple(asked_periods(text, today)),
         months=asked_months(text),
         pages=find_pages(text),
