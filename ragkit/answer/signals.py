@@ -115,4 +115,3 @@ def _as_asked(question: Question, terms: AbstractSet[str]) -> tuple[str, ...]:
 def _beyond(pages: AbstractSet[int], presence: Presence | None) -> tuple[int, int] | None:
     last = presence.last_page() if pages and presence is not None else None
     return (max(pages), last) if last is not None and max(pages) > last else None
-
