@@ -14,13 +14,13 @@ from ragkit.cli.output import human_seconds, plural, printable, printable_path
 from ragkit.events import Span, tree
 from ragkit.events.console import duration, facts_line, usage_words
 from ragkit.events.span_documents import span_document
-from ragkit.store.tracing import total_usage
+from ragkit.events.traces import total_usage
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ragkit.events.traces import Trace
     from ragkit.results import SearchResult
-    from ragkit.store.tracing import Trace
 
 _MOST_HITS = 8
 _MOST_CHARACTERS = 500

@@ -47,8 +47,8 @@ def command(common: Common, opening: dict[str, Any]) -> None:
     """
     if common.as_json:
         raise UsageError("mcp speaks its own protocol, so that --json has no meaning here")
-    from ragkit import __version__
     from ragkit.agent.mcp_server import mcp_server, serve
+    from ragkit.results import __version__
 
     with open_kb(common, **opening) as kb:
         server = mcp_server(

@@ -42,5 +42,5 @@ def command(common: Common, paths: tuple[str, ...], yes: bool) -> None:
                 if not click.confirm(f"Remove {what} from the knowledge base?", err=True):
                     common.tell({"removed": []}, "Nothing was removed.")
                     return
-        removed = kb.remove(paths)
+        removed = kb.delete(paths)
     common.tell({"removed": removed}, f"Removed {plural(len(removed), 'document')}.")

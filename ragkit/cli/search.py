@@ -20,7 +20,7 @@ from ragkit.cli.common import (
 from ragkit.cli.output import console, print_json
 
 if TYPE_CHECKING:
-    from ragkit.retrieve.stages import Unit
+    from ragkit.retrieve.arrange import Unit
 
 
 @click.command(

@@ -60,8 +60,6 @@ def command(common: Common, name: str | None, target: Path | None, delete: bool)
             _list(common, kb.sessions())
             return
         document = session_document(kb, name)
-        if document is None:
-            raise UsageError(f"there is no conversation {name!r}; ragkit session lists them")
         if target is not None:
             write_text(target, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
         if delete:
@@ -80,11 +78,8 @@ def command(common: Common, name: str | None, target: Path | None, delete: bool)
             note(f"{turns} of {printable_path(name)!r} deleted")
 
 
-def session_document(kb: KnowledgeBase, name: str) -> dict[str, Any] | None:
-    """Return a conversation as JSON data, or ``None`` if there is none of that name."""
-    turns = kb.turns(name)
-    if not turns:
-        return None
+def session_document(kb: KnowledgeBase, name: str) -> dict[str, Any]:
+    """Return a conversation as JSON data."""
     return {
         "session": name,
         "turns": [
@@ -95,7 +90,7 @@ def session_document(kb: KnowledgeBase, name: str) -> dict[str, Any] | None:
                 "trace": turn.trace,
                 "citations": json.loads(turn.citations_json),
             }
-            for turn in turns
+            for turn in kb.turns(name)
         ],
     }
 

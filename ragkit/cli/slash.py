@@ -222,7 +222,8 @@ def clear(shell: Conversation, _argument: str) -> None:
     """Forget this conversation."""
     history = shell.chat.history
     turns = len(history)
-    shell.chat.clear()
+    if turns:
+        shell.chat.delete()
     asked = [turn["content"] for turn in history if turn["role"] == "user"]
     forget_questions(shell.kb.directory, asked)
     shell.last = shell.last_trace = None

@@ -14,8 +14,7 @@ from ragkit.cli.output import console, note, plural, print_json
 from ragkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from ragkit.kb import KnowledgeBase
-    from ragkit.store.tracing import Trace
+    from ragkit.events.traces import Trace
 
 _FORMS = (".jsonl", ".html")
 
@@ -75,8 +74,8 @@ def command(
     if target is not None and target.suffix.lower() not in _FORMS:
         raise UsageError(f"cannot export to {str(target)!r}: its name must end in .jsonl or .html")
     with open_kb(common) as kb:
-        traces = kb.traces(limit) if trace_id is None else [_find(kb, trace_id)]
-        other = _find(kb, other_id) if other_id is not None else None
+        traces = kb.traces(limit) if trace_id is None else [kb.trace(trace_id)]
+        other = kb.trace(other_id) if other_id is not None else None
         if delete:
             deleted = kb.delete_traces(None if trace_id is None else [traces[0].id])
     if delete:
@@ -103,13 +102,6 @@ def command(
         explain.print_traces(console(), traces)
     else:
         note(f'No question was asked yet. Ask one: {common.hint("ask")} "your question"')
-
-
-def _find(kb: KnowledgeBase, trace_id: str) -> Trace:
-    trace = kb.trace(trace_id)
-    if trace is None:
-        raise UsageError(f"there is no trace {trace_id!r}; ragkit trace lists them")
-    return trace
 
 
 def _export(common: Common, traces: Sequence[Trace], target: Path) -> None:

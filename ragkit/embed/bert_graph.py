@@ -108,7 +108,7 @@ class _Builder:
     def _serialised(self, name: str, inputs: list[str], output: str, width: int) -> bytes:
         from onnx import TensorProto, helper
 
-        import ragkit
+        from ragkit.results import __version__
 
         graph = helper.make_graph(
             self._nodes,
@@ -123,7 +123,7 @@ class _Builder:
             opset_imports=opsets,
             ir_version=_IR_VERSION,
             producer_name="ragkit",
-            producer_version=ragkit.__version__,
+            producer_version=__version__,
         )
         return bytes(model.SerializeToString())
 

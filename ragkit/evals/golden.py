@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ragkit.errors import UsageError
-from ragkit.retrieve.search import MAX_QUESTION_CHARACTERS
+from ragkit.question.reading import MAX_CHARACTERS
 
 _TEXT = "a text"
 _FIELDS = (
@@ -158,8 +158,8 @@ class _Line:
         question = self._document.get("question")
         if not isinstance(question, str) or not question.strip():
             self._bad("question", question, "a text that is not empty")
-        if len(question) > MAX_QUESTION_CHARACTERS:
-            self._bad("question", question, f"at most {MAX_QUESTION_CHARACTERS:,} characters long")
+        if len(question) > MAX_CHARACTERS:
+            self._bad("question", question, f"at most {MAX_CHARACTERS:,} characters long")
         self._check_names(self._document, _FIELDS, "")
         relevant = self._relevant()
         answer = self._answer()

@@ -8,8 +8,8 @@ from typing import Any, cast, get_args
 
 from ragkit.errors import UsageError
 from ragkit.kb import KnowledgeBase
-from ragkit.retrieve.expansion import EXPANSIONS, Expansion
-from ragkit.retrieve.search import Mode
+from ragkit.retrieve.expansion import EXPANSIONS
+from ragkit.retrieve.finding import Mode
 
 _TRUE, _FALSE = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 
@@ -44,7 +44,7 @@ class Settings:
     embedder_base_url: str | None = None
     k: int = 50
     rerank: str | None = None
-    expand: tuple[Expansion, ...] = ()
+    expand: tuple[str, ...] = ()
     diversity: float = 0.0
     answers: bool = True
     history: bool = True

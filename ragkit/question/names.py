@@ -9,14 +9,13 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from ragkit.language import lists, words
-from ragkit.language.naming_languages import language_name
+from ragkit.language.languages import language_name
 
 if TYPE_CHECKING:
     from ragkit.question.question import Question
 
 _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_TOKEN = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _SENTENCE = re.compile(r"(?<=[.?!:])\s+")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.IGNORECASE)
 _JOINING = lists.words("names.joining")
@@ -108,7 +107,7 @@ def _labels(question: str) -> frozenset[str]:
     found: set[str] = set()
     before = ""
     labelled = False
-    for match in _TOKEN.finditer(question):
+    for match in words.WORD.finditer(question):
         token = match[0]
         after = question[match.end() : match.end() + 1]
         if words.is_measure(token) or _ORDINAL.fullmatch(token):

@@ -24,7 +24,6 @@ _EXAMPLE = re.compile(
     re.IGNORECASE,
 )
 _PAGE = re.compile(rf"{PAGE_NUMBER}[)\]]?", re.IGNORECASE)
-_WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _POSSESSIVE = re.compile(r"['’]s\Z")
 _FISCAL_YEAR = re.compile(r"\bfy[\s'’]?(?=(?:19|20)\d\d\b)", re.IGNORECASE)
 
@@ -114,12 +113,14 @@ def apart(topic: str) -> list[str]:
 
 def words_of(topic: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """Return the words of a topic as they are written, each once, with its terms."""
-    written = dict.fromkeys(match[0] for match in _WORD.finditer(topic))
+    written = dict.fromkeys(match[0] for match in words.WORD.finditer(topic))
     return tuple((word, terms) for word in written if (terms := words.terms(word)))
 
 
 def asked_words(topic: str, terms: AbstractSet[str]) -> tuple[str, ...]:
     """Return the words of a topic, as they are written, that make up some of its terms."""
     return tuple(
-        dict.fromkeys(match[0] for match in _WORD.finditer(topic) if words.terms(match[0]) & terms)
+        dict.fromkeys(
+            match[0] for match in words.WORD.finditer(topic) if words.terms(match[0]) & terms
+        )
     )

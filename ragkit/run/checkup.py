@@ -62,7 +62,8 @@ def _model(store: Store, load: Callable[[], Embedder]) -> list[Check]:
 
 
 def _folders(store: Store) -> Check:
-    gone = [str(root.folder) for root in store.roots() if not root.folder.is_dir()]
+    folders = [root.folder for root in store.roots() if root.kind != "added"]
+    gone = [str(folder) for folder in folders if not folder.is_dir()]
     if not gone:
         return Check("folders", "ok", "the folders that were ingested are there")
     return Check(

@@ -40,7 +40,7 @@ NO_LANGUAGE = {
 GOING = frozenset(
     (
         "ragkit/answer/routes.py",
-        "ragkit/language/naming_languages.py",
+        "ragkit.language.languages.py",
         "ragkit/question/reading.py",
         "ragkit/retrieve/ratios.py",
     )

@@ -173,7 +173,7 @@ def test_how_to_write_the_answer_is_no_topic(question: str, topic: str) -> None:
 @pytest.mark.parametrize(
     ("question", "speakers"),
     [
-        ("Which goals did Senator O'Hara mention?", {"senator", "o'hara", "hara"}),
+        ("Which goals did Senator O'Hara mention?", set(terms("Senator O'Hara"))),
         ("What was announced by Ada Brandt?", {"ada", "brandt"}),
         ("What is in Dahl's opening address?", {"dahl"}),
         ("According to Acme's 2023 report, how many are there?", set()),
