@@ -58,14 +58,15 @@ def load_embedder(
     """
     scheme, _, model = name.partition(":")
     if scheme in ("openai", "ollama"):
-        from ragkit.embed.openai_embedder import ollama_embedder, openai_embedder
+        from ragkit.embed.openai_embedder import served_embedder
 
         if not model:
             raise UsageError(f"{name!r} names no model; write {scheme + ':NAME'!r}")
         if not named:
             raise _unnamed(name, "a model on a server", "let texts be sent there")
-        make = openai_embedder if scheme == "openai" else ollama_embedder
-        return make(model, base_url=base_url, api_key=api_key, dimension=dimension)
+        return served_embedder(
+            scheme, model, base_url=base_url, api_key=api_key, dimension=dimension
+        )
     if base_url is not None:
         raise UsageError(
             f"a base URL was given, but {name!r} is not a model on a server; write 'openai:NAME'"
