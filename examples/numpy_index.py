@@ -76,6 +76,7 @@ class NumpyIndex:
         return None
 
     def apply(self, changes: VectorChanges, *, final: bool) -> int:
+        del final  # nothing is ever put off
         before = None if changes.whole else self.reader()
         if before is not None and not changes.ranges:
             return before.sequence

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ragkit.errors import EmbeddingError, UsageError
 from ragkit.events import Listener, Notice, ignore
+from ragkit.events.plug_ins import plug_in
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
 
+EMBEDDERS = "ragkit.embedders"
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 
 _DEFAULT_NAMES = (DEFAULT_EMBEDDER, f"sentence-transformers/{DEFAULT_EMBEDDER}")
@@ -40,7 +42,10 @@ def load_embedder(
         name: ``"all-MiniLM-L6-v2"``, the default, whose weights come with an installed package;
             the path of a sentence-transformers folder; the name of such a model on the Hugging
             Face hub, which is downloaded unless it is in the hub's local cache; ``"openai:NAME"``
-            or ``"ollama:NAME"`` for a model behind an OpenAI-compatible server.
+            or ``"ollama:NAME"`` for a model behind an OpenAI-compatible server; ``"MAKER"`` or
+            ``"MAKER:NAME"``, where another package names ``MAKER`` in the entry-point group
+            ``ragkit.embedders``: a function of ``NAME`` (else ``""``) and of those of ``base_url``,
+            ``api_key``, ``dimension`` and ``device`` that were given.
         base_url: Where that server is, up to and including ``/v1``.
         api_key: Its key; default for ``openai:``: ``OPENAI_API_KEY``.
         dimension: Length of a server's vectors, where it is known already; else it is found out
@@ -66,6 +71,19 @@ def load_embedder(
             raise _unnamed(name, "a model on a server", "let texts be sent there")
         make = openai_embedder if scheme == "openai" else ollama_embedder
         return make(model, base_url=base_url, api_key=api_key, dimension=dimension)
+    is_ours = name in _DEFAULT_NAMES or Path(name).expanduser().is_dir()
+    if not is_ours and (make_one := plug_in(EMBEDDERS, scheme)) is not None:
+        if not named:
+            raise _unnamed(name, "a model of another package", "load it")
+        options = {
+            "base_url": base_url, "api_key": api_key, "dimension": dimension, "device": device
+        }  # fmt: skip
+        made = make_one(
+            model, **{key: value for key, value in options.items() if value is not None}
+        )
+        if not callable(getattr(made, "embed", None)):
+            raise UsageError(f"{name!r} in {EMBEDDERS!r} made no Embedder but {made!r}")
+        return cast("Embedder", made)
     if base_url is not None:
         raise UsageError(
             f"a base URL was given, but {name!r} is not a model on a server; write 'openai:NAME'"

@@ -262,7 +262,8 @@ def _readers(trial: _Trial) -> None:
     trial.truth.put(range(1, 200))
     trial.rebuild()
     reader = trial.factory(trial.directory, "base").reader()
-    assert reader is not None
+    if reader is None:
+        raise AssertionError("there is no reader of what was applied")
     query = _query(1, DIMENSION)
     before, number = list(reader.search(query, 10, None)), reader.sequence
     trial.truth.remove([hit.chunk_id for hit in before])
@@ -300,7 +301,7 @@ def _damaged(trial: _Trial) -> None:
 
 
 _HARMS: dict[str, Callable[[bytes], bytes]] = {
-    "emptied": lambda data: b"",
+    "emptied": lambda _data: b"",
     "cut": lambda data: data[: len(data) // 2],
     "overwritten": lambda data: b"\x07 not what it was" * (1 + len(data) // 17),
 }

@@ -16,7 +16,15 @@ import pytest
 from numpy.typing import NDArray
 from reportlab.pdfgen.canvas import Canvas
 
-from ragkit import Budget, CorruptError, KnowledgeBase, LockedError, UsageError, import_base
+from ragkit import (
+    Budget,
+    CorruptError,
+    KnowledgeBase,
+    KnowledgeBaseError,
+    LockedError,
+    UsageError,
+    import_base,
+)
 from ragkit.answer.calibration import Calibration
 from ragkit.embed.embedder import TextKind
 from ragkit.errors import EmbeddingError
@@ -172,6 +180,17 @@ def test_a_base_that_was_changed_on_its_way_is_refused(kb: KnowledgeBase, tmp_pa
     assert not list((tmp_path / "there").glob("*.sqlite3"))
 
 
+def test_a_base_for_which_there_is_no_room_is_not_unpacked(
+    kb: KnowledgeBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kb.export(tmp_path / "moved.ragkit")
+    used = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: used._replace(free=1_000_000))
+    with pytest.raises(KnowledgeBaseError, match="but only 1 MB are free"):
+        import_base(tmp_path / "moved.ragkit", tmp_path / "there")
+    assert not list((tmp_path / "there").glob("knowledge*"))
+
+
 # -- one writer -------------------------------------------------------------------------------
 
 
@@ -215,29 +234,29 @@ def test_a_second_thread_is_kept_out_of_the_same_base(kb: KnowledgeBase, made: P
 # -- filters and hints ------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A base of one document of 400 pages, and of two more."""
-    folder = tmp_path_factory.mktemp("long")
-    (folder / "docs").mkdir()
-    for name, pages in (("long.pdf", 400), ("short.pdf", 3), ("middle.pdf", 9)):
-        canvas = Canvas(str(folder / "docs" / name), invariant=True)
-        for number in range(1, pages + 1):
-            canvas.drawString(72, 700, f"Sheet{number} of {name[:-4]} is about thing{number}.")
-            canvas.showPage()
-        canvas.save()
-    with KnowledgeBase(folder / "kb", embedder=HashEmbedder()) as base:
-        base.ingest(folder / "docs")
-    return folder / "kb"
+def sheets(folder: Path) -> Path:
+    canvas = Canvas(str(folder / "sheets.pdf"), invariant=True)
+    for number in range(1, 10):
+        canvas.drawString(72, 700, f"Sheet{number} is about thing{number}.")
+        canvas.showPage()
+    canvas.save()
+    return folder / "sheets.pdf"
 
 
-def test_a_page_that_is_named_is_looked_up_and_no_other(long: Path) -> None:
-    with KnowledgeBase(long, embedder=HashEmbedder()) as base:
-        for page in (2, 137, 399):
-            result = base.retrieve(f"What is the long thing about on page {page}?", k=100)
-            assert result.hits[0].page == page
-            unfound = [hit for hit in result.hits if not any((hit.ranks.dense, hit.ranks.lexical))]
-            assert {hit.page for hit in unfound} <= {page}
+def test_a_page_that_is_named_comes_first(tmp_path: Path) -> None:
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as base:
+        base.ingest(sheets(tmp_path))
+        for page in (2, 5, 9):
+            assert base.search(f"What is the thing about on page {page}?", k=3)[0].page == page
+
+
+def test_a_page_that_is_named_is_looked_up_and_no_other(tmp_path: Path) -> None:
+    with KnowledgeBase(tmp_path / "kb", embedder=Recorder(fails_on="Sheet")) as base:
+        with pytest.raises(EmbeddingError):
+            base.ingest(sheets(tmp_path))  # without vectors, only what holds the words is found
+        hits = base.search("Where is thing4, on page 7?")
+        assert {hit.page for hit in hits} == {4, 7}
+        assert {hit.page for hit in base.search("Where is thing4?")} == {4}
 
 
 @pytest.mark.parametrize(
@@ -282,7 +301,7 @@ def test_a_passage_without_a_vector_counts_as_the_least_similar_of_those_that_ha
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "a.txt").write_text("Copper kettle for boiling.\n", encoding="utf-8")
-    (docs / "b.txt").write_text("Copper kettle.\n", encoding="utf-8")
+    (docs / "b.txt").write_text("Copper roofs of the old town turn green.\n", encoding="utf-8")
     with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as base:
         base.ingest(docs)
         scores = {hit.path: hit.score for hit in base.search("copper kettle lid", mode="dense")}
@@ -302,6 +321,6 @@ def test_a_passage_without_a_vector_counts_as_the_least_similar_of_those_that_ha
     assert unmade.lexical_score is not None
     share = (other.fused_score - other.lexical_score) / (other.dense_score - other.lexical_score)
     assert 0 < share < 1
-    assert min(scores.values()) > 0.1
+    assert 0.05 < min(scores.values()) < max(scores.values()) - 0.1
     expected = share * min(scores.values()) + (1 - share) * unmade.lexical_score
-    assert unmade.fused_score == pytest.approx(expected, abs=0.02)
+    assert unmade.fused_score == pytest.approx(expected, abs=0.002)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragkit.language.words import stem
 from ragkit.question import Question, read_question
 from ragkit.retrieve.arrange import arrange
 from ragkit.retrieve.fusion import LISTED, Fused
@@ -99,6 +100,7 @@ def test_history_is_carried_over_and_the_question_stays_in_the_mix() -> None:
     assert sum(weight for _, weight in question.searches) == pytest.approx(1)
     assert "battery" in question.notes[0]
     assert question.refers_back
+    assert stem("battery") in question.carried_terms
     assert "hc-31" in question.carried_terms
 
 
