@@ -20,7 +20,7 @@ import numpy as np
 from eval_sets import data_folder
 
 from ragkit import KnowledgeBase
-from ragkit.answering import ANSWER_HITS
+from ragkit.chat import ANSWER_HITS
 from ragkit.llm.token_counts import count_tokens
 from ragkit.retrieve.context import widen
 

@@ -31,7 +31,7 @@ from ragkit.answer.candidates import candidates_of
 from ragkit.answer.found import find
 from ragkit.answer.grouped import best_verdict, extract_parts, rank_groups
 from ragkit.answer.signals import signals_of
-from ragkit.answering import ANSWER_HITS
+from ragkit.chat import ANSWER_HITS
 from ragkit.evals.answer_measures import answer_scores
 from ragkit.evals.golden import GoldenQuestion, read_golden
 from ragkit.question.reading import read_question
@@ -75,15 +75,15 @@ class Asked:
 def ask(kb: KnowledgeBase, golden: GoldenQuestion) -> Asked | None:
     """Search, cut and rank as the answerer does."""
     where = {"path": golden.scope} if golden.scope else None
-    presence = Presence(kb._indexes(), kb._embedder, parse_where(where))
+    presence = Presence(kb._base.indexes(), kb._base.embedder, parse_where(where))
     question = read_question(golden.question, golden.history)
 
     def retrieve(asked: Question, *, k: int = ANSWER_HITS) -> SearchResult:
-        return kb._passages(asked, k, where)
+        return kb._base.passages(asked, k, where)
 
     found = find(question, "single", retrieve)
-    candidates = candidates_of(found.hits, kb._document_of)
-    ranked = rank_groups(found, candidates, embedder=kb._embedder, presence=presence)
+    candidates = candidates_of(found.hits, kb._base.document_of)
+    ranked = rank_groups(found, candidates, embedder=kb._base.embedder, presence=presence)
     best = ranked[0].ranking
     if not best.scored:
         return None

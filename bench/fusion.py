@@ -82,7 +82,7 @@ def in_use() -> Weights:
 
 def collect(kb: KnowledgeBase, entries: Sequence[Mapping[str, Any]]) -> list[Question]:
     """Search for each question, once for each part of the score."""
-    indexes, embedder = kb._indexes(), kb._embedder()
+    indexes, embedder = kb._base.indexes(), kb._base.embedder()
     store = indexes.store
     questions = []
     for entry in entries:

@@ -203,7 +203,7 @@ def measure(
         for label in ("without", "with"):
             first, reciprocal = 0, 0.0
             for question, wanted in questions:
-                named = find_named(question, kb._store(), TODAY)
+                named = find_named(question, kb._base.store(), TODAY)
                 used = named if label == "with" else NOTHING_NAMED
                 with mock.patch.object(searching, "find_named", return_value=used):
                     hits = kb.search(question, k=5)

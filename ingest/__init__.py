@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         WrongFormatError,
     )
     from ingest.isolate import LoadLimits
-    from ingest.loaders.registry import LoaderSpec, Source, load, register
+    from ingest.loader_spec import LoaderSpec, Source
+    from ingest.loaders.registry import load, register
 
 __all__ = [
     "Block",
@@ -58,7 +59,8 @@ _HOMES = {
     "ingest.document": ("Block", "Chunk", "Document", "Page", "Section"),
     "ingest.errors": tuple(name for name in __all__ if name.endswith("Error")),
     "ingest.isolate": ("LoadLimits",),
-    "ingest.loaders.registry": ("LoaderSpec", "Source", "load", "register"),
+    "ingest.loader_spec": ("LoaderSpec", "Source"),
+    "ingest.loaders.registry": ("load", "register"),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 

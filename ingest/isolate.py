@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from ingest import errors
-from ingest.loaders.registry import DEFAULT_MAX_BYTES
+from ingest.loaders.registry import DEFAULT_MAX_BYTES, registered
 from ingest.serial import document_from_dict
 
 if TYPE_CHECKING:
@@ -100,9 +100,16 @@ class LoaderPool:
             workers: Processes at most; default: the processors at hand, up to 4.
             limits: What one file may use.
             ocr: Recognise the text of scanned PDF pages; see :func:`ingest.load`.
+
+        Raises:
+            ValueError: A registered loader cannot be handed to the workers.
         """
         self._limits = _filled_in(limits or LoadLimits(), ocr=ocr)
-        self._ocr = ocr
+        self._settings = {
+            "memory_bytes": self._limits.memory_bytes,
+            "ocr": ocr,
+            "loaders": [(one.format, one.suffixes, one.address()) for one in registered()],
+        }
         self._workers = workers or min(4, available_processors())
         self._processes: set[_Worker] = set()
         self._lock = threading.Lock()
@@ -194,7 +201,7 @@ class LoaderPool:
                 self.close()
 
     def _start(self) -> _Worker:
-        worker = _Worker(self._limits, ocr=self._ocr)
+        worker = _Worker(self._limits, self._settings)
         with self._lock:
             self._processes.add(worker)
         if self._closed.is_set():
@@ -210,7 +217,7 @@ class LoaderPool:
 class _Worker:
     """One process; ``spent`` once it must be replaced."""
 
-    def __init__(self, limits: _Limits, *, ocr: bool) -> None:
+    def __init__(self, limits: _Limits, settings: dict[str, Any]) -> None:
         self._limits = limits
         self._served = 0
         self.spent = False
@@ -227,7 +234,7 @@ class _Worker:
         )
         self._requests = cast("IO[bytes]", self._process.stdin)
         self._replies = cast("IO[bytes]", self._process.stdout)
-        self._send({"memory_bytes": limits.memory_bytes, "ocr": ocr})
+        self._send(settings)
 
     def load(self, request: LoadRequest) -> Loaded | errors.LoadError:
         expired = threading.Event()

@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ingest import errors
+from ingest.loader_spec import LoaderSpec
+from ingest.loaders.registry import load_bytes, read_file, register
+from ingest.serial import document_to_dict
 
 _LONGEST_REASON = 500
 _TOO_LARGE = {
@@ -35,6 +38,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     settings = json.loads(sys.stdin.buffer.readline())
     _limit_memory(settings["memory_bytes"])
+    for name, suffixes, address in settings["loaders"]:
+        register(LoaderSpec(name, tuple(suffixes), address))
     threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
     _serve(sys.stdin.buffer, replies, ocr=settings["ocr"])
 
@@ -66,9 +71,6 @@ def _reply(request: dict[str, Any], *, ocr: bool) -> dict[str, Any]:
 
 
 def _load(path: Path, password: str | None, max_bytes: int, *, ocr: bool) -> dict[str, Any]:
-    from ingest.loaders.registry import load_bytes, read_file
-    from ingest.serial import document_to_dict
-
     for _attempt in range(2):
         before = _stat(path)
         data = read_file(path, max_bytes=max_bytes)

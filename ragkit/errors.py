@@ -4,7 +4,8 @@ RagkitError
 ├── UsageError                 an argument or setting is wrong                    exit code 2
 │   └── EmptyFolderError         a folder to ingest is empty, but was not before
 ├── KnowledgeBaseError         the knowledge base cannot be used                  exit code 3
-│   ├── NotFoundError            there is none at this place
+│   ├── NotFoundError            what was named is not there: a base, or
+│   │   └── NotInBaseError         something in one; a UsageError too                exit code 2
 │   ├── LockedError              another process is writing to it
 │   ├── ReadOnlyError            it may be read, but not written to
 │   ├── VersionError             written by a newer ragkit
@@ -46,7 +47,13 @@ class KnowledgeBaseError(RagkitError):
 
 
 class NotFoundError(KnowledgeBaseError):
-    """There is no knowledge base at this place."""
+    """What was named is not there."""
+
+
+class NotInBaseError(NotFoundError, UsageError):
+    """The knowledge base is there, but not the document, session or trace that was named."""
+
+    exit_code = 2
 
 
 class LockedError(KnowledgeBaseError):

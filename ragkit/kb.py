@@ -2,166 +2,158 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from ragkit.answering import AnsweringBase
-from ragkit.errors import UsageError
+from ragkit import aio
+from ragkit.errors import NotInBaseError
+from ragkit.events import new_trace_id
+from ragkit.events.traces import Trace, find_trace, read_trace
 from ragkit.retrieve.filters import WhereMapping, parse_where
-from ragkit.store.tracing import (
-    Trace,
-    find_trace,
-    read_trace,
-)
+from ragkit.run.opened import Opened
 
 if TYPE_CHECKING:
     from threading import Event
 
     from ingest.document import Document
-    from ingest.isolate import LoadLimits
+    from ragkit.agent import Tool
     from ragkit.answer.calibration import Calibration
+    from ragkit.chat import AskOptions, Chat
     from ragkit.embed.embedder import Embedder
-    from ragkit.events import (
-        Listener,
-    )
-    from ragkit.opened import PathLike
-    from ragkit.results import IngestReport
-    from ragkit.run.ingestion import Password
+    from ragkit.events import Listener
+    from ragkit.memory import CombinedMemory, Memory
+    from ragkit.results import Answer, Hit, IngestReport, SearchResult, StreamEvent, Usage
+    from ragkit.run.ingestion import IngestOptions
+    from ragkit.run.one_by_one import AddOptions
+    from ragkit.run.options import Model, OpenOptions, PathLike, Paths, SearchOptions
     from ragkit.run.overview import Status
-    from ragkit.store.records import Check, SessionInfo, StoredDocument, StoredFailure, Turn
+    from ragkit.store.records import Check, SessionInfo, Spent, StoredDocument, StoredFailure, Turn
     from ragkit.store.transfer import Exported
 
 
-class KnowledgeBase(AnsweringBase):
+class KnowledgeBase:
     """A folder of documents that can be searched and asked.
 
-    Use as a context manager, or call :meth:`close`. One process at a time may write; any number
-    of processes and threads may read meanwhile.
+    Use as a context manager, or call :meth:`close`; every call after that raises
+    :class:`ragkit.KnowledgeBaseError`. One process at a time may write; any number of processes and
+    threads may read meanwhile. The first :meth:`ingest` or :meth:`add` makes the base; until then,
+    what reads it raises :class:`ragkit.NotFoundError` and leaves nothing on disk.
     """
 
-    # -- filling ------------------------------------------------------------------------------
+    def __init__(self, path: PathLike = ".ragkit", **options: Unpack[OpenOptions]) -> None:
+        """Open the knowledge base in the directory ``path``.
+
+        Its ``model``, ``embedder`` and all other options: see :class:`ragkit.OpenOptions`.
+
+        Raises:
+            NotFoundError: there is none at ``path`` and ``create`` is false.
+            FingerprintError: it was built with another embedding model than ``embedder``.
+            VersionError: it was written by a newer version.
+            CorruptError: its database is damaged.
+        """
+        self._base = Opened(Path(path).expanduser().absolute(), options)
+
+    def __enter__(self) -> Self:
+        self._base.require_open()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; calling it again does nothing."""
+        self._base.close()
+
+    @property
+    def directory(self) -> Path:
+        """Where the knowledge base is kept."""
+        return self._base.directory
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the base may be searched and asked, but not changed, where it is kept."""
+        return self._base.store().read_only
 
     def ingest(
-        self,
-        paths: PathLike | Sequence[PathLike],
-        *,
-        dry_run: bool = False,
-        retry_failed: bool = False,
-        allow_empty: bool = False,
-        password: Password = None,
-        workers: int | None = None,
-        limits: LoadLimits | None = None,
-        ocr: bool = False,
-        listener: Listener | None = None,
+        self, paths: Paths, *, dry_run: bool = False, **options: Unpack[IngestOptions]
     ) -> IngestReport:
-        """Make the base equal to a folder, or add or update single files.
+        """Make the base equal to folders, or add or update single files.
 
-        Documents of other folders are left alone. Files that have not changed are not read.
+        Documents of other folders, and what :meth:`add` put in, are left alone. Files that have not
+        changed are not read.
 
         Args:
             paths: A folder or file, or several.
             dry_run: Only say what would be done, and about how long it would take.
-            retry_failed: Read files again that failed before, though they have not changed.
-            allow_empty: Remove the documents of a folder that is empty now, however many; more than
-                20 otherwise are refused, for a disk may just not be mounted.
-            password: For encrypted files: one for all, or a function of the path.
-            workers: Processes that load files; default: the processors at hand, up to 4.
-            limits: Time, memory and size that one file may use.
-            ocr: Recognise the text of scanned PDF pages (the extra ``ocr``).
-            listener: Called with progress events; default: the one given on opening.
+            **options: ``password``, ``workers``, ``limits``, ``ocr``, ``retry_failed``,
+                ``allow_empty``, ``listener``; see :class:`ragkit.IngestOptions`.
 
         Raises:
             UsageError: a path does not exist.
             EmptyFolderError: a folder is empty that many documents came from.
-            LockedError: another process is writing.
-            ReadOnlyError: the base may only be read.
+            LockedError, ReadOnlyError: another process is writing; the base may only be read.
             FingerprintError: the base was built with another embedding model or chunker.
             EmbeddingError: the model failed; everything is committed and can be found by words.
         """
-        from ragkit.run import ingestion
-        from ragkit.run.targets import find_targets
+        from ragkit.run.ingestion import ingest
 
-        listen = listener or self._listener
-        names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        targets = find_targets(names)
-        options = ingestion.IngestOptions(password, workers, limits, ocr, retry_failed, allow_empty)
-        if dry_run:
-            return ingestion.plan_only(self._opened, targets, listen, options=options)
-        from ragkit.run.fingerprint import bind_chunker, chunking_for
-
-        store = self._store()
-        store.require_writable("ingest")
-        embedder = self._embedder(listen)
-        bind_chunker(store, embedder)
-        report = ingestion.ingest(
-            self._indexes(),
-            targets,
-            embedder=embedder,
-            chunking=chunking_for(embedder),
-            options=options,
-            listener=listen,
-        )
-        store.set_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
-        return report
+        return ingest(self._base, paths, options, dry_run=dry_run)
 
     def watch(
-        self,
-        paths: PathLike | Sequence[PathLike],
-        *,
-        stop: Event | None = None,
-        **options: Any,
+        self, paths: Paths, *, stop: Event | None = None, **options: Unpack[IngestOptions]
     ) -> Iterator[IngestReport]:
-        """Ingest now and after each change, until ``stop`` is set; yield what was done each time.
+        """Ingest now and after each change, and yield what was done, until ``stop`` is set.
 
-        Args:
-            paths: As for :meth:`ingest`.
-            stop: Ends it within a second; default: go on until the iteration is left.
-            options: As for :meth:`ingest`. A function for passwords is asked the first time only.
+        The options are those of :meth:`ingest`; a function for passwords is asked the first time
+        only.
         """
-        from ragkit.run.targets import find_targets
         from ragkit.run.watching import watch
 
-        names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        password = options.pop("password", None)
+        return watch(self._base, paths, options, stop=stop)
 
-        def run(is_first: bool) -> IngestReport:
-            given = None if callable(password) and not is_first else password
-            return self.ingest(names, password=given, **options)
+    def add(
+        self,
+        content: str | bytes | Document,
+        *,
+        path: str,
+        metadata: Mapping[str, str] | None = None,
+        **options: Unpack[AddOptions],
+    ) -> StoredDocument:
+        """Put a document in that is not a file; it is found at once, by words and by meaning.
 
-        yield from watch(
-            find_targets(names),
-            run,
-            directory=self._directory,
-            stop=stop,
-            listener=options.get("listener") or self._listener,
-        )
+        No ingest of a folder touches it. The same ``path`` again replaces it.
 
-    def remove(self, paths: PathLike | Sequence[PathLike]) -> tuple[str, ...]:
-        """Remove documents (by path or glob, as :meth:`documents` shows them) and failures.
-
-        Returns:
-            The paths that were removed, in order. The files themselves stay where they are.
+        Args:
+            content: Text; a file's bytes, which a worker process loads by what ``path`` ends in; or
+                a document as :func:`ingest.load` returns it.
+            path: What it is called and cited by, such as ``"notes/hours.txt"``. Where an ingested
+                file has the same path, both are shown with their folder's name before it, and this
+                one's folder is ``"added"``.
+            metadata: Facts to filter on with ``where``, which go before the document's own;
+                ``"title"`` names it. Its date is when it was added.
+            **options: ``password``, ``limits``, ``ocr``; see :class:`ragkit.AddOptions`.
 
         Raises:
-            UsageError: a path matches nothing; nothing is removed then.
+            UsageError: ``content`` cannot be loaded, or the path or metadata are none. Nothing is
+                stored then, nor where the model fails or another process is writing.
         """
-        names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        store = self._store()
-        with store.writing("rm"):
-            doomed: dict[str, int] = {}
-            for path in names:
-                name = os.fspath(path)
-                where = parse_where({"path": name})
-                matches = store.documents(where)
-                if not matches:
-                    raise UsageError(f"no document matches {name!r}; ragkit ls shows their paths")
-                doomed.update({document.path: document.id for document in matches})
-            store.remove_documents(list(doomed.values()))
-            self._indexes().sync(final=True)
-        return tuple(sorted(doomed))
+        from ragkit.run.one_by_one import add
+
+        return add(self._base, content, path, metadata or {}, options)
+
+    def delete(self, paths: Paths) -> tuple[str, ...]:
+        """Delete documents by path or glob, as :meth:`documents` shows them; return their paths.
+
+        The files themselves stay where they are.
+
+        Raises:
+            NotFoundError: a path matches nothing; nothing is deleted then.
+        """
+        from ragkit.run.one_by_one import delete
+
+        return delete(self._base, paths)
 
     def rebuild(
         self, *, embedder: str | Embedder | None = None, listener: Listener | None = None
@@ -169,145 +161,238 @@ class KnowledgeBase(AnsweringBase):
         """Chunk and embed all documents anew from their stored text, without their files.
 
         The base is searched as it was until all is done, and then exchanged at once. Interrupted
-        at any moment, it is as it was; rebuilding again goes on.
-
-        Args:
-            embedder: The embedding model to change to; default: the one that was asked for on
-                opening, or the one the base has.
-            listener: Called with progress events; default: the one given on opening.
+        at any moment, it is as it was; rebuilding again goes on. ``embedder`` is the model to change
+        to; default: the one named on opening, or the one the base has.
         """
         from ragkit.run.rebuilding import rebuild
 
-        listen = listener or self._listener
-        store = self._store()
-        store.require_writable("rebuild")
-        wanted = embedder or self._wanted_embedder or store.get_setting("embedder")
-        loaded = self._load_embedder(wanted, listen)
-        rebuild(self._indexes(), loaded, listen)
-        with self._lock:
-            self._wanted_embedder, self._loaded_embedder = wanted, loaded
-            self._bound_to = store.get_setting("fingerprint")
-
-    # -- looking at what is there -------------------------------------------------------------
-
-    def documents(self, where: WhereMapping | None = None) -> list[StoredDocument]:
-        """List the documents, by path."""
-        return self._store().documents(parse_where(where))
-
-    def failures(self) -> list[StoredFailure]:
-        """List the files that could not be loaded, and why."""
-        return self._store().failures()
-
-    def text(self, path: str) -> str:
-        """Return a document's whole text, which all offsets refer to.
-
-        Raises:
-            UsageError: there is no document at ``path``.
-        """
-        return self.document(path).text
-
-    def document(self, path: str) -> Document:
-        """Return a document as it was loaded: text, pages, sections, metadata.
-
-        Raises:
-            UsageError: there is no document at ``path``.
-        """
-        found = self._store().document_by_path(path)
-        if found is None:
-            raise UsageError(f"there is no document {path!r}; ragkit ls shows their paths")
-        return found[1]
-
-    def calibrate(self, calibration: Calibration | None) -> None:
-        """Keep what makes a confidence of how well passages fit; ``None``: the built-in one."""
-        from ragkit.answer.calibration import save_calibration
-
-        save_calibration(self._store(), calibration)
-        self._store().clear_answer_cache()
-
-    def calibration(self) -> Calibration:
-        """Return the calibration that answers are given with."""
-        from ragkit.answer.calibration import load_calibration
-
-        return load_calibration(self._store())[0]
-
-    def locate(self, path: str) -> Path | None:
-        """Return the file that the document at ``path`` was read from; it may be gone by now.
-
-        Returns:
-            Its absolute path, or ``None`` if there is no such document.
-        """
-        store = self._store()
-        document = store.stored_document(path)
-        if document is None:
-            return None
-        folders = {root.id: root.folder for root in store.roots()}
-        return folders[document.root_id] / document.relative_path
-
-    def sessions(self) -> list[SessionInfo]:
-        """List the conversations that are kept in the base."""
-        return self._store().sessions()
-
-    def turns(self, session: str) -> list[Turn]:
-        """Return the turns of a conversation, oldest first; none if there is no such session."""
-        return self._store().turns(session)
-
-    def trace(self, trace_id: str) -> Trace | None:
-        """Return what happened for a question, by the trace's id or the beginning of it.
-
-        Raises:
-            UsageError: several traces begin like that.
-        """
-        return find_trace(self._store(), trace_id)
-
-    def traces(self, limit: int = 20) -> list[Trace]:
-        """List the latest traces, newest first."""
-        return [read_trace(stored) for stored in self._store().traces(limit)]
-
-    def delete_traces(self, trace_ids: Sequence[str] | None = None) -> int:
-        """Delete traces by their whole ids, by default all; return how many there were.
-
-        Their text is overwritten in the database. Answers that are kept in conversations stay.
-        """
-        return self._store().delete_traces(trace_ids)
+        rebuild(self._base, embedder, listener or self._base.listener)
 
     def check(self) -> list[Check]:
         """Check the whole base: the database, the indexes against it, the disk, the model."""
         from ragkit.run.checkup import examine
 
-        loaded = self._loaded_embedder or self._wanted_embedder
-        return examine(
-            self._indexes(), lambda name: self._load_embedder(loaded or name, self._listener)
-        )
+        return examine(self._base.indexes(), self._base.embedder_in_use)
 
     def repair(self) -> list[str]:
         """Repair what cannot lose anything; return what was done, one sentence each.
 
         Raises:
-            LockedError: another process is writing.
             CorruptError: the database itself is damaged; nothing was touched.
         """
-        store = self._store()
-        with store.writing("doctor --repair"):
-            return store.repair() + self._indexes().repair()
+        with (store := self._base.store()).writing("doctor --repair"):
+            return store.repair() + self._base.indexes().repair()
 
     def export(self, file: PathLike, *, overwrite: bool = False, sessions: bool = True) -> Exported:
         """Write the base to one file, which :func:`ragkit.import_base` reads elsewhere.
 
-        Args:
-            file: Where to.
-            overwrite: Whether to replace a file that exists.
-            sessions: Whether to export also what people asked and were told: conversations,
-                memories, traces, cached answers, vectors of questions, spending.
-
-        Raises:
-            UsageError: ``file`` exists, and ``overwrite`` is false.
+        Without ``sessions``, what people asked and were told stays out: conversations, memories,
+        traces, cached answers, vectors of questions, spending.
         """
         place = Path(file).expanduser().absolute()
-        return self._store().export(place, overwrite=overwrite, sessions=sessions)
+        return self._base.store().export(place, overwrite=overwrite, sessions=sessions)
 
     def status(self) -> Status:
         """Say what the base holds, without loading any model."""
-        from ragkit.answer.answering import model_names, models_of
         from ragkit.run.overview import status_of
 
-        return status_of(self._store(), model=model_names(models_of(self._model)))
+        return status_of(self._base)
+
+    def documents(self, where: WhereMapping | None = None) -> list[StoredDocument]:
+        """List the documents, by path."""
+        return self._base.store().documents(parse_where(where))
+
+    def failures(self) -> list[StoredFailure]:
+        """List the files that could not be loaded, and why."""
+        return self._base.store().failures()
+
+    def document(self, path: str) -> Document:
+        """Return a document as it was loaded; NotFoundError if there is none at ``path``."""
+        return self._base.document(path)
+
+    def text(self, path: str) -> str:
+        """Return a document's whole text, which all offsets refer to; raises as :meth:`document`."""
+        return self._base.document(path).text
+
+    def locate(self, path: str) -> Path | None:
+        """Return the file that a document was read from, which may be gone by now.
+
+        It is ``None`` for what :meth:`add` put in. Raises as :meth:`document`.
+        """
+        return self._base.file_of(path)
+
+    def search(
+        self, question: str, *, where: WhereMapping | None = None, **options: Unpack[SearchOptions]
+    ) -> list[Hit]:
+        """Find the ``k`` best passages; see :meth:`retrieve`, which also says how it went."""
+        return list(self._base.retrieve("search", question, where, options).hits)
+
+    def retrieve(
+        self, question: str, *, where: WhereMapping | None = None, **options: Unpack[SearchOptions]
+    ) -> SearchResult:
+        """Find the ``k`` best passages, with what was degraded and the time of each stage.
+
+        Args:
+            question: Any text of at most 100,000 characters.
+            where: Exact filter, such as ``{"path": "*.pdf", "date": ">=2024"}``; see
+                :func:`ragkit.retrieve.filters.parse_where`.
+            **options: ``k`` (default: 10), ``history``, ``mode``, and stages beyond the defaults;
+                see :class:`ragkit.SearchOptions`.
+        """
+        return self._base.retrieve("retrieve", question, where, options)
+
+    def ask(
+        self, question: str, *, where: WhereMapping | None = None, **options: Unpack[AskOptions]
+    ) -> Answer:
+        """Answer ``question`` from the documents, with checked citations, or refuse and say why.
+
+        See :meth:`stream` for the arguments.
+        """
+        from ragkit.chat import answer
+
+        return answer(self._base, question, where, options)
+
+    def stream(
+        self, question: str, *, where: WhereMapping | None = None, **options: Unpack[AskOptions]
+    ) -> Iterator[StreamEvent]:
+        """Answer piece by piece: first the sources, then text, then the whole :class:`Answer`.
+
+        The final answer's text may differ from the pieces: citations that do not exist are
+        removed, the others renumbered.
+
+        ``where`` filters as for :meth:`retrieve`; the options are ``history``, ``model``,
+        ``session``, and what is to differ this time, such as ``mode="compare"`` or ``cache=False``:
+        see :class:`ragkit.AskOptions`.
+        """
+        from ragkit.chat import answer_events
+
+        return answer_events(self._base, question, where, options)
+
+    asearch, aask, astream = aio.asearch, aio.aask, aio.astream
+
+    def as_tool(
+        self, *, name: str = "search_kb", description: str | None = None, k: int = 6
+    ) -> Tool:
+        """Make the base a tool that an agent searches it with; passages come with their places.
+
+        Models call it by its ``name``, and read in its ``description`` what is to be found here. A
+        search returns ``k`` passages unless the model asks for another number.
+        """
+        from ragkit.agent.tools import search_kb_tool
+
+        self._base.store()
+
+        def find(query: str, passages: int, where: WhereMapping | None) -> SearchResult:
+            return self.retrieve(query, k=passages, where=where)
+
+        return search_kb_tool(find, name=name, description=description, k=k)
+
+    def chat(
+        self,
+        session: str = "default",
+        *,
+        model: Model | Sequence[Model] | None = None,
+        memory: str | Memory | Sequence[str | Memory] = ("window",),
+    ) -> Chat:
+        """Open a conversation that is kept in the base under the name ``session``, or go on with it.
+
+        ``model`` answers, by default the base's. ``memory`` is what is remembered, as the kinds of
+        :meth:`memory`, or what that returned. ReadOnlyError: nothing can be kept in the base.
+        """
+        from ragkit.chat import Chat
+
+        return Chat(self._base, session, model=model, memory=memory)
+
+    def memory(
+        self,
+        session: str,
+        *,
+        kinds: str | Memory | Sequence[str | Memory] = ("window", "turns"),
+        model: Model | None = None,
+    ) -> CombinedMemory:
+        """Return the memory of a session, for an agent or a chain.
+
+        ``kinds`` are recalled in this order: ``"window"`` (the last turns), ``"summary"``,
+        ``"entities"``, ``"graph"`` (relations), ``"turns"`` (old turns like the question), or
+        objects of the protocol :class:`ragkit.Memory`. A ``model`` writes summaries and notes;
+        without one, rules do.
+        """
+        from ragkit.chat import memory_of
+
+        return memory_of(self._base, session, kinds, model)
+
+    def sessions(self) -> list[SessionInfo]:
+        """List the conversations that are kept in the base."""
+        return self._base.store().sessions()
+
+    def turns(self, session: str) -> list[Turn]:
+        """Return the turns of a conversation, oldest first; NotFoundError if there is none."""
+        turns = self._base.store().turns(session)
+        if not turns:
+            raise NotInBaseError(f"there is no conversation {session!r}; ragkit session lists them")
+        return turns
+
+    def delete_session(self, session: str) -> None:
+        """Delete a conversation with its memories and traces; NotFoundError if there is none."""
+        if not self._base.store().delete_session(session):
+            raise NotInBaseError(f"there is no conversation {session!r}; ragkit session lists them")
+
+    def trace(self, trace_id: str) -> Trace:
+        """Return what happened for a question, by the trace's id or an unambiguous beginning of it.
+
+        Raises NotFoundError if there is none.
+        """
+        return find_trace(self._base.store(), trace_id)
+
+    def traces(self, limit: int = 20) -> list[Trace]:
+        """List the latest traces, newest first."""
+        return [read_trace(stored) for stored in self._base.store().traces(limit)]
+
+    def delete_traces(self, trace_ids: Sequence[str] | None = None) -> int:
+        """Delete traces by their whole ids, by default all; return how many there were.
+
+        Their text is overwritten in the database. Answers kept in conversations stay. An id that is
+        not there raises NotFoundError, and nothing is deleted.
+        """
+        store = self._base.store()
+        for trace_id in trace_ids or ():
+            if store.trace(trace_id) is None:
+                raise NotInBaseError(f"there is no trace {trace_id!r}")
+        return store.delete_traces(trace_ids)
+
+    @contextmanager
+    def recording(self, name: str, *, inputs: Mapping[str, Any] | None = None) -> Iterator[None]:
+        """Keep all that happens inside, such as an agent's run, as a trace called ``name``.
+
+        ``inputs`` is what went in; its ``"question"`` is shown in the list of traces.
+        """
+        with self._base.traced(name, "agent", trace=new_trace_id(), inputs=dict(inputs or {})):
+            yield
+
+    def usage(self, session: str | None = None) -> dict[str, Spent]:
+        """Return what language models read, wrote and cost, by model: in a session, or in all."""
+        return self._base.store().spending(session)
+
+    def note_usage(
+        self, model: str, usage: Usage, *, calls: int = 1, trace: str | None = None
+    ) -> None:
+        """Count what an agent, or a program of yours, used towards :meth:`usage`.
+
+        A cost that is not known is taken from the price list. ``trace`` is of what it was used for,
+        and says to which conversation it belongs. A base that may only be read counts nothing.
+        """
+        from ragkit.chat import note_usage
+
+        note_usage(self._base.store(), model, usage, calls, trace or new_trace_id())
+
+    def delete_cache(self) -> int:
+        """Delete all answers that are kept for the next time; return how many there were."""
+        return self._base.store().clear_answer_cache()
+
+    def calibration(self) -> Calibration:
+        """Return what makes a confidence of how well passages fit."""
+        return self._base.calibration()
+
+    def calibrate(self, calibration: Calibration | None) -> None:
+        """Keep another calibration to answer with; ``None``: the built-in one."""
+        self._base.calibrate(calibration)

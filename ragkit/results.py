@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
+
+__version__ = "0.1.0"
 
 # Why a question was refused: nothing matches it; what matches holds no sentence; a name, code or
 # number of it occurs nowhere; no document has the page; no passage holds all that it names; nothing is
@@ -213,3 +215,6 @@ class TextDelta:
     """A piece of the answer's text, in order."""
 
     text: str
+
+
+StreamEvent: TypeAlias = Sources | TextDelta | Answer

@@ -130,7 +130,7 @@ def test_a_model_that_fails_is_said_in_the_answer(example: Any, kb: KnowledgeBas
     from fastapi.testclient import TestClient
 
     with ScriptedModel(ModelError("the server is down")) as model:
-        kb._model = model
+        kb._base.model = model
         with TestClient(example.create_app(kb)) as client:
             answer = ask(client, "How much does the kettle hold?").json()
     assert "two litres" in answer["text"]

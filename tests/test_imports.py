@@ -29,6 +29,7 @@ ROOMS = [
     "answer",
     "run",
     "chat",
+    "aio",
     "kb",
     "testing",
     "evals",
@@ -133,7 +134,7 @@ def test_no_module_is_too_long_to_read_at_one_sitting() -> None:
 
 @pytest.mark.parametrize("package", ["ragkit", "ingest", "ragkit.cli"])
 def test_importing_loads_nothing_heavy(package: str) -> None:
-    heavy = "torch faiss onnxruntime openai tantivy sentence_transformers numpy rich pypdf bs4"
+    heavy = "torch faiss onnxruntime openai tantivy sentence_transformers numpy rich pypdf lxml trafilatura"
     code = f"import sys, {package}\nprint(sorted(set(sys.modules) & set({heavy.split()!r})))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY

@@ -19,11 +19,19 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from ragkit import Answer, KnowledgeBase, RagkitError, Sources, TextDelta, UsageError
+from ragkit import (
+    Answer,
+    KnowledgeBase,
+    NotFoundError,
+    RagkitError,
+    Sources,
+    TextDelta,
+    UsageError,
+)
 
 
 class Question(BaseModel):
@@ -68,7 +76,9 @@ def create_app(kb: KnowledgeBase) -> FastAPI:
 
     @app.exception_handler(RagkitError)
     def explain(_request: Request, error: RagkitError) -> JSONResponse:
-        status = 400 if isinstance(error, UsageError) else 503
+        status = 503
+        if isinstance(error, UsageError):
+            status = 404 if isinstance(error, NotFoundError) else 400
         return JSONResponse({"error": type(error).__name__, "detail": str(error)}, status)
 
     # Plain functions: FastAPI runs each in a thread, and a knowledge base may be used from many.
@@ -100,14 +110,11 @@ def create_app(kb: KnowledgeBase) -> FastAPI:
     @app.get("/sessions/{name:path}")
     def turns(name: str) -> dict[str, Any]:
         found = [{"role": turn.role, "content": turn.content} for turn in kb.turns(name)]
-        if not found:
-            raise HTTPException(404, f"there is no conversation {name!r}")
         return {"session": name, "turns": found}
 
     @app.delete("/sessions/{name:path}", status_code=204)
     def forget(name: str) -> None:
-        if not kb.delete_session(name):
-            raise HTTPException(404, f"there is no conversation {name!r}")
+        kb.delete_session(name)
 
     return app
 

@@ -17,7 +17,7 @@ from ingest.document import Block, Document, Section
 from ingest.structure import normalise_plain
 
 if TYPE_CHECKING:
-    from ingest.loaders.registry import Source
+    from ingest.loader_spec import Source
 
 _MOST_PARSED: Final = 4_000_000
 _MOST_DEFINITIONS: Final = 50_000

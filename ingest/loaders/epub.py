@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zipfile import ZipFile
 
     from ingest.document import Document
-    from ingest.loaders.registry import Source
+    from ingest.loader_spec import Source
 
 _CONTAINER: Final = "META-INF/container.xml"
 _ENCRYPTION: Final = "META-INF/encryption.xml"

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ingest.decode import decode
 from ingest.errors import WrongFormatError
+from ingest.loader_spec import Source
 from ingest.loaders.building import DocumentBuilder
 from ingest.loaders.plain_text import load_text
 from ingest.structure import normalise_plain
 
 if TYPE_CHECKING:
     from ingest.document import Document
-    from ingest.loaders.registry import Source
 
 _TITLES: Final = ("title", "name", "headline", "subject")
 _LONGEST_INLINE: Final = 120
@@ -61,7 +61,6 @@ def load_notebook(source: Source) -> Document:
         WrongFormatError: Not a notebook.
     """
     from ingest.loaders.markdown import load_markdown
-    from ingest.loaders.registry import Source as Read
 
     builder, text = _begin(source, "notebook")
     try:
@@ -73,7 +72,7 @@ def load_notebook(source: Source) -> Document:
         if kind != "markdown":
             builder.add("code" if kind == "code" else "paragraph", content)
             continue
-        shown = load_markdown(Read(source.path, content.encode("utf-8", "replace")))
+        shown = load_markdown(Source(source.path, content.encode("utf-8", "replace")))
         for block in shown.blocks:
             part = shown.text[block.start : block.end]
             if block.kind == "heading":

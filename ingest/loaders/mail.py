@@ -15,7 +15,7 @@ from ingest.loaders.building import DocumentBuilder
 
 if TYPE_CHECKING:
     from ingest.document import Document
-    from ingest.loaders.registry import Source
+    from ingest.loader_spec import Source
 
 _SHOWN: Final = ("From", "To", "Cc", "Date")
 _MOST_PARTS: Final = 1000

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-    from ingest.loaders.registry import Source
+    from ingest.loader_spec import Source
+
 
 _FRONT_MATTER: Final = re.compile(
     r"(?P<fence>---|\+\+\+)[ \t]*\n(?P<body>(?s:.*?\n)??)(?:(?P=fence)|\.\.\.)[ \t]*(?:\n|\Z)"

@@ -12,7 +12,7 @@ from ingest.document import Block, Document
 from ingest.structure import normalise_plain, sections_from_headings
 
 if TYPE_CHECKING:
-    from ingest.loaders.registry import Source
+    from ingest.loader_spec import Source
 
 # Lines up to a blank one, without the white space around them.
 _PARAGRAPH: Final = re.compile(r"\S(?:.*\S)?(?:[^\S\n]*\n.*\S)*")

@@ -18,8 +18,7 @@ import os
 import re
 import stat
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -36,6 +35,8 @@ from ingest.errors import (
     WrongFormatError,
 )
 from ingest.invisible import invisible_warning
+from ingest.loader_spec import Loader, LoaderSpec, Source
+from ingest.loaders.plain_text import find_blocks
 from ingest.structure import faults
 
 ENTRY_POINT_GROUP = "ingest.loaders"
@@ -56,51 +57,6 @@ _BINARY_SUFFIXES = frozenset(
     .webm .webp .woff .woff2 .xls .xlsx .xz .zip .zst
     """.split()  # noqa: SIM905 a list of strings would be unreadable
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file's content, for a loader.
-
-    Attributes:
-        path: Where it is from; loaders take its name for hints and read nothing there.
-        data: Its bytes.
-        password: Opens it if it is encrypted.
-        ocr: Whether the text of scanned pages is to be recognised.
-    """
-
-    path: Path
-    data: bytes
-    password: str | None = None
-    ocr: bool = False
-
-
-Loader = Callable[[Source], Document]
-
-
-@dataclass(frozen=True, slots=True)
-class LoaderSpec:
-    """A format and what loads it.
-
-    Attributes:
-        format: Its name, as in :attr:`Document.format`.
-        suffixes: File name endings in lower case, with the dot.
-        loader: The loader, or where it is: ``"package.module:function"``, imported on first use.
-
-    Raises:
-        ValueError: A suffix is not of that form, or ``loader`` names no function in a module.
-    """
-
-    format: str
-    suffixes: tuple[str, ...]
-    loader: Loader | str
-
-    def __post_init__(self) -> None:
-        for suffix in self.suffixes:
-            if not suffix.startswith(".") or suffix != suffix.lower():
-                raise ValueError(f"not a suffix in lower case with its dot: {suffix!r}")
-        if isinstance(self.loader, str) and not all(self.loader.partition(":")):
-            raise ValueError(f"not of the form 'package.module:function': {self.loader!r}")
 
 
 PDF = LoaderSpec("pdf", (".pdf",), "ingest.loaders.pdf:load_pdf")
@@ -140,12 +96,18 @@ _registered: dict[str, LoaderSpec] = {}
 
 
 def register(spec: LoaderSpec) -> None:
-    """Add a loader to this process, or replace the one for the same format.
+    """Add a loader, or replace the one for the same format.
 
-    Files are parsed in worker processes when a folder is ingested; a loader that is to work there
-    too is named by an entry point instead.
+    Files of a base are loaded in processes of their own; they import the loader anew. One that
+    cannot be imported there (a lambda, a nested function, one of the program that was started)
+    serves :func:`load` only, and :class:`~ingest.isolate.LoaderPool` refuses it.
     """
     _registered[spec.format] = spec
+
+
+def registered() -> tuple[LoaderSpec, ...]:
+    """Return the loaders that this process registered."""
+    return tuple(_registered.values())
 
 
 def loaders() -> dict[str, LoaderSpec]:
@@ -223,7 +185,7 @@ def load_bytes(
     spec, warning = _choose(path, data)
     try:
         document = _resolve(spec)(Source(path, data, password, ocr))
-        document = document if spec in _BUILT_IN else _checked(document)
+        document = document if spec in _BUILT_IN else checked(document)
     except (LoadError, MemoryError):
         raise
     except RecursionError as error:
@@ -276,13 +238,11 @@ def _choose(path: Path, data: bytes) -> tuple[LoaderSpec, str | None]:
     return loaders()["html" if _HTML_START.match(data) else "text"], None
 
 
-def _checked(document: object) -> Document:
+def checked(document: object) -> Document:
     """Hold a plug-in's document to what :class:`Document` promises; find its blocks if need be."""
     if not isinstance(document, Document):
         raise TypeError(f"it returned {type(document).__name__}, not a Document")
     if not document.blocks:
-        from ingest.loaders.plain_text import find_blocks
-
         document = replace(document, blocks=find_blocks(document.text)[0])
     for fault in faults(document):
         raise ValueError(fault)

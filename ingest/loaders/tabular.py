@@ -13,7 +13,7 @@ from ingest.document import Block, Document
 from ingest.structure import normalise_plain
 
 if TYPE_CHECKING:
-    from ingest.loaders.registry import Source
+    from ingest.loader_spec import Source
 
 _DELIMITERS: Final = ",;\t|"
 _SAMPLED_ROWS: Final = 50

@@ -14,11 +14,13 @@ from ragkit.agent.limits import Limits
 from ragkit.agent.loop import Run
 from ragkit.agent.model_turn import Calling, CancelledError, Setup
 from ragkit.agent.outcome import AgentEvent, AgentResult, RunState
+from ragkit.agent.remembering import keep_turn, recall_messages
 from ragkit.agent.tool import CALLERS_LOOP, Tool, ToolResult, tool
-from ragkit.errors import RagkitError, UsageError
+from ragkit.errors import UsageError
 from ragkit.events import Notice, isolated, span
 from ragkit.llm import load_model
-from ragkit.llm.chat_model import ChatModel, Message, ToolCall
+from ragkit.llm.chat_model import ChatModel, Message
+from ragkit.llm.json_text import object_schema
 from ragkit.llm.typed_output import OutputType
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from ragkit.memory.memory import Memory
 
 _DEFAULT_REPLY_TOKENS = 4_096
-_MEMORY_SHARE = 0.25
 _MAX_DEPTH = 10
 
 _ACTIVE: ContextVar[tuple[Agent, ...]] = ContextVar("ragkit_active_agents", default=())
@@ -245,16 +246,12 @@ class Agent:
             ask,
             name=name or self._name,
             description=description or self._instructions or f"Give a task to {self._name}.",
-            parameters={
-                "properties": {
-                    "task": {
-                        "type": "string",
-                        "description": "What to do, with all that is needed to know for it.",
-                    }
-                },
-                "required": ["task"],
-                "additionalProperties": False,
-            },
+            parameters=object_schema(
+                task={
+                    "type": "string",
+                    "description": "What to do, with all that is needed to know for it.",
+                }
+            ),
             timeout=self._limits.seconds and self._limits.seconds + 60.0,
         )
 
@@ -313,17 +310,18 @@ class Agent:
         ) as step:
             notices: list[str] = []
             if state is None:
-                recalled = self._recall(question, notices)
+                recalled, asked = recall_messages(self._memory, self._model, question, notices)
                 for notice in notices:
                     yield Notice(notice)
-                state = self._fresh(question, turns, recalled)
+                messages = (*turns, *recalled)
+                state = RunState(self._name, question, messages, len(turns) + asked)
             run = Run(self._setup(approve, cancelled), state)
             result: AgentResult | None = None
             try:
                 for event in run.events(decisions):
                     if isinstance(event, AgentResult):
                         if event.stopped != "approval":
-                            self._remember(question, event, notices)
+                            keep_turn(self._memory, question, event, notices)
                         result = replace(event, degraded=(*notices, *event.degraded))
                         step.set(
                             outputs={"text": result.text},
@@ -366,45 +364,6 @@ class Agent:
 
     def _learn(self) -> None:
         self._without_native_tools = True
-
-    def _recall(self, question: str, notices: list[str]) -> list[Message]:
-        """Bring back what was said before: turns, and notes as if a tool had returned them."""
-        if self._memory is None:
-            return []
-        room = int(_MEMORY_SHARE * self._model.context_window)
-        try:
-            recall = self._memory.recall(question, max_tokens=room)
-        except RagkitError as error:
-            notices.append(f"the memory could not be read: {error}")
-            return []
-        messages = [*recall.turns, Message("user", question)]
-        if recall.notes:
-            call = ToolCall("recalled", "recall_memory", "{}")
-            notes = "\n".join(f"- ({note.kind}) {note.text}" for note in recall.notes)
-            messages += [
-                Message("assistant", "", (call,)),
-                Message("tool", notes, tool_call_id=call.id),
-            ]
-        return messages
-
-    def _fresh(self, question: str, turns: list[Message], recalled: list[Message]) -> RunState:
-        if not recalled:
-            recalled = [Message("user", question)]
-        messages = (*turns, *recalled)
-        asked = max(
-            index
-            for index, message in enumerate(messages)
-            if message.role == "user" and message.content == question
-        )
-        return RunState(self._name, question, messages, asked)
-
-    def _remember(self, question: str, result: AgentResult, notices: list[str]) -> None:
-        if self._memory is None:
-            return
-        try:
-            self._memory.remember(question, result.text, trace=result.trace)
-        except RagkitError as error:
-            notices.append(f"the memory could not be written: {error}")
 
 
 def _last(events: Iterator[AgentEvent]) -> AgentResult:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ragkit.llm.chat_model import Message, ToolCall, ToolSchema
 from ragkit.llm.fence import fenced
-from ragkit.llm.json_text import read_json
+from ragkit.llm.json_text import object_schema, read_json
 
 STOP = ("\nObservation:", "Observation:")
 GO_ON = "Go on."
@@ -205,10 +205,10 @@ def step_schema(
     for tool in tools:
         parameters = inlined(tool.parameters, tool.name)
         options.append(
-            _object(thought=thought, action={"const": tool.name}, action_input=parameters)
+            object_schema(thought=thought, action={"const": tool.name}, action_input=parameters)
         )
     final = {"type": "string"} if answer is None else inlined(answer, "answer")
-    options.append(_object(thought=thought, final_answer=final))
+    options.append(object_schema(thought=thought, final_answer=final))
     schema: dict[str, Any] = {"anyOf": options} if tools else options[0]
     return {**schema, "$defs": definitions} if definitions else schema
 
@@ -216,15 +216,6 @@ def step_schema(
 def parse_step(text: str, tools: Sequence[ToolSchema], call_id: str) -> Turn:
     """Read a step that was held to :func:`step_schema`; anything else as :func:`parse` does."""
     return _from_object(text, tools, call_id) or parse(text, tools, call_id)
-
-
-def _object(**properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
 
 
 def _from_object(text: str, tools: Sequence[ToolSchema], call_id: str) -> Turn | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import docstring_parser
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
@@ -174,8 +176,6 @@ def _typed(function: Callable[..., Any]) -> Any:
     """Return where the annotations are: an object that can be called has them on its method."""
     if inspect.isroutine(function) or inspect.isclass(function):
         return function.__init__ if inspect.isclass(function) else function
-    import functools
-
     if isinstance(function, functools.partial):
         return function.func
     return type(function).__call__
@@ -223,8 +223,6 @@ def _documented_parameters(function: Callable[..., Any]) -> dict[str, str]:
     text = _docstring(function)
     if not text:
         return {}
-    import docstring_parser
-
     try:
         parsed = docstring_parser.parse(text)
     except docstring_parser.ParseError:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, overload
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from ragkit.agent import workers
 from ragkit.agent.signature import (
     InvalidArgumentsError,
@@ -324,8 +326,6 @@ def as_text(value: Any) -> str:
         return value
     if value is None:
         return "done"
-    from pydantic_core import PydanticSerializationError, to_json
-
     try:
         return to_json(
             value, fallback=repr, inf_nan_mode="strings", bytes_mode="base64", indent=None

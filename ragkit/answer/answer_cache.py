@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ragkit
+from ragkit import results
 from ragkit.answer import polarity
 from ragkit.errors import EmbeddingError, RagkitError
 from ragkit.events import Listener, Notice, span
@@ -222,5 +222,5 @@ def _bare(text: str) -> str:
 
 
 def _digest(document: Mapping[str, Any]) -> bytes:
-    text = json.dumps([ragkit.__version__, _VERSION, document], sort_keys=True, ensure_ascii=False)
+    text = json.dumps([results.__version__, _VERSION, document], sort_keys=True, ensure_ascii=False)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).digest()

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from ragkit.answer.answer_cache import AnswerCache, Scope, file_state
 from ragkit.answer.calibration import load_calibration
 from ragkit.answer.chain import Resources, answer_stream
-from ragkit.answer.draft import EXTRACTIVE, Draft, StreamEvent
+from ragkit.answer.draft import EXTRACTIVE, Draft
 from ragkit.answer.routes import Routed, route
 from ragkit.errors import RagkitError, UsageError
 from ragkit.events import Listener, Notice, span
 from ragkit.llm import asking
 from ragkit.llm.meter import Limit, Meter
 from ragkit.question.reading import read_question
-from ragkit.results import Answer, Hit, Sources, TextDelta, Usage
+from ragkit.results import Answer, Hit, Sources, StreamEvent, TextDelta, Usage
 from ragkit.store.records import Spent
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from ragkit.answer.abstain import Verdict
 from ragkit.answer.calibration import BUILT_IN, Calibration
 from ragkit.answer.candidates import Candidate, DocumentOf, candidates_of
 from ragkit.answer.cascade import Cascade
-from ragkit.answer.draft import EXTRACTIVE, Draft, StreamEvent
+from ragkit.answer.draft import EXTRACTIVE, Draft
 from ragkit.answer.found import Found, Retrieve, find, whole
 from ragkit.answer.grouped import Ranked, best_verdict, extract_each, extract_parts, rank_groups
 from ragkit.answer.settings import AnswerSettings
@@ -20,10 +20,10 @@ from ragkit.answer.verify import verify_with_model
 from ragkit.answer.writing import Writing
 from ragkit.errors import ModelError
 from ragkit.events import span
-from ragkit.language.naming_languages import language_name
+from ragkit.language.languages import language_name
 from ragkit.llm.meter import Meter
 from ragkit.llm.token_counts import count_tokens
-from ragkit.results import Sources, TextDelta
+from ragkit.results import Sources, StreamEvent, TextDelta
 from ragkit.retrieve.context import widen
 from ragkit.retrieve.search import NOTHING_ALLOWED
 

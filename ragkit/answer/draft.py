@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ragkit.results import Answer, Citation, RefusalCode, Sources, TextDelta, Usage
+from ragkit.results import Answer, Citation, RefusalCode, StreamEvent, TextDelta, Usage
 
 if TYPE_CHECKING:
     from ragkit.answer.abstain import Verdict
 
 EXTRACTIVE = "extractive"
 REFUSAL = "The documents do not answer this question."
-
-StreamEvent = Sources | TextDelta | Answer
 
 
 class Draft:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -193,8 +194,6 @@ def read_value(output: OutputType, text: str) -> TypedValue:
 
 
 def _otherwise(output: OutputType, text: str) -> list[tuple[str, str]]:
-    import json
-
     found: list[tuple[str, str]] = []
     items = [match.group(1).strip() for line in text.splitlines() if (match := _ITEM.match(line))]
     if items:

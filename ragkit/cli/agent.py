@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
 from ragkit.cli.app import EXIT_FAILURES
 from ragkit.cli.common import (
+    DEFAULT_TOOLS,
     Command,
     Common,
     common_options,
@@ -19,7 +21,7 @@ from ragkit.cli.common import (
     read_question,
     session_option,
 )
-from ragkit.cli.output import can_prompt, is_terminal, note, print_json
+from ragkit.cli.output import can_prompt, console, is_terminal, note, print_json
 from ragkit.cli.step_lines import step_sinks
 from ragkit.errors import UsageError
 
@@ -100,12 +102,9 @@ def command(
     seconds: float,
     tokens: int | None,
     cost: float | None,
-    model: str,
-    base_url: str | None,
-    embedder: str | None,
-    embedder_base_url: str | None,
     session: str | None,
     memory: tuple[str, ...] | None,
+    opening: dict[str, Any],
 ) -> int:
     """Let a model work on a task with tools, showing its steps as they happen.
 
@@ -116,22 +115,14 @@ def command(
     interactive = can_prompt()
     from ragkit.agent import Limits
     from ragkit.cli import agents
-    from ragkit.cli.terminal import console
 
     if memory is not None and session is None and question:
         raise UsageError("--memory needs a conversation to remember: name one with --session")
     remembers = memory or ("window", "turns")
     limits = Limits(steps=steps, tokens=tokens, seconds=seconds, cost=cost)
-    names = tools or agents.DEFAULT_TOOLS
+    names = tools or DEFAULT_TOOLS
     with (
-        open_kb(
-            common,
-            sinks=step_sinks(common),
-            model=model,
-            base_url=base_url,
-            embedder=embedder,
-            embedder_base_url=embedder_base_url,
-        ) as kb,
+        open_kb(common, sinks=step_sinks(common), **opening) as kb,
         agents.AgentDesk(kb, approve=approve, interactive=interactive) as desk,
     ):
         if session is not None:
@@ -140,9 +131,9 @@ def command(
         if question:
             text = read_question(question)
             agent = desk.agent(
-                model,
+                opening["model"],
                 desk.tools(names),
-                base_url=base_url,
+                base_url=opening["base_url"],
                 instructions=instructions,
                 memory=kb.memory(session, kinds=remembers) if session is not None else None,
                 limits=limits,
@@ -158,25 +149,17 @@ def command(
             return 0 if result.stopped == "answer" else EXIT_FAILURES
         if common.as_json:
             raise UsageError("agent --json needs a question")
-        from ragkit.cli.repl import Shell, questions_from
+        from ragkit.cli.repl import Shell, converse
 
         shell = Shell(
             kb,
             console(),
             session=session or "default",
             memory=remembers,
-            model=model,
-            base_url=base_url,
+            model=opening["model"],
+            base_url=opening["base_url"],
             verbose=common.verbose,
             interactive=interactive and is_terminal(),
         )
         shell.begin_agent(desk, names, limits=limits, instructions=instructions)
-        if shell.interactive:
-            from ragkit.cli.line_editor import run
-
-            run(shell)
-            return 0
-        for line in questions_from(sys.stdin.buffer):
-            if not shell.handle(line):
-                break
-        return EXIT_FAILURES if shell.errors else 0
+        return converse(shell)

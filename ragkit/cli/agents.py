@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.text import Text
 
 from ragkit.agent import (
@@ -22,10 +23,13 @@ from ragkit.agent import (
     ToolFinished,
     ToolStarted,
 )
+from ragkit.agent import tools as builtin
+from ragkit.agent.mcp_client import mcp_tools
 from ragkit.cli.output import note, plural, printable
 from ragkit.cli.render import AnswerWriter, print_degraded, print_text
 from ragkit.errors import UsageError
 from ragkit.events import Notice
+from ragkit.events.plug_ins import plug_in
 from ragkit.llm import load_model
 from ragkit.results import TextDelta
 
@@ -36,7 +40,6 @@ if TYPE_CHECKING:
     from ragkit.kb import KnowledgeBase
     from ragkit.memory import Memory
 
-DEFAULT_TOOLS = ("search_kb", "calculator")
 TOOL_FORMS = (
     "search_kb, calculator, python[:FOLDER], files:FOLDER, sql:URL, http:HOST[,HOST...], "
     "web_search:PROVIDER, openapi:BASE_URL=FILE, mcp:COMMAND or mcp:URL"
@@ -108,35 +111,37 @@ class AgentDesk:
             approve=self._decide,
         )
 
-    def _tools_of(self, name: str) -> Iterable[Tool]:
-        from ragkit.agent import tools as builtin
-
+    def _tools_of(self, name: str) -> Sequence[Tool]:
         kind, _, setting = name.partition(":")
         setting = setting.strip()
-        if kind == "search_kb" and not setting:
-            return [self._kb.as_tool()]
-        if kind == "calculator" and not setting:
-            return [builtin.calculator]
-        if kind == "python":
-            return [builtin.python_tool(folder=setting or None)]
-        if kind == "web_search" and setting:
-            variables = {"brave": "BRAVE_API_KEY", "tavily": "TAVILY_API_KEY"}
-            return [builtin.web_search_tool(setting, api_key_variable=variables.get(setting))]
-        if kind == "files" and setting:
-            return builtin.file_tools(setting)
-        if kind == "sql" and setting:
-            return [builtin.sql_tool(setting)]
-        if kind == "http" and setting:
-            return [builtin.http_tool(allow=[host.strip() for host in setting.split(",")])]
-        if kind == "openapi" and "=" in setting:
-            base_url, _, document = setting.partition("=")
-            return builtin.openapi_tools(document, base_url=base_url)
-        if kind == "mcp" and setting:
-            from ragkit.agent.mcp_client import mcp_tools
-
-            is_url = setting.startswith(("http://", "https://"))
-            server = setting if is_url else shlex.split(setting, posix=os.name != "nt")
-            return self._opened.enter_context(mcp_tools(server))
+        match kind, setting:
+            case "search_kb", "":
+                return [self._kb.as_tool()]
+            case "calculator", "":
+                return [builtin.calculator]
+            case "python", _:
+                return [builtin.python_tool(folder=setting or None)]
+            case (("web_search" | "files" | "sql" | "http" | "mcp"), ""):
+                pass
+            case "web_search", _:
+                variables = {"brave": "BRAVE_API_KEY", "tavily": "TAVILY_API_KEY"}
+                return [builtin.web_search_tool(setting, api_key_variable=variables.get(setting))]
+            case "files", _:
+                return builtin.file_tools(setting)
+            case "sql", _:
+                return [builtin.sql_tool(setting)]
+            case "http", _:
+                return [builtin.http_tool(allow=[host.strip() for host in setting.split(",")])]
+            case "openapi", _ if "=" in setting:
+                base_url, _, document = setting.partition("=")
+                return builtin.openapi_tools(document, base_url=base_url)
+            case "mcp", _:
+                is_url = setting.startswith(("http://", "https://"))
+                server = setting if is_url else shlex.split(setting, posix=os.name != "nt")
+                return self._opened.enter_context(mcp_tools(server))
+            case _ if (made := plug_in("ragkit.tools", kind)) is not None:
+                found = made if isinstance(made, Tool) else made(setting)
+                return [found] if isinstance(found, Tool) else list(found)
         raise UsageError(f"there is no tool {name!r}; there are: {TOOL_FORMS}")
 
     def _decide(self, call: PendingCall) -> bool | str:
@@ -144,8 +149,6 @@ class AgentDesk:
             return True
         if self._approve == "never" or not self._interactive:
             return "calls that need consent are not allowed here"
-        import click
-
         shown = printable(json.dumps(dict(call.arguments), ensure_ascii=False))
         question = f"{call.agent} wants to call {call.tool} {shown}\nAllow it?"
         return click.confirm(question, default=False, err=True)

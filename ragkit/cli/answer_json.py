@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,18 +11,5 @@ if TYPE_CHECKING:
 
 def answer_document(answer: Answer) -> dict[str, Any]:
     """Return what ``ragkit ask --json`` prints."""
-    return {
-        "answer": answer.text,
-        "refused": answer.refused,
-        "reason": answer.reason,
-        "citations": answer.citations,
-        "unsupported": answer.unsupported,
-        "degraded": answer.degraded,
-        "model": answer.model,
-        "usage": answer.usage,
-        "seconds": answer.seconds,
-        "trace": answer.trace,
-        "confidence": answer.confidence,
-        "reason_code": answer.reason_code,
-        "cached": answer.cached,
-    }
+    document = {field.name: getattr(answer, field.name) for field in fields(answer)}
+    return {"answer": document.pop("text"), **document}

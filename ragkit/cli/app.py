@@ -286,7 +286,7 @@ def _prepare_streams(as_json: bool) -> None:
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from ragkit import __version__
+    from ragkit.results import __version__
 
     click.echo(f"ragkit {__version__}")
     ctx.exit()

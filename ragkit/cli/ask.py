@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ragkit.cli.answer_json import answer_document
-from ragkit.cli.answer_options import answer_options, models_from, settings_of
+from ragkit.cli.answer_options import answer_options, open_answering
 from ragkit.cli.common import (
     Command,
     Common,
@@ -16,14 +16,11 @@ from ragkit.cli.common import (
     memory_option,
     model_options,
     note_read_only,
-    open_kb,
-    parse_where,
     read_question,
     session_option,
     where_option,
 )
-from ragkit.cli.output import print_json
-from ragkit.cli.step_lines import step_sinks
+from ragkit.cli.output import console, print_json
 from ragkit.errors import UsageError
 
 
@@ -53,13 +50,10 @@ from ragkit.errors import UsageError
 def command(
     common: Common,
     question: tuple[str, ...],
-    conditions: tuple[str, ...],
-    model: str,
-    base_url: str | None,
-    embedder: str | None,
-    embedder_base_url: str | None,
+    where: dict[str, list[str]] | None,
     session: str | None,
     memory: tuple[str, ...] | None,
+    opening: dict[str, Any],
     answering: dict[str, Any],
 ) -> None:
     """Answer a question from the documents, citing the exact places.
@@ -68,30 +62,20 @@ def command(
     it says so and why. Nothing leaves this machine unless --model names a remote model.
     """
     text = read_question(question)
-    where = parse_where(conditions)
     if memory is not None and session is None:
         raise UsageError("--memory needs a conversation to remember: name one with --session")
-    with open_kb(
-        common,
-        sinks=step_sinks(common),
-        model=models_from(model, answering),
-        answers=settings_of(answering, budget_of="answer"),
-        base_url=base_url,
-        embedder=embedder,
-        embedder_base_url=embedder_base_url,
-    ) as kb:
+    with open_answering(common, opening, answering, budget_of="answer") as kb:
         asked = kb.chat(session, memory=memory or ("window",)) if session is not None else kb
         note_read_only(kb)
         if common.as_json:
             print_json(answer_document(asked.ask(text, where=where)))
             return
         from ragkit.cli.render import print_answer, print_text, stream_answer
-        from ragkit.cli.terminal import console
 
         out = console()
         if out.is_terminal:
             events = asked.stream(text, where=where)
-            answer = stream_answer(out, events, waiting=model != "extractive")
+            answer = stream_answer(out, events, waiting=opening["model"] != "extractive")
         else:
             answer = asked.ask(text, where=where)
             print_text(out, answer.text)

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ragkit.cli.output import is_terminal, note, printable, printable_path
@@ -14,8 +13,7 @@ from ragkit.events import Event, Notice, Progress, Stage
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
-    from rich.progress import ProgressColumn, TaskID
-    from rich.table import Column
+    from rich.progress import TaskID
 
 _LABELS: dict[Stage, str] = {
     "scan": "Looking for files",
@@ -43,16 +41,11 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
     def __enter__(self) -> ProgressDisplay:
         """Start showing."""
         if is_terminal(sys.stderr):
-            self._bars = _make_bars()
+            self._bars = self._make()
             self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Clear the bars; the command prints what came of it."""
         if self._bars is not None:
             self._bars.stop()
@@ -82,8 +75,13 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
             yield
         finally:
             with self._lock:  # bars that start again would be drawn over what stands there now
-                self._bars, self._tasks = _make_bars(), {}
+                self._bars, self._tasks = self._make(), {}
                 self._bars.start()
+
+    def _make(self) -> Bars:
+        from ragkit.cli.rich_bars import make_bars
+
+        return make_bars()
 
     def _show_notice(self, notice: Notice) -> None:
         if self._bars is None:
@@ -108,48 +106,6 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
             unit=event.unit,
             detail=_shorten(printable_path(event.detail)),
         )
-
-
-def _make_bars() -> Bars:
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-    from rich.table import Column
-
-    from ragkit.cli.terminal import console
-
-    columns: list[ProgressColumn] = [
-        SpinnerColumn(finished_text="✓"),
-        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
-        BarColumn(bar_width=16),
-        _counts_column(Column(no_wrap=True)),
-        TimeRemainingColumn(
-            compact=True, elapsed_when_finished=True, table_column=Column(no_wrap=True)
-        ),
-        TextColumn(
-            "{task.fields[detail]}",
-            style="faint",
-            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
-        ),
-    ]
-    return Bars(*columns, console=console(sys.stderr), transient=True, expand=True)
-
-
-def _counts_column(table_column: Column) -> ProgressColumn:
-    from rich.progress import ProgressColumn, Task
-    from rich.text import Text
-
-    class CountsColumn(ProgressColumn):
-        """Done of total, with unit and rate."""
-
-        def render(self, task: Task) -> Text:
-            done = f"{int(task.completed):,}"
-            if task.total is not None:
-                done += f"/{int(task.total):,}"
-            speed = task.finished_speed or task.speed
-            rate = f" ({speed:,.0f}/s)" if speed and speed >= 1 else ""
-            return Text(f"{done} {task.fields['unit']}{rate}")
-
-    return CountsColumn(table_column)
 
 
 def _shorten(path: str) -> str:

@@ -10,20 +10,21 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import list2cmdline
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from ragkit.cli.output import note
+from ragkit.cli.output import note, print_json
 from ragkit.errors import NotFoundError, UsageError
+from ragkit.retrieve.filters import parse_conditions
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
-    from ragkit.events import Listener
     from ragkit.kb import KnowledgeBase
 
 DEFAULT_DIRECTORY = ".ragkit"
+DEFAULT_TOOLS = ("search_kb", "calculator")
 
 
 class Command(click.Command):
@@ -56,13 +57,18 @@ class Common:
 
     def hint(self, command: str) -> str:
         """Return a command line to suggest, with ``--kb`` when it is not the default."""
-        from subprocess import list2cmdline
-
         name, _, rest = command.partition(" ")
         directory = str(self.directory)
         quoted = list2cmdline([directory]) if os.name == "nt" else shlex.quote(directory)
         where = "" if directory == DEFAULT_DIRECTORY else f" --kb {quoted}"
         return f"ragkit {name}{where}{' ' + rest if rest else ''}"
+
+    def tell(self, document: Any, message: str, *, err: bool = True) -> None:
+        """Say what was done: as JSON on stdout where that is asked for, else in words."""
+        if self.as_json:
+            print_json(document)
+        else:
+            click.echo(message, err=err)
 
 
 def common_options(function: _Function) -> _Function:
@@ -89,16 +95,28 @@ def common_options(function: _Function) -> _Function:
     return wrapper  # type: ignore[return-value]  # click calls it with the options' names
 
 
-def model_options(function: _Function) -> _Function:
-    """Add ``--model`` and ``--base-url``."""
-    base_url = click.option(
-        "--base-url",
-        metavar="URL",
-        envvar="RAGKIT_BASE_URL",
-        show_envvar=True,
-        help="Address of an OpenAI-compatible server, such as http://localhost:8080/v1.",
-    )
-    model = click.option(
+def gathered(name: str, *options: Callable[[_Function], _Function]) -> Callable[..., Any]:
+    """Add options that are handed to the command as one mapping, ``name``, by their own names."""
+
+    def decorate(function: _Function) -> _Function:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **values: Any) -> Any:
+            own = {key: values.pop(key) for key in keys}
+            return function(*args, **{name: {**own, **values.pop(name, {})}}, **values)
+
+        named = getattr(wrapper, "__click_params__", [])
+        before = len(named)
+        for option in reversed(options):
+            option(wrapper)
+        keys = [parameter.name for parameter in wrapper.__click_params__[before:]]  # type: ignore[attr-defined]
+        return wrapper  # type: ignore[return-value]  # click calls it with the options' names
+
+    return decorate
+
+
+model_options = gathered(
+    "opening",
+    click.option(
         "--model",
         metavar="NAME",
         default="extractive",
@@ -107,20 +125,18 @@ def model_options(function: _Function) -> _Function:
         show_envvar=True,
         help="What writes the answer: extractive (no language model: the best sentences as they"
         " stand), openai:NAME, azure:DEPLOYMENT, ollama:NAME or gguf:PATH.",
-    )
-    return model(base_url(function))
-
-
-def embedder_options(function: _Function) -> _Function:
-    """Add ``--embedder`` and ``--embedder-base-url``."""
-    base_url = click.option(
-        "--embedder-base-url",
+    ),
+    click.option(
+        "--base-url",
         metavar="URL",
-        envvar="RAGKIT_EMBEDDER_BASE_URL",
+        envvar="RAGKIT_BASE_URL",
         show_envvar=True,
-        help="Address of the OpenAI-compatible server of --embedder.",
-    )
-    embedder = click.option(
+        help="Address of an OpenAI-compatible server, such as http://localhost:8080/v1.",
+    ),
+)
+embedder_options = gathered(
+    "opening",
+    click.option(
         "--embedder",
         metavar="NAME",
         envvar="RAGKIT_EMBEDDER",
@@ -128,22 +144,49 @@ def embedder_options(function: _Function) -> _Function:
         help="Model that turns text into vectors: any sentence-transformers model or folder,"
         " openai:NAME or ollama:NAME. Default: the one the knowledge base has; for a new one"
         " all-MiniLM-L6-v2, which comes with ragkit.",
-    )
-    return embedder(base_url(function))
+    ),
+    click.option(
+        "--embedder-base-url",
+        metavar="URL",
+        envvar="RAGKIT_EMBEDDER_BASE_URL",
+        show_envvar=True,
+        help="Address of the OpenAI-compatible server of --embedder.",
+    ),
+)
 
 
-def where_option(function: _Function) -> _Function:
-    """Add ``--where``, handed on as the list of conditions."""
+def _where(_ctx: click.Context, _param: click.Parameter, conditions: tuple[str, ...]) -> Any:
+    return parse_where(conditions)
+
+
+where_option = click.option(
+    "--where",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_where,
+    help="Only what this holds for: path=GLOB, type=pdf (html, markdown, text), the file's date"
+    " as in 'date>=2024-01-01' or date=2024-05..2024-07, heading=GLOB (passages under it), or any"
+    " of the documents' metadata, as in author=GLOB; 'path!=GLOB' for all others. Give it again"
+    " to narrow further; the same key twice means either, dates excepted.",
+)
+limit_option = functools.partial(
+    click.option,
+    "-k",
+    "limit",
+    metavar="N",
+    show_default=True,
+)
+
+
+def search_mode_option(help_text: str) -> Callable[[_Function], _Function]:
+    """Add ``--mode``, the way to search."""
     return click.option(
-        "--where",
-        "conditions",
-        metavar="KEY=VALUE",
-        multiple=True,
-        help="Only what this holds for: path=GLOB, type=pdf (html, markdown, text), the file's date"
-        " as in 'date>=2024-01-01' or date=2024-05..2024-07, heading=GLOB (passages under it), or any"
-        " of the documents' metadata, as in author=GLOB; 'path!=GLOB' for all others. Give it again"
-        " to narrow further; the same key twice means either, dates excepted.",
-    )(function)
+        "--mode",
+        type=click.Choice(["hybrid", "dense", "lexical"]),
+        default="hybrid",
+        show_default=True,
+        help=f"Search by meaning (dense), by words (lexical), or by both.{help_text}",
+    )
 
 
 def session_option(*, default: str | None, help_text: str) -> Callable[[_Function], _Function]:
@@ -192,13 +235,7 @@ def memory_kinds(text: str) -> tuple[str, ...]:
     return kinds
 
 
-def open_kb(
-    common: Common,
-    *,
-    create: bool = False,
-    listener: Listener | None = None,
-    **settings: Any,
-) -> KnowledgeBase:
+def open_kb(common: Common, *, create: bool = False, **settings: Any) -> KnowledgeBase:
     """Open the knowledge base; settings that are ``None`` keep their defaults.
 
     Raises:
@@ -206,9 +243,7 @@ def open_kb(
     """
     from ragkit.kb import KnowledgeBase
 
-    given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
-    if listener is not None:
-        given["listener"] = listener
+    given = {key: value for key, value in settings.items() if value is not None}
     try:
         return KnowledgeBase(common.directory, create=create, **given)
     except NotFoundError:
@@ -216,6 +251,18 @@ def open_kb(
             f"there is no knowledge base in {str(common.directory.absolute())!r}; make one with: "
             + common.hint("ingest FOLDER")
         ) from None
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a file that the user named.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
 
 
 def note_read_only(kb: KnowledgeBase) -> None:
@@ -234,8 +281,6 @@ def parse_where(conditions: Sequence[str]) -> dict[str, list[str]] | None:
     """
     if not conditions:
         return None
-    from ragkit.retrieve.filters import parse_conditions
-
     return parse_conditions(conditions)
 
 
@@ -278,8 +323,6 @@ def complete_memory(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
     """Complete the last of several kinds of memory."""
-    from click.shell_completion import CompletionItem
-
     from ragkit.memory import KINDS
 
     before, comma, word = incomplete.rpartition(",")
@@ -289,8 +332,6 @@ def complete_memory(
 def _complete(
     ctx: click.Context, incomplete: str, names: Callable[[KnowledgeBase], list[str]]
 ) -> list[CompletionItem[str]]:
-    from click.shell_completion import CompletionItem
-
     directory = ctx.params.get("directory") or DEFAULT_DIRECTORY
     try:
         with open_kb(Common(Path(directory).expanduser(), False, False)) as kb:

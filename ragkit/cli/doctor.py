@@ -6,7 +6,7 @@ import click
 
 from ragkit.cli.app import EXIT_UNUSABLE
 from ragkit.cli.common import Command, Common, common_options, open_kb
-from ragkit.cli.output import note, print_json, printable
+from ragkit.cli.output import console, note, print_json, printable
 from ragkit.errors import CorruptError
 from ragkit.store.check import damage
 
@@ -50,8 +50,6 @@ def command(common: Common, repair: bool) -> int:
     if repair and not repaired:
         note("Nothing could be repaired." if failed else "Nothing to repair.")
     from rich.text import Text
-
-    from ragkit.cli.terminal import console
 
     out = console()
     for check in checks:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
@@ -13,13 +14,13 @@ from ragkit.cli.output import human_seconds, plural, printable, printable_path
 from ragkit.events import Span, tree
 from ragkit.events.console import duration, facts_line, usage_words
 from ragkit.events.span_documents import span_document
-from ragkit.store.tracing import total_usage
+from ragkit.events.traces import total_usage
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ragkit.events.traces import Trace
     from ragkit.results import SearchResult
-    from ragkit.store.tracing import Trace
 
 _MOST_HITS = 8
 _MOST_CHARACTERS = 500
@@ -135,8 +136,6 @@ def _details(step: Span, *, verbose: bool) -> Iterator[Text]:
 
 def print_considered(out: Console, result: SearchResult) -> None:
     """Print what a search made of its question, and what became of each passage it considered."""
-    from rich.table import Table
-
     for sentence in result.notes:
         out.print(Text(printable(sentence), style="faint"))
     if not result.considered:
@@ -228,8 +227,6 @@ def _order(rows: Mapping[tuple[str, ...], Any], place: tuple[str, ...]) -> list[
 
 def print_comparison(out: Console, first: Trace, second: Trace) -> None:
     """Print two traces side by side."""
-    from rich.table import Table
-
     table = Table(box=None, pad_edge=False)
     table.add_column("step")
     for trace in (first, second):

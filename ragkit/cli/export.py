@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ragkit.cli.common import Command, Common, common_options, open_kb
-from ragkit.cli.output import human_size, note, plural, print_json, printable_path
+from ragkit.cli.output import human_size, plural, printable_path
 
 
 @click.command(
@@ -37,12 +37,10 @@ def command(common: Common, file: Path, force: bool, no_sessions: bool) -> None:
     """
     with open_kb(common) as kb:
         exported = kb.export(file, overwrite=force, sessions=not no_sessions)
-    if common.as_json:
-        print_json({"file": str(file), **asdict(exported)})
-        return
-    note(
+    common.tell(
+        {"file": str(file), **asdict(exported)},
         f"Exported {plural(exported.documents, 'document')} with"
         f" {plural(exported.chunks, 'passage')} to {printable_path(str(file))}"
         f"{', without conversations' if no_sessions else ''}"
-        f" ({human_size(exported.size_bytes)})."
+        f" ({human_size(exported.size_bytes)}).",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ragkit.cli.common import Command, Common, common_options
-from ragkit.cli.output import note, plural, print_json
+from ragkit.cli.output import plural
 from ragkit.errors import UsageError
 
 
@@ -42,12 +42,10 @@ def command(common: Common, file: Path, folders: tuple[str, ...]) -> None:
 
     directory = common.directory.absolute()
     imported = import_base(file, directory, folders=dict(map(_read_folder, folders)))
-    if common.as_json:
-        print_json({"directory": str(directory), **asdict(imported)})
-        return
-    note(
+    common.tell(
+        {"directory": str(directory), **asdict(imported)},
         f"Imported {plural(imported.documents, 'document')} with"
-        f" {plural(imported.chunks, 'passage')}. See them with: {common.hint('ls')}"
+        f" {plural(imported.chunks, 'passage')}. See them with: {common.hint('ls')}",
     )
 
 

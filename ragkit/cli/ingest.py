@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,7 @@ import click
 from ragkit.cli.app import EXIT_FAILURES, Interrupted
 from ragkit.cli.bars import ProgressDisplay
 from ragkit.cli.common import Command, Common, common_options, embedder_options, open_kb
-from ragkit.cli.ingest_report import as_json, print_plan, print_report
-from ragkit.cli.output import can_prompt, note, plural, print_json
+from ragkit.cli.output import can_prompt, note, plural, print_json, printable_path
 from ragkit.cli.stopping import prompt_stop
 from ragkit.errors import UsageError
 
@@ -101,16 +100,12 @@ def command(
     paths: tuple[str, ...],
     dry_run: bool,
     watched: bool,
-    retry_failed: bool,
-    allow_empty: bool,
-    embedder: str | None,
-    embedder_base_url: str | None,
     password: str | None,
-    workers: int | None,
     timeout: float | None,
     memory: int | None,
     max_file_size: int | None,
-    ocr: bool,
+    opening: dict[str, Any],
+    **reading: Any,
 ) -> int:
     """Read folders and files into the knowledge base.
 
@@ -128,22 +123,13 @@ def command(
     names = _expand(paths)
     with ProgressDisplay() as display, prompt_stop(lambda: _what_is_kept(common, display)):
         options: dict[str, Any] = {
-            "retry_failed": retry_failed,
-            "allow_empty": allow_empty,
+            **reading,
             "password": password or (_ask_password(display) if can_prompt() else None),
-            "workers": workers,
             "limits": _limits(timeout, memory, max_file_size),
-            "ocr": ocr,
             "listener": display,
         }
         try:
-            with open_kb(
-                common,
-                create=True,
-                embedder=embedder,
-                embedder_base_url=embedder_base_url,
-                listener=display,
-            ) as kb:
+            with open_kb(common, create=True, listener=display, **opening) as kb:
                 if not watched:
                     report = kb.ingest(names, dry_run=dry_run, **options)
                 else:
@@ -157,18 +143,31 @@ def command(
                 return 0
             raise Interrupted(_what_is_kept(common, display)) from None
     if common.as_json:
-        print_json(as_json(report))
-    elif dry_run:
-        print_plan(report)
+        print_json(_document(report))
     else:
-        print_report(report, common)
+        from ragkit.cli.ingest_report import print_plan, print_report
+
+        if dry_run:
+            print_plan(report)
+        else:
+            print_report(report, common)
     return EXIT_FAILURES if report.failed else 0
+
+
+def _document(report: IngestReport) -> dict[str, Any]:
+    """Return the JSON form of a report."""
+    document = asdict(report)
+    if report.expected_seconds is None:
+        del document["expected_seconds"]
+    return document
 
 
 def _tell_change(report: IngestReport, common: Common) -> None:
     if common.as_json:
-        click.echo(json.dumps(as_json(report), ensure_ascii=False))
+        click.echo(json.dumps(_document(report), ensure_ascii=False))
         return
+    from ragkit.cli.ingest_report import print_report
+
     print_report(report, common)
     note("Watching for changes; Ctrl-C ends it.")
 
@@ -192,8 +191,6 @@ def _expand(paths: Sequence[str]) -> list[str]:
 
 def _ask_password(display: ProgressDisplay) -> Callable[[str], str | None]:
     def ask(path: str) -> str | None:
-        from ragkit.cli.output import printable_path
-
         with display.paused():
             try:
                 given: str = click.prompt(

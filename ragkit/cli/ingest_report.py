@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ragkit.cli.output import human_seconds, plural
+from rich.text import Text
+
+from ragkit.cli.output import console, human_seconds, plural, printable, printable_path
 
 if TYPE_CHECKING:
     from ragkit.cli.common import Common
@@ -15,18 +16,8 @@ if TYPE_CHECKING:
 _MOST_WARNINGS = 20
 
 
-def as_json(report: IngestReport) -> dict[str, Any]:
-    """Return the JSON form of a report."""
-    document = asdict(report)
-    if report.expected_seconds is None:
-        del document["expected_seconds"]
-    return document
-
-
 def print_report(report: IngestReport, common: Common) -> None:
     """Print what an ingest did, and what to do next."""
-    from ragkit.cli.terminal import console
-
     out = console()
     parts = [
         f"{len(items):,} {name}"
@@ -64,9 +55,6 @@ def print_report(report: IngestReport, common: Common) -> None:
 
 def print_plan(report: IngestReport) -> None:
     """Print what an ingest would do."""
-    from ragkit.cli.output import printable_path
-    from ragkit.cli.terminal import console
-
     out = console()
     for name, style, paths in (
         ("add", "good", report.added),
@@ -93,11 +81,6 @@ def _print_notes(report: IngestReport) -> None:
 
 
 def _print_files(label: str, style: str, notes: Sequence[FileNote], most: int) -> None:
-    from rich.text import Text
-
-    from ragkit.cli.output import printable, printable_path
-    from ragkit.cli.terminal import console
-
     out = console()
     for item in notes[:most]:
         line = Text(f"  {label}  ", style=style)

@@ -14,6 +14,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+from ragkit.cli.common import DEFAULT_TOOLS
 from ragkit.cli.output import note, plural
 from ragkit.cli.repl import COMMANDS, Shell
 from ragkit.cli.typed_lines import history_file
@@ -107,8 +108,6 @@ class ShellCompleter(Completer):
         if command == "/model":
             return _starting(word, lambda: ["extractive", "openai:", "ollama:", "gguf:"])
         if command == "/agent":
-            from ragkit.cli.agents import DEFAULT_TOOLS
-
             more = ["python", "files:", "sql:", "http:", "web_search:", "openapi:", "mcp:"]
             return _starting(word, lambda: ["on", "off", *DEFAULT_TOOLS, *more])
         if command == "/memory":

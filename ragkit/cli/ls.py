@@ -8,8 +8,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from ragkit.cli.common import Command, Common, common_options, open_kb, parse_where, where_option
+from ragkit.cli.common import Command, Common, common_options, open_kb, where_option
 from ragkit.cli.output import (
+    console,
     human_size,
     is_terminal,
     note,
@@ -38,14 +39,13 @@ _NARROW = 72  # columns below which the table keeps room for the paths
 @where_option
 @click.option("--failed", is_flag=True, help="List the files that could not be read, and why.")
 @common_options
-def command(common: Common, conditions: tuple[str, ...], failed: bool) -> None:
+def command(common: Common, where: dict[str, list[str]] | None, failed: bool) -> None:
     """List the documents in the knowledge base.
 
     On a terminal this is a table; elsewhere one line a document, with tabs between the columns.
     """
-    if failed and conditions:
+    if failed and where is not None:
         raise UsageError("--failed and --where do not go together")
-    where = parse_where(conditions)
     with open_kb(common) as kb:
         if failed:
             _list_failures(kb.failures(), common)
@@ -96,8 +96,6 @@ def print_documents(documents: Sequence[StoredDocument], stream: IO[str] | None 
             click.echo("\t".join(row), file=stream)
         return
     from rich.table import Table
-
-    from ragkit.cli.terminal import console
 
     out = console(stream)
     is_narrow = out.width < _NARROW

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
+from ragkit.cli.answer_json import answer_document
 from ragkit.cli.common import (
     Command,
     Common,
@@ -37,13 +38,7 @@ _INSTRUCTIONS = (
 @model_options
 @embedder_options
 @common_options
-def command(
-    common: Common,
-    model: str,
-    base_url: str | None,
-    embedder: str | None,
-    embedder_base_url: str | None,
-) -> None:
+def command(common: Common, opening: dict[str, Any]) -> None:
     """Serve the knowledge base to assistants and editors that speak MCP.
 
     It talks over standard input and output, and is started by the assistant: put `ragkit mcp --kb
@@ -52,16 +47,10 @@ def command(
     """
     if common.as_json:
         raise UsageError("mcp speaks its own protocol, so that --json has no meaning here")
-    from ragkit import __version__
     from ragkit.agent.mcp_server import mcp_server, serve
+    from ragkit.results import __version__
 
-    with open_kb(
-        common,
-        model=model,
-        base_url=base_url,
-        embedder=embedder,
-        embedder_base_url=embedder_base_url,
-    ) as kb:
+    with open_kb(common, **opening) as kb:
         server = mcp_server(
             kb_tools(kb), name="ragkit", version=__version__, instructions=_INSTRUCTIONS
         )
@@ -71,7 +60,6 @@ def command(
 def kb_tools(kb: KnowledgeBase) -> list[Tool]:
     """Return the tools of a knowledge base that are served."""
     from ragkit.agent import ToolResult, tool
-    from ragkit.cli.answer_json import answer_document
 
     @tool(timeout=600.0, max_result_characters=60_000)
     def ask_kb(question: Annotated[str, "A question in plain words."]) -> ToolResult:

@@ -7,9 +7,12 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ragkit.cli.terminal import TerminalConsole
 
 # C0 and C1 controls but tab and newline: written raw, a document could drive the terminal.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -20,6 +23,13 @@ _REORDERING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 def print_json(document: Any) -> None:
     """Write one JSON document to stdout; dataclasses become objects, mappings keep their order."""
     click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=_to_plain))
+
+
+def console(stream: IO[str] | None = None) -> TerminalConsole:
+    """Return the rich console on ``stream``, or on stdout; rich is imported by then only."""
+    from ragkit.cli import terminal
+
+    return terminal.console(stream)
 
 
 def note(message: str) -> None:

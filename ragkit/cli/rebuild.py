@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import click
 
 from ragkit.cli.app import Interrupted
 from ragkit.cli.bars import ProgressDisplay
 from ragkit.cli.common import Command, Common, common_options, embedder_options, open_kb
-from ragkit.cli.output import human_seconds, plural, print_json
+from ragkit.cli.output import human_seconds, plural
 from ragkit.cli.stopping import prompt_stop
 from ragkit.store.staging import FILE_NAME
 
@@ -24,7 +25,7 @@ from ragkit.store.staging import FILE_NAME
 )
 @embedder_options
 @common_options
-def command(common: Common, embedder: str | None, embedder_base_url: str | None) -> None:
+def command(common: Common, opening: dict[str, Any]) -> None:
     """Make all passages and vectors anew, from the text in the knowledge base.
 
     Needed after a change of the embedding model or of how text is cut into passages. The source
@@ -34,26 +35,20 @@ def command(common: Common, embedder: str | None, embedder_base_url: str | None)
     started = time.perf_counter()
     with ProgressDisplay() as display, prompt_stop(lambda: _what_is_there(common)):
         try:
-            with open_kb(common, embedder_base_url=embedder_base_url, listener=display) as kb:
+            embedder = opening.pop("embedder")
+            with open_kb(common, listener=display, **opening) as kb:
                 kb.rebuild(embedder=embedder, listener=display)
                 status = kb.status()
         except KeyboardInterrupt:
             raise Interrupted(_what_is_there(common)) from None
     seconds = time.perf_counter() - started
-    if common.as_json:
-        print_json(
-            {
-                "documents": status.documents,
-                "chunks": status.chunks,
-                "vectors": status.vectors,
-                "seconds": round(seconds, 3),
-            }
-        )
-    else:
-        click.echo(
-            f"Rebuilt {plural(status.documents, 'document')}: {plural(status.chunks, 'passage')},"
-            f" {plural(status.vectors, 'vector')}, in {human_seconds(seconds)}."
-        )
+    counts = {key: getattr(status, key) for key in ("documents", "chunks", "vectors")}
+    common.tell(
+        {**counts, "seconds": round(seconds, 3)},
+        f"Rebuilt {plural(status.documents, 'document')}: {plural(status.chunks, 'passage')},"
+        f" {plural(status.vectors, 'vector')}, in {human_seconds(seconds)}.",
+        err=False,
+    )
 
 
 def _what_is_there(common: Common) -> str:

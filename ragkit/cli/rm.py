@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ragkit.cli.common import Command, Common, common_options, complete_documents, open_kb
-from ragkit.cli.output import can_prompt, note, plural, print_json, printable_path
+from ragkit.cli.output import can_prompt, note, plural, printable_path
 
 _MOST_SHOWN = 20
 
@@ -40,12 +40,7 @@ def command(common: Common, paths: tuple[str, ...], yes: bool) -> None:
                     note(f"  and {len(found) - _MOST_SHOWN:,} more")
                 what = plural(len(found), "document")
                 if not click.confirm(f"Remove {what} from the knowledge base?", err=True):
-                    note("Nothing was removed.")
-                    if common.as_json:
-                        print_json({"removed": []})
+                    common.tell({"removed": []}, "Nothing was removed.")
                     return
-        removed = kb.remove(paths)
-    if common.as_json:
-        print_json({"removed": removed})
-    else:
-        note(f"Removed {plural(len(removed), 'document')}.")
+        removed = kb.delete(paths)
+    common.tell({"removed": removed}, f"Removed {plural(len(removed), 'document')}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -11,17 +11,16 @@ from ragkit.cli.common import (
     Common,
     common_options,
     embedder_options,
+    limit_option,
     open_kb,
-    parse_where,
     read_question,
+    search_mode_option,
     where_option,
 )
-from ragkit.cli.output import print_json
+from ragkit.cli.output import console, print_json
 
 if TYPE_CHECKING:
-    from ragkit.retrieve.expansion import Expansion
-    from ragkit.retrieve.search import Mode
-    from ragkit.retrieve.stages import Unit
+    from ragkit.retrieve.arrange import Unit
 
 
 @click.command(
@@ -37,23 +36,9 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("question", metavar="QUESTION", nargs=-1, required=True)
-@click.option(
-    "-k",
-    "limit",
-    metavar="N",
-    type=click.IntRange(1, 1000),
-    default=10,
-    show_default=True,
-    help="How many passages.",
-)
+@limit_option(type=click.IntRange(1, 1000), default=10, help="How many passages.")
 @where_option
-@click.option(
-    "--mode",
-    type=click.Choice(["hybrid", "dense", "lexical"]),
-    default="hybrid",
-    show_default=True,
-    help="Search by meaning (dense), by words (lexical), or by both.",
-)
+@search_mode_option("")
 @click.option(
     "--explain",
     is_flag=True,
@@ -99,16 +84,11 @@ def command(
     common: Common,
     question: tuple[str, ...],
     limit: int,
-    conditions: tuple[str, ...],
-    mode: Mode,
+    where: dict[str, list[str]] | None,
     explain: bool,
-    rerank: str | None,
-    expand: tuple[Expansion, ...],
     by: str,
-    diversity: float,
-    context_tokens: int | None,
-    embedder: str | None,
-    embedder_base_url: str | None,
+    opening: dict[str, Any],
+    **stages: Any,
 ) -> None:
     """Find the passages that fit a question, best first.
 
@@ -117,19 +97,14 @@ def command(
     that were found, by their rarity.
     """
     text = read_question(question)
-    where = parse_where(conditions)
-    with open_kb(common, embedder=embedder, embedder_base_url=embedder_base_url) as kb:
+    with open_kb(common, **opening) as kb:
         result = kb.retrieve(
             text,
             k=limit,
             where=where,
-            mode=mode,
             explain=explain,
-            rerank=rerank,
-            expand=expand,
             by=None if by == "passage" else cast("Unit", by),
-            diversity=diversity,
-            context_tokens=context_tokens,
+            **stages,
         )
         if common.as_json:
             document = {"hits": result.hits, "degraded": result.degraded, "notes": result.notes}
@@ -138,7 +113,6 @@ def command(
             print_json(document)
             return
         from ragkit.cli.render import print_degraded, print_hits, print_stages
-        from ragkit.cli.terminal import console
         from ragkit.retrieve.search import NOTHING_ALLOWED
 
         out = console()

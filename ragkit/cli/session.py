@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ragkit.cli.common import Command, Common, common_options, complete_sessions, open_kb
+from ragkit.cli.common import (
+    Command,
+    Common,
+    common_options,
+    complete_sessions,
+    open_kb,
+    write_text,
+)
 from ragkit.cli.output import note, plural, print_json, printable, printable_path
 from ragkit.cli.typed_lines import forget_questions
 from ragkit.errors import UsageError
@@ -53,10 +60,8 @@ def command(common: Common, name: str | None, target: Path | None, delete: bool)
             _list(common, kb.sessions())
             return
         document = session_document(kb, name)
-        if document is None:
-            raise UsageError(f"there is no conversation {name!r}; ragkit session lists them")
         if target is not None:
-            _write(target, document)
+            write_text(target, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
         if delete:
             kb.delete_session(name)
             forget_questions(kb.directory, _asked(document))
@@ -73,11 +78,8 @@ def command(common: Common, name: str | None, target: Path | None, delete: bool)
             note(f"{turns} of {printable_path(name)!r} deleted")
 
 
-def session_document(kb: KnowledgeBase, name: str) -> dict[str, Any] | None:
-    """Return a conversation as JSON data, or ``None`` if there is none of that name."""
-    turns = kb.turns(name)
-    if not turns:
-        return None
+def session_document(kb: KnowledgeBase, name: str) -> dict[str, Any]:
+    """Return a conversation as JSON data."""
     return {
         "session": name,
         "turns": [
@@ -88,7 +90,7 @@ def session_document(kb: KnowledgeBase, name: str) -> dict[str, Any] | None:
                 "trace": turn.trace,
                 "citations": json.loads(turn.citations_json),
             }
-            for turn in turns
+            for turn in kb.turns(name)
         ],
     }
 
@@ -120,11 +122,3 @@ def _list(common: Common, sessions: list[SessionInfo]) -> None:
             click.echo(f"{last:%Y-%m-%d %H:%M}  {turns:>10}  {printable_path(info.name)}")
     else:
         note(f"No conversation is kept yet. Begin one: {common.hint('shell')}")
-
-
-def _write(target: Path, document: dict[str, Any]) -> None:
-    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {str(target)!r}: {error.strerror}") from error

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from ragkit.cli.answer_options import answer_options, models_from, settings_of
-from ragkit.cli.app import EXIT_FAILURES
+from ragkit.cli.answer_options import answer_options, open_answering
 from ragkit.cli.common import (
     Command,
     Common,
@@ -17,13 +16,10 @@ from ragkit.cli.common import (
     embedder_options,
     memory_option,
     model_options,
-    open_kb,
-    parse_where,
     session_option,
     where_option,
 )
-from ragkit.cli.output import can_prompt, is_terminal, print_json
-from ragkit.cli.step_lines import step_sinks
+from ragkit.cli.output import can_prompt, console, is_terminal, print_json
 from ragkit.errors import UsageError
 
 
@@ -47,13 +43,10 @@ from ragkit.errors import UsageError
 @common_options
 def command(
     common: Common,
-    conditions: tuple[str, ...],
-    model: str,
-    base_url: str | None,
-    embedder: str | None,
-    embedder_base_url: str | None,
+    where: dict[str, list[str]] | None,
     session: str,
     memory: tuple[str, ...] | None,
+    opening: dict[str, Any],
     answering: dict[str, Any],
 ) -> int:
     """Ask questions in an interactive shell that remembers the conversation.
@@ -65,40 +58,23 @@ def command(
     interactive = can_prompt() and is_terminal()
     if common.as_json and interactive:
         raise UsageError("shell --json reads its questions from a pipe or a file")
-    where = parse_where(conditions)
-    from ragkit.cli.repl import Shell, questions_from
-    from ragkit.cli.terminal import console
+    from ragkit.cli.repl import Shell, converse
 
-    with open_kb(
-        common,
-        sinks=step_sinks(common),
-        model=models_from(model, answering),
-        answers=settings_of(answering, budget_of="session"),
-        base_url=base_url,
-        embedder=embedder,
-        embedder_base_url=embedder_base_url,
-    ) as kb:
+    with open_answering(common, opening, answering, budget_of="session") as kb:
         shell = Shell(
             kb,
             console(sys.stderr if common.as_json else None),
             session=session,
             memory=memory or ("window",),
-            model=model,
+            model=opening["model"],
             escalate=answering["escalate"],
-            base_url=base_url,
+            base_url=opening["base_url"],
             where=where,
             verbose=common.verbose,
             interactive=interactive,
         )
         with closing(shell):
-            if interactive:
-                from ragkit.cli.line_editor import run
-
-                run(shell)
-                return 0
-            for question in questions_from(sys.stdin.buffer):
-                if not shell.handle(question):
-                    break
+            code = converse(shell)
     if common.as_json:
         print_json({"answers": shell.records})
-    return EXIT_FAILURES if shell.errors else 0
+    return code

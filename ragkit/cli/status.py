@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ragkit.cli.common import Command, Common, common_options, open_kb
-from ragkit.cli.output import human_size, plural, print_json, printable
+from ragkit.cli.output import console, human_size, plural, print_json, printable
 
 if TYPE_CHECKING:
     from ragkit.run.overview import Status
@@ -34,8 +34,6 @@ def command(common: Common) -> None:
 
 def _print_status(status: Status, common: Common) -> None:
     from rich.text import Text
-
-    from ragkit.cli.terminal import console
 
     missing = status.chunks - status.vectors
     if not status.chunks:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ragkit.cli.common import Command, Common, common_options, open_kb
-from ragkit.cli.output import note, plural, print_json
+from ragkit.cli.common import Command, Common, common_options, open_kb, write_text
+from ragkit.cli.output import console, note, plural, print_json
 from ragkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from ragkit.kb import KnowledgeBase
-    from ragkit.store.tracing import Trace
+    from ragkit.events.traces import Trace
 
 _FORMS = (".jsonl", ".html")
 
@@ -75,21 +74,17 @@ def command(
     if target is not None and target.suffix.lower() not in _FORMS:
         raise UsageError(f"cannot export to {str(target)!r}: its name must end in .jsonl or .html")
     with open_kb(common) as kb:
-        traces = kb.traces(limit) if trace_id is None else [_find(kb, trace_id)]
-        other = _find(kb, other_id) if other_id is not None else None
+        traces = kb.traces(limit) if trace_id is None else [kb.trace(trace_id)]
+        other = kb.trace(other_id) if other_id is not None else None
         if delete:
             deleted = kb.delete_traces(None if trace_id is None else [traces[0].id])
     if delete:
-        if common.as_json:
-            print_json({"deleted": deleted})
-        else:
-            note(f"{plural(deleted, 'trace')} deleted")
+        common.tell({"deleted": deleted}, f"{plural(deleted, 'trace')} deleted")
         return
     if target is not None:
         _export(common, traces if other is None else [*traces, other], target)
         return
     from ragkit.cli import explained as explain
-    from ragkit.cli.terminal import console
 
     if other is not None:
         if common.as_json:
@@ -109,13 +104,6 @@ def command(
         note(f'No question was asked yet. Ask one: {common.hint("ask")} "your question"')
 
 
-def _find(kb: KnowledgeBase, trace_id: str) -> Trace:
-    trace = kb.trace(trace_id)
-    if trace is None:
-        raise UsageError(f"there is no trace {trace_id!r}; ragkit trace lists them")
-    return trace
-
-
 def _export(common: Common, traces: Sequence[Trace], target: Path) -> None:
     from ragkit.events.span_documents import span_document
 
@@ -129,11 +117,8 @@ def _export(common: Common, traces: Sequence[Trace], target: Path) -> None:
             for trace in traces
             for item in trace.spans
         )
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {str(target)!r}: {error.strerror}") from error
-    if common.as_json:
-        print_json({"file": str(target), "traces": len(traces)})
-    else:
-        note(f"{plural(len(traces), 'trace')} written to {target}")
+    write_text(target, text)
+    count = len(traces)
+    common.tell(
+        {"file": str(target), "traces": count}, f"{plural(count, 'trace')} written to {target}"
+    )

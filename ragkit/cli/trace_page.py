@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from ragkit.events import Span, tree
 from ragkit.events.span_documents import plain
-from ragkit.store.tracing import total_usage
+from ragkit.events.traces import total_usage
 
 if TYPE_CHECKING:
-    from ragkit.store.tracing import Trace
+    from ragkit.events.traces import Trace
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --faint: #888; }

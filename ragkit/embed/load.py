@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ragkit.errors import EmbeddingError, UsageError
 from ragkit.events import Listener, Notice, ignore
+from ragkit.events.plug_ins import plug_in
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
 
+EMBEDDERS = "ragkit.embedders"
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 
 _DEFAULT_NAMES = (DEFAULT_EMBEDDER, f"sentence-transformers/{DEFAULT_EMBEDDER}")
@@ -28,6 +30,7 @@ def load_embedder(
     api_key: str | None = None,
     dimension: int | None = None,
     device: str | None = None,
+    named: bool = True,
     listener: Listener = ignore,
     cache_dir: Path | None = None,
 ) -> Embedder:
@@ -39,13 +42,18 @@ def load_embedder(
         name: ``"all-MiniLM-L6-v2"``, the default, whose weights come with an installed package;
             the path of a sentence-transformers folder; the name of such a model on the Hugging
             Face hub, which is downloaded unless it is in the hub's local cache; ``"openai:NAME"``
-            or ``"ollama:NAME"`` for a model behind an OpenAI-compatible server.
+            or ``"ollama:NAME"`` for a model behind an OpenAI-compatible server; ``"MAKER"`` or
+            ``"MAKER:NAME"``, where another package names ``MAKER`` in the entry-point group
+            ``ragkit.embedders``: a function of ``NAME`` (else ``""``) and of those of ``base_url``,
+            ``api_key``, ``dimension`` and ``device`` that were given.
         base_url: Where that server is, up to and including ``/v1``.
         api_key: Its key; default for ``openai:``: ``OPENAI_API_KEY``.
         dimension: Length of a server's vectors, where it is known already; else it is found out
             from a first request.
         device: ``"cpu"``, ``"cuda"``, ``"mps"`` or ``"auto"``; default: ``RAGKIT_DEVICE``, or
             what is detected.
+        named: Whether the user named it. A model that only a knowledge base names, which may be
+            somebody else's, is neither asked for on a server nor downloaded.
         listener: Called with notices, and with progress while a model is compiled.
         cache_dir: Where compiled models are kept; default: ``RAGKIT_CACHE``, or the user's cache.
 
@@ -59,8 +67,23 @@ def load_embedder(
 
         if not model:
             raise UsageError(f"{name!r} names no model; write {scheme + ':NAME'!r}")
+        if not named:
+            raise _unnamed(name, "a model on a server", "let texts be sent there")
         make = openai_embedder if scheme == "openai" else ollama_embedder
         return make(model, base_url=base_url, api_key=api_key, dimension=dimension)
+    is_ours = name in _DEFAULT_NAMES or Path(name).expanduser().is_dir()
+    if not is_ours and (make_one := plug_in(EMBEDDERS, scheme)) is not None:
+        if not named:
+            raise _unnamed(name, "a model of another package", "load it")
+        options = {
+            "base_url": base_url, "api_key": api_key, "dimension": dimension, "device": device
+        }  # fmt: skip
+        made = make_one(
+            model, **{key: value for key, value in options.items() if value is not None}
+        )
+        if not callable(getattr(made, "embed", None)):
+            raise UsageError(f"{name!r} in {EMBEDDERS!r} made no Embedder but {made!r}")
+        return cast("Embedder", made)
     if base_url is not None:
         raise UsageError(
             f"a base URL was given, but {name!r} is not a model on a server; write 'openai:NAME'"
@@ -73,7 +96,7 @@ def load_embedder(
     if name in _DEFAULT_NAMES:
         folder, model_name, expected = _default_folder(), DEFAULT_EMBEDDER, _DEFAULT_SHA256
     else:
-        folder, model_name = _find_folder(name, listener)
+        folder, model_name = _find_folder(name, named, listener)
         expected = None
     return _from_folder(folder, name, model_name, expected, device, cache, listener)
 
@@ -126,7 +149,7 @@ def _default_folder() -> Path:
     return folder
 
 
-def _find_folder(name: str, listener: Listener) -> tuple[Path, str]:
+def _find_folder(name: str, named: bool, listener: Listener) -> tuple[Path, str]:
     """Return the folder of a model, and its name for the fingerprint."""
     if not name.strip():
         raise UsageError("the name of the embedding model is empty")
@@ -141,11 +164,20 @@ def _find_folder(name: str, listener: Listener) -> tuple[Path, str]:
     hub_name = name if "/" in name else f"sentence-transformers/{name}"
     folder = hub_snapshot(hub_name)
     if folder is None:
+        if not named:
+            raise _unnamed(name, "which is not on this machine", "download it")
         _download(hub_name, listener)
         folder = hub_snapshot(hub_name)
     if folder is None:
         raise EmbeddingError(f"the embedding model {hub_name!r} holds no weights")
     return folder, hub_name
+
+
+def _unnamed(name: str, what: str, purpose: str) -> EmbeddingError:
+    return EmbeddingError(
+        f"the knowledge base was built with {name!r}, {what}; name it with --embedder (in Python: "
+        f"embedder=) to {purpose}"
+    )
 
 
 def hub_snapshot(name: str) -> Path | None:

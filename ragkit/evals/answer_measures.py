@@ -7,13 +7,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from ragkit.language.analysis import UNSPACED
+
 # Below this many of either kind, a rate would say little.
 _LEAST = 1
 _CITATION = re.compile(r"\s?\[\d{1,3}\]")
 _WORD = re.compile(r"[-−]?\d+(?:[.,]\d+)*|\w+|[%€$£¥±°]", re.UNICODE)
 _PIECE = re.compile(r"\d+|\D")  # of a word in a script without spaces
 _ARTICLES = frozenset(("a", "an", "the"))
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_UNSPACED = re.compile(UNSPACED)
 
 
 def answer_scores(text: str, gold: str) -> dict[str, float]:

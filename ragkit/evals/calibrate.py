@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ragkit.answer.abstain import default_threshold
 from ragkit.answer.calibration import Calibration
 from ragkit.errors import UsageError
 from ragkit.evals.answer_measures import auroc
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from ragkit.evals.evaluate import Evaluation
@@ -61,8 +62,6 @@ def fit_calibration(evaluation: Evaluation, current: Calibration) -> Fit:
         UsageError: there are too few questions of a kind, or the confidence does not tell them
             apart, so that no threshold would help.
     """
-    import numpy as np
-
     rows = [
         (bool(o.question.answerable), o.answer["confidence"], o.answer["reason_code"])
         for o in evaluation.outcomes
@@ -112,7 +111,6 @@ def fit_calibration(evaluation: Evaluation, current: Calibration) -> Fit:
 
 
 def _fit(log_odds: NDArray[np.float64], held: NDArray[np.bool_]) -> tuple[float, float, float]:
-    import numpy as np
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=10.0).fit(log_odds[:, None], held)
@@ -130,7 +128,6 @@ def _fit(log_odds: NDArray[np.float64], held: NDArray[np.bool_]) -> tuple[float,
 
 
 def _folds(held: NDArray[np.bool_]) -> Sequence[NDArray[np.intp]]:
-    import numpy as np
     from sklearn.model_selection import StratifiedKFold
 
     splitter = StratifiedKFold(_FOLDS, shuffle=True, random_state=_SEED)
@@ -142,13 +139,9 @@ def _balanced(right: NDArray[np.bool_], held: NDArray[np.bool_]) -> float:
 
 
 def _logit(confidence: NDArray[np.float64]) -> NDArray[np.float64]:
-    import numpy as np
-
     clipped = np.clip(confidence, 1e-6, 1.0 - 1e-6)
     return np.asarray(np.log(clipped / (1.0 - clipped)), dtype=np.float64)
 
 
 def _sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    import numpy as np
-
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(log_odds, -60, 60))), dtype=np.float64)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ragkit.evals.answer_measures import auroc
 from ragkit.evals.evaluate import ACROSS, WITHIN
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from ragkit.evals.evaluate import Evaluation, Outcome
@@ -142,7 +143,6 @@ def paired_difference(measure: str, values: Sequence[tuple[str, float, float]]) 
     Returns:
         The difference, its ``p`` not yet corrected for other measures: see :func:`holm`.
     """
-    import numpy as np
     from scipy import stats
 
     first = np.array([one for _, one, _ in values])
@@ -176,23 +176,17 @@ def paired_difference(measure: str, values: Sequence[tuple[str, float, float]]) 
 
 
 def _bootstrap_means(change: NDArray[np.float64]) -> NDArray[np.float64]:
-    import numpy as np
-
     rng = np.random.default_rng(_SEED)
     rows = rng.integers(0, len(change), size=(2_000, len(change)))
     return np.asarray(change[rows].mean(axis=1), dtype=np.float64)
 
 
 def _interval(means: NDArray[np.float64]) -> tuple[float, float]:
-    import numpy as np
-
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
 
 def _auroc_difference(pairs: Sequence[tuple[Outcome, Outcome]]) -> Difference | None:
-    import numpy as np
-
     judged = [
         (bool(one.question.answerable), one.answer["confidence"], other.answer["confidence"])
         for one, other in pairs
@@ -227,8 +221,6 @@ def holm(differences: Sequence[Difference]) -> tuple[Difference, ...]:
 
     The smallest of m is taken times m, the next times m - 1, and none is below the one before.
     """
-    from dataclasses import replace
-
     order = sorted(range(len(differences)), key=lambda i: differences[i].p)
     corrected = list(differences)
     least = 0.0

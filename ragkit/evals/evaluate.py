@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ragkit.answer.draft import EXTRACTIVE
@@ -27,6 +28,7 @@ WITHIN = "within the named document"
 ALONE = "last turn alone"
 REWRITE = "gold rewrite (upper bound)"
 
+_LIBRARIES = {"ir_measures": "ir-measures", "sklearn": "scikit-learn", "scipy": "scipy"}
 _SHOWN_HITS = 5
 _SHOWN_TEXT = 300
 
@@ -102,11 +104,14 @@ def evaluate(
         on_question: Told how far it is.
 
     Raises:
-        UsageError: there are no questions, the base is empty, or holds none of the documents named.
+        UsageError: there are no questions, the base is empty, or holds none of the documents named;
+            or what measuring needs is not installed.
         KnowledgeBaseError: it cannot be opened.
     """
     if not questions:
         raise UsageError("there is no question to ask")
+    if missing := [name for module, name in _LIBRARIES.items() if find_spec(module) is None]:
+        raise UsageError(f"measuring needs {', '.join(missing)}: pip install 'ragkit[eval]'")
     begun = time.perf_counter()
     with settings.open() as kb:
         status = kb.status()
@@ -319,29 +324,19 @@ def _outcome(run: _Run, ranked: Mapping[str, Mapping[str, float]], asker: _Asker
 
 
 def _short_hit(hit: Hit) -> dict[str, Any]:
-    return {
-        "path": hit.path,
-        "page": hit.page,
-        "start": hit.start,
-        "end": hit.end,
-        "score": hit.score,
-        "heading": hit.heading,
-        "text": hit.text if len(hit.text) <= _SHOWN_TEXT else hit.text[: _SHOWN_TEXT - 1] + "…",
-    }
+    text = hit.text if len(hit.text) <= _SHOWN_TEXT else hit.text[: _SHOWN_TEXT - 1] + "…"
+    return {**_picked(hit, "path page start end score heading"), "text": text}
 
 
 def _short_answer(answer: Answer) -> dict[str, Any]:
     return {
-        "text": answer.text,
-        "refused": answer.refused,
-        "reason": answer.reason,
-        "reason_code": answer.reason_code,
-        "confidence": answer.confidence,
-        "citations": [
-            {"path": citation.path, "page": citation.page, "quote": citation.quote}
-            for citation in answer.citations
-        ],
+        **_picked(answer, "text refused reason reason_code confidence"),
+        "citations": [_picked(citation, "path page quote") for citation in answer.citations],
         "unsupported": len(answer.unsupported),
         "degraded": list(answer.degraded),
         "model": answer.model,
     }
+
+
+def _picked(source: object, names: str) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in names.split()}

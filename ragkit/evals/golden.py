@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ragkit.errors import UsageError
-from ragkit.retrieve.search import MAX_QUESTION_CHARACTERS
+from ragkit.question.reading import MAX_CHARACTERS
 
 _TEXT = "a text"
 _FIELDS = (
@@ -157,8 +158,8 @@ class _Line:
         question = self._document.get("question")
         if not isinstance(question, str) or not question.strip():
             self._bad("question", question, "a text that is not empty")
-        if len(question) > MAX_QUESTION_CHARACTERS:
-            self._bad("question", question, f"at most {MAX_QUESTION_CHARACTERS:,} characters long")
+        if len(question) > MAX_CHARACTERS:
+            self._bad("question", question, f"at most {MAX_CHARACTERS:,} characters long")
         self._check_names(self._document, _FIELDS, "")
         relevant = self._relevant()
         answer = self._answer()
@@ -257,8 +258,6 @@ class _Line:
 
     def _check_names(self, found: Mapping[str, Any], known: Sequence[str], prefix: str) -> None:
         """Refuse a field that is nearly named like one that is read: a slip would be ignored."""
-        from difflib import get_close_matches
-
         for name in found:
             if name in known:
                 continue
@@ -343,8 +342,6 @@ def _paths_of(question: GoldenQuestion) -> list[tuple[str, str]]:
 
 
 def _renamed(question: GoldenQuestion, names: Mapping[str, str]) -> GoldenQuestion:
-    from dataclasses import replace
-
     return replace(
         question,
         scope=names.get(question.scope, question.scope) if question.scope else None,

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingest.sentences import sentence_spans
 from ragkit.evals.wording import ask_for_cell, ask_for_figure, ask_what_it_is
 from ragkit.language import words
 from ragkit.language.languages import ENGLISH, language_of
@@ -117,8 +118,6 @@ def _named(text: str) -> str:
 
 
 def _asked_by_heading(document: Document, block: Block, question: str) -> Iterator[Idea]:
-    from ingest.sentences import sentence_spans
-
     if block.kind not in ("paragraph", "list_item"):
         return
     spans = list(sentence_spans(document.text, block.start, block.end))
@@ -183,8 +182,6 @@ def _cells(line: str) -> list[tuple[int, str]]:
 
 
 def _from_sentences(document: Document, block: Block, lower: Collection[str]) -> Iterator[Idea]:
-    from ingest.sentences import sentence_spans
-
     for start, end in sentence_spans(document.text, block.start, block.end):
         sentence = document.text[start:end].rstrip()
         if sentence[-1:] not in (".", "!"):

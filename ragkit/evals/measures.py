@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal
-
-from ragkit.evals.gold_places import SourceText, distinct_page_hit, gold_share, page_hit
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from ragkit.evals.golden import Place
@@ -106,13 +104,60 @@ def place_scores(hits: Sequence[Hit], places: Sequence[Place]) -> dict[str, floa
     spans = [place.mapping() for place in places if place.start is not None]
     if spans:
         for budget in BUDGETS:
-            share = gold_share(returned, spans, budget, _located)
+            share = gold_share(returned, spans, budget)
             found[f"gold share in {budget:,} characters"] = share
     return found
 
 
-def _located(path: str) -> SourceText:
-    raise AssertionError(f"a passage of {path!r} has no offsets")
+def page_hit(
+    hits: Sequence[Mapping[str, Any]], relevant: Sequence[Mapping[str, Any]], k: int
+) -> float:
+    """1 if one of the first ``k`` passages begins on a gold page, else 0."""
+    gold = {(place["path"], place["page"]) for place in relevant}
+    return float(any((hit["path"], hit["page"]) in gold for hit in hits[:k]))
+
+
+def distinct_page_hit(
+    hits: Sequence[Mapping[str, Any]], relevant: Sequence[Mapping[str, Any]], k: int
+) -> float:
+    """1 if one of the first ``k`` different pages is a gold page: blind to the passages' size."""
+    seen: dict[tuple[str, int | None], None] = {}
+    for hit in hits:
+        seen.setdefault((hit["path"], hit["page"]))
+    pages = [{"path": path, "page": page} for path, page in seen]
+    return page_hit(pages, relevant, k)
+
+
+def _as_said(hit: Mapping[str, Any], text: str) -> list[tuple[int, int]]:
+    return [(hit["start"], hit["start"] + len(text))]
+
+
+def gold_share(
+    hits: Sequence[Mapping[str, Any]],
+    relevant: Sequence[Mapping[str, Any]],
+    budget: int,
+    spans_of: Callable[[Mapping[str, Any], str], Sequence[tuple[int, int]]] = _as_said,
+) -> float:
+    """Share of the gold characters in the first ``budget`` characters of returned text.
+
+    Everything returned counts against the budget, also what was returned before. ``spans_of``
+    tells where the first part of a passage stands.
+    """
+    gold: dict[str, set[int]] = {}
+    for place in relevant:
+        gold.setdefault(place["path"], set()).update(range(place["start"], place["end"]))
+    got: dict[str, set[int]] = {path: set() for path in gold}
+    left = budget
+    for hit in hits:
+        text = hit["text"][:left]
+        left -= len(text)
+        if hit["path"] in gold:
+            for start, end in spans_of(hit, text):
+                got[hit["path"]].update(gold[hit["path"]].intersection(range(start, end)))
+        if left <= 0:
+            break
+    whole = sum(map(len, gold.values()))
+    return sum(map(len, got.values())) / whole if whole else 0.0
 
 
 def _gold_unit(place: Place) -> str:

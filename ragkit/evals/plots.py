@@ -33,10 +33,7 @@ def line_plot(
     """
     parts = _frame(title, x_label, y_label, x_names)
     if diagonal:
-        parts.append(
-            f'<line x1="{_x(0):.1f}" y1="{_y(0):.1f}" x2="{_x(1):.1f}" y2="{_y(1):.1f}" '
-            'stroke="#bbb" stroke-dasharray="4 4"/>'
-        )
+        parts.append(_line(_x(0), _y(0), _x(1), _y(1), "#bbb", dashes="4 4"))
     for number, (name, points) in enumerate(series.items()):
         colour = COLOURS[number % len(COLOURS)]
         path = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in points)
@@ -91,10 +88,8 @@ def histogram(
             )
     if marker is not None:
         parts.append(
-            f'<line x1="{_x(marker):.1f}" y1="{_y(0):.1f}" x2="{_x(marker):.1f}" '
-            f'y2="{_y(1):.1f}" stroke="#444" stroke-dasharray="3 3"><title>threshold '
-            f"{marker:.2f}</title></line>"
-            f'<text x="{_x(marker) + 4:.1f}" y="{_y(1) + 10:.1f}" fill="#444">threshold</text>'
+            _line(_x(marker), _y(0), _x(marker), _y(1), "#444", dashes="3 3")
+            + _text(_x(marker) + 4, _y(1) + 10, f"threshold {marker:.2f}")
         )
     parts += _legend([f"{name} ({len(values)})" for name, values in groups.items()])
     return _svg(parts)
@@ -115,26 +110,21 @@ def interval_plot(title: str, rows: Sequence[tuple[str, float, float, float]]) -
     def at(value: float) -> float:
         return (left + right) / 2 + value / reach * (right - left) / 2
 
-    zero = f"{at(0):.1f}"
     parts = [
-        f'<text x="10" y="18" font-weight="600">{escape(title)}</text>',
-        f'<line x1="{zero}" y1="{_TOP}" x2="{zero}" y2="{height - 20}" stroke="#bbb"/>',
+        _text(10, 18, title, heading=True),
+        _line(at(0), _TOP, at(0), height - 20, "#bbb"),
     ]
     for number, (name, low, middle, high) in enumerate(rows):
         y = _TOP + 22 * number + 12
         colour = COLOURS[2] if low > 0 else COLOURS[1] if high < 0 else "#777"
         parts += [
-            f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{escape(name)}</text>',
-            f'<line x1="{at(low):.1f}" y1="{y}" x2="{at(high):.1f}" y2="{y}" stroke="{colour}" '
-            'stroke-width="2"/>',
+            _text(left - 10, y + 4, name, anchor="end"),
+            _line(at(low), y, at(high), y, colour, width=2),
             f'<circle cx="{at(middle):.1f}" cy="{y}" r="4" fill="{colour}"><title>'
             f"{middle:+.3f} ({low:+.3f} to {high:+.3f})</title></circle>",
         ]
     for value in (-reach, 0.0, reach):
-        parts.append(
-            f'<text x="{at(value):.1f}" y="{height - 4}" text-anchor="middle" fill="#666">'
-            f"{value:+.2f}</text>"
-        )
+        parts.append(_text(at(value), height - 4, f"{value:+.2f}", anchor="middle"))
     return _svg(parts, width=right + 30, height=height)
 
 
@@ -154,27 +144,32 @@ def _frame(
     y_names: Sequence[str] = ("0", "0.25", "0.5", "0.75", "1"),
 ) -> list[str]:
     names = list(x_names) or ["0", "0.25", "0.5", "0.75", "1"]
-    parts = [f'<text x="{_LEFT}" y="16" font-weight="600">{escape(title)}</text>']
+    parts = [_text(_LEFT, 16, title, heading=True)]
     for i in range(5):
         y = _y(i / 4)
-        parts.append(
-            f'<line x1="{_x(0):.1f}" y1="{y:.1f}" x2="{_x(1):.1f}" y2="{y:.1f}" stroke="#e5e5e5"/>'
-            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="#666">{y_names[i]}</text>'
-        )
+        parts.append(_line(_x(0), y, _x(1), y, "#e5e5e5"))
+        parts.append(_text(_LEFT - 6, y + 4, y_names[i], anchor="end"))
     for i, name in enumerate(names):
         x = _x(i / max(1, len(names) - 1))
-        parts.append(
-            f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 15}" text-anchor="middle" fill="#666">'
-            f"{escape(name)}</text>"
-        )
-    middle = (_x(0) + _x(1)) / 2
-    parts.append(
-        f'<text x="{middle:.1f}" y="{HEIGHT - 6}" text-anchor="middle" fill="#444">'
-        f"{escape(x_label)}</text>"
-        f'<text transform="translate(11 {(_y(0) + _y(1)) / 2:.1f}) rotate(-90)" '
-        f'text-anchor="middle" fill="#444">{escape(y_label)}</text>'
-    )
+        parts.append(_text(x, HEIGHT - _BOTTOM + 15, name, anchor="middle"))
+    parts.append(_text(_x(0.5), HEIGHT - 6, x_label, anchor="middle"))
+    turned = f'transform="translate(11 {_y(0.5):.1f}) rotate(-90)"'
+    parts.append(f"<g {turned}>{_text(0, 0, y_label, anchor='middle')}</g>")
     return parts
+
+
+def _line(
+    x1: float, y1: float, x2: float, y2: float, colour: str, *, width: int = 1, dashes: str = ""
+) -> str:
+    return (
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
+        f'stroke-width="{width}" stroke-dasharray="{dashes}"/>'
+    )
+
+
+def _text(x: float, y: float, text: str, *, anchor: str = "start", heading: bool = False) -> str:
+    style = 'font-weight="600"' if heading else 'fill="#444"'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {style}>{escape(text)}</text>'
 
 
 def _legend(names: Iterable[str]) -> list[str]:
@@ -183,7 +178,7 @@ def _legend(names: Iterable[str]) -> list[str]:
     for number, name in enumerate(names):
         parts.append(
             f'<rect x="{x}" y="27" width="10" height="10" fill="{COLOURS[number % len(COLOURS)]}"/>'
-            f'<text x="{x + 15}" y="36" fill="#333">{escape(name)}</text>'
+            + _text(x + 15, 36, name)
         )
         x += 15 + _CHARACTER * len(name) + 16
     return parts

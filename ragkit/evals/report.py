@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from markdown_it import MarkdownIt
 
 from ragkit.evals.compare import SIGNIFICANT, comparison_document
 from ragkit.evals.measures import CUTOFFS
@@ -156,8 +158,10 @@ def write_report(
     if comparison is not None:
         results = {"comparison": comparison_document(comparison), "evaluations": documents}
     contents = {
-        "report.md": _markdown(evaluations, golden, comparison),
-        "report.html": _page(evaluations, golden, threshold, comparison),
+        "report.md": "\n".join(
+            markdown for markdown, _ in _parts(evaluations, golden, threshold, comparison)
+        ),
+        "report.html": _page(_parts(evaluations, golden, threshold, comparison)),
         "results.json": json.dumps(results, ensure_ascii=False, indent=1) + "\n",
     }
     written = []
@@ -216,24 +220,32 @@ def _missed(evaluation: Evaluation) -> Table:
     )
 
 
-def _markdown(
-    evaluations: Sequence[tuple[str, Evaluation]], golden: str, comparison: Comparison | None
-) -> str:
-    parts = ["# Evaluation\n"]
+def _parts(
+    evaluations: Sequence[tuple[str, Evaluation]],
+    golden: str,
+    threshold: float,
+    comparison: Comparison | None,
+) -> Iterator[tuple[str, str]]:
+    """The report as pieces of Markdown, each with what a page shows after it, as HTML."""
+    yield "# Evaluation\n", ""
     if comparison is not None:
-        parts.append(_markdown_table(comparison_table(comparison)))
+        rows = [(d.measure, d.low, d.second - d.first, d.high) for d in comparison.differences]
+        plot = interval_plot("B - A, with 95% intervals", rows)
+        yield _markdown_table(comparison_table(comparison)), _side_by_side([plot])
     for name, evaluation in evaluations:
+        summary = summarise(evaluation)
         if name:
-            parts.append(f"# {_plain(name)}\n")
-        parts += [f"- {key}: {_plain(value)}" for key, value in _facts(evaluation, golden)]
-        parts.append("")
-        parts += [_markdown_table(table) for table in tables(summarise(evaluation))]
+            yield f"# {_plain(name)}\n", ""
+        facts = [f"- {key}: {_plain(value)}\n" for key, value in _facts(evaluation, golden)]
+        yield "".join(facts), _side_by_side(_plots(evaluation, summary, threshold))
+        for table in tables(summary):
+            yield _markdown_table(table), ""
         if evaluation.problems:
-            parts.append("## To note\n")
-            parts += [f"- {_plain(problem)}" for problem in evaluation.problems]
-            parts.append("")
-        parts.append(_markdown_table(_missed(evaluation), longest=_CELL))
-    return "\n".join(parts)
+            problems = "".join(f"- {_plain(problem)}\n" for problem in evaluation.problems)
+            yield f"## To note\n\n{problems}", ""
+        ordered = sorted(evaluation.outcomes, key=lambda outcome: not outcome.missed)
+        questions = "".join(map(_html_outcome, ordered))
+        yield _markdown_table(_missed(evaluation), longest=_CELL), f"<h2>Questions</h2>{questions}"
 
 
 def _markdown_table(table: Table, *, longest: int = 10_000) -> str:
@@ -250,7 +262,7 @@ def _plain(text: str, longest: int = 10_000) -> str:
     """A text on one line in which nothing is Markdown or HTML."""
     line = " ".join(text.split())
     line = line if len(line) <= longest else line[: longest - 1] + "…"
-    for mark in ("\\", "|", "<", "*", "_", "`", "["):
+    for mark in "\\|<&*_`[":
         line = line.replace(mark, "\\" + mark)
     return line
 
@@ -266,39 +278,18 @@ td,th{border-color:#444}svg{background:#fff}}
 """
 
 
-def _page(
-    evaluations: Sequence[tuple[str, Evaluation]],
-    golden: str,
-    threshold: float,
-    comparison: Comparison | None,
-) -> str:
-    parts = ["<h1>Evaluation</h1>"]
-    if comparison is not None:
-        parts.append(_html_table(comparison_table(comparison)))
-        rows = [(d.measure, d.low, d.second - d.first, d.high) for d in comparison.differences]
-        parts.append(f"<div class=plots>{interval_plot('B - A, with 95% intervals', rows)}</div>")
-    for name, evaluation in evaluations:
-        summary = summarise(evaluation)
-        if name:
-            parts.append(f"<h1>{html.escape(name)}</h1>")
-        facts = "".join(
-            f"<tr><th>{key}</th><td>{html.escape(value)}</td></tr>"
-            for key, value in _facts(evaluation, golden)
-        )
-        parts.append(f"<table>{facts}</table>")
-        parts.append(f"<div class=plots>{''.join(_plots(evaluation, summary, threshold))}</div>")
-        parts += [_html_table(table) for table in tables(summary)]
-        if evaluation.problems:
-            notes = "".join(f"<li>{html.escape(problem)}</li>" for problem in evaluation.problems)
-            parts.append(f"<h2>To note</h2><ul>{notes}</ul>")
-        parts.append(f"<h2>Questions ({summary.missed} with something missed)</h2>")
-        ordered = sorted(evaluation.outcomes, key=lambda outcome: not outcome.missed)
-        parts += [_html_outcome(outcome) for outcome in ordered]
+def _page(parts: Iterable[tuple[str, str]]) -> str:
+    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
+    body = "".join(renderer.render(markdown) + shown for markdown, shown in parts)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
         f'content="width=device-width"><title>Evaluation</title><style>{_STYLE}</style></head>'
-        f"<body>{''.join(parts)}</body></html>\n"
+        f"<body>{body}</body></html>\n"
     )
+
+
+def _side_by_side(plots: Iterable[str]) -> str:
+    return f"<div class=plots>{''.join(plots)}</div>"
 
 
 def _plots(evaluation: Evaluation, summary: Summary, threshold: float) -> Iterator[str]:
@@ -356,37 +347,27 @@ def _plots(evaluation: Evaluation, summary: Summary, threshold: float) -> Iterat
         )
 
 
-def _html_table(table: Table) -> str:
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in table.columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in table.rows
-    )
-    note = f"<p class=note>{html.escape(table.note)}</p>" if table.note else ""
-    return f"<h2>{html.escape(table.title)}</h2>{note}<table><tr>{head}</tr>{body}</table>"
-
-
 def _html_outcome(outcome: Outcome) -> str:
     question = outcome.question
-    lines = [f"<b>{html.escape(sentence)}</b>" for sentence in outcome.missed]
+    lines = []
     if question.answer:
-        lines.append(f"gold: {html.escape(question.answer)}")
+        lines.append(f"gold: {question.answer}")
     if question.relevant:
-        places = ", ".join(
+        places = [
             place.path + ("" if place.page is None else f" page {place.page}")
             for place in question.relevant
-        )
-        lines.append(f"where: {html.escape(places)}")
+        ]
+        lines.append(f"where: {', '.join(places)}")
     if outcome.answer is not None:
         sure = outcome.answer["confidence"]
         told = "" if sure is None else f" ({sure:.2f})"
-        lines.append(f"answer{told}: {html.escape(str(outcome.answer['text']))}")
+        lines.append(f"answer{told}: {outcome.answer['text']}")
     for rank, hit in enumerate(outcome.hits, start=1):
         page = "" if hit["page"] is None else f", page {hit['page']}"
-        lines.append(
-            f"{rank}. {html.escape(hit['path'])}{page} ({hit['score']:.3f}): "
-            f"{html.escape(' '.join(hit['text'].split()))}"
-        )
+        text = " ".join(hit["text"].split())
+        lines.append(f"{rank}. {hit['path']}{page} ({hit['score']:.3f}): {text}")
+    missed = [f"<b>{escape(sentence)}</b>" for sentence in outcome.missed]
     kind = ' class="bad"' if outcome.missed else ""
-    title = f"{html.escape(question.id)}: {html.escape(question.question)}"
-    return f"<details{kind}><summary>{title}</summary>{'<br>'.join(lines)}</details>"
+    title = escape(f"{question.id}: {question.question}")
+    body = "<br>".join([*missed, *map(escape, lines)])
+    return f"<details{kind}><summary>{title}</summary>{body}</details>"

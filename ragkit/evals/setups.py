@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import Any, cast, get_args
 
 from ragkit.errors import UsageError
-from ragkit.retrieve.expansion import EXPANSIONS, Expansion
-from ragkit.retrieve.search import Mode
-
-if TYPE_CHECKING:
-    from ragkit.kb import KnowledgeBase
+from ragkit.kb import KnowledgeBase
+from ragkit.retrieve.expansion import EXPANSIONS
+from ragkit.retrieve.finding import Mode
 
 _TRUE, _FALSE = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 
@@ -46,7 +44,7 @@ class Settings:
     embedder_base_url: str | None = None
     k: int = 50
     rerank: str | None = None
-    expand: tuple[Expansion, ...] = ()
+    expand: tuple[str, ...] = ()
     diversity: float = 0.0
     answers: bool = True
     history: bool = True
@@ -58,8 +56,6 @@ class Settings:
 
     def open(self) -> KnowledgeBase:
         """Open the base."""
-        from ragkit.kb import KnowledgeBase
-
         return KnowledgeBase(
             self.kb,
             model=self.model,

@@ -80,7 +80,7 @@ def _readable(span: Span, resource: Resource) -> ReadableSpan:
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import SpanKind, Status, StatusCode, get_current_span
 
-    from ragkit import __version__
+    from ragkit.results import __version__
 
     outside = get_current_span().get_span_context()
     trace = outside.trace_id if outside.is_valid else int(span.trace, 16)

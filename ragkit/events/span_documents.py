@@ -6,8 +6,8 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from ragkit.events.spans import Span
@@ -17,20 +17,9 @@ MAX_CHARACTERS = 20_000
 
 def span_document(span: Span) -> dict[str, Any]:
     """Return a span as a JSON object; values that JSON does not know become their ``repr``."""
-    return {
-        "id": span.id,
-        "trace": span.trace,
-        "parent": span.parent,
-        "name": span.name,
-        "kind": span.kind,
-        "started_at": span.started_at,
-        "seconds": round(span.seconds, 6),
-        "status": span.status,
-        "error": span.error,
-        "attributes": plain(span.attributes),
-        "inputs": plain(span.inputs),
-        "outputs": plain(span.outputs),
-    }
+    document = {field.name: getattr(span, field.name) for field in fields(span)}
+    content = {name: plain(document[name]) for name in ("attributes", "inputs", "outputs")}
+    return {**document, "seconds": round(span.seconds, 6), **content}
 
 
 def span_from_document(document: Mapping[str, Any]) -> Span:
@@ -78,12 +67,7 @@ class JsonLines:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

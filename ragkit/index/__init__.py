@@ -1,3 +1,35 @@
-"""Views of the truth to search in: by meaning and by words."""
+"""Views of the truth to search in: by meaning and by words. What an index of one's own needs."""
 
-import ragkit.store  # noqa: F401 - it opens the indexes, and so has to be loaded before them
+from ragkit.index.ordering import ordered
+from ragkit.index.protocols import (
+    DamagedIndexError,
+    IndexState,
+    VectorIndex,
+    VectorIndexFactory,
+    VectorReader,
+    WordIndex,
+    WordIndexFactory,
+    WordReader,
+    WordWeights,
+)
+from ragkit.store.allowed import Allowed
+from ragkit.store.feed import Passage, VectorChanges, WordChanges
+from ragkit.store.records import Scored
+
+__all__ = [
+    "Allowed",
+    "DamagedIndexError",
+    "IndexState",
+    "Passage",
+    "Scored",
+    "VectorChanges",
+    "VectorIndex",
+    "VectorIndexFactory",
+    "VectorReader",
+    "WordChanges",
+    "WordIndex",
+    "WordIndexFactory",
+    "WordReader",
+    "WordWeights",
+    "ordered",
+]

@@ -154,7 +154,8 @@ def _passages(searcher: Any, language: str | None) -> int:
 
 def _rarity(frequency: int, total: int) -> float:
     # ln(1 + (N - n + 0.5) / (n + 0.5)), Robertson & Zaragoza 2009
-    return math.log(max(total + 1, frequency + 0.5) / (frequency + 0.5))
+    # A word may stand in more chunks than there are: those deleted are counted until merged away.
+    return math.log((max(total, frequency) + 1) / (frequency + 0.5))
 
 
 def _rarest(

@@ -15,16 +15,17 @@ ANALYSIS_VERSION = "2"
 _TAG = "/"  # no letter or digit, so in no word
 _LONGEST_TERM = 80  # bytes; longer runs are base64 and the like
 _REMEMBERED = 40  # characters: single words are looked at again and again
-# Scripts that put no space between words: each character becomes a term of its own.
-_UNSPACED = re.compile(
-    "(["
+# Characters of scripts that put no space between words: each becomes a term of its own.
+UNSPACED = (
+    "["
     "\u0e00-\u0eff"  # Thai, Lao
     "\u1000-\u109f"  # Myanmar
     "\u1780-\u17ff"  # Khmer
     "\u3040-\u30ff\u31f0-\u31ff"  # Hiragana, Katakana
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
-    "])"
+    "]"
 )
+_UNSPACED = re.compile(f"({UNSPACED})")
 # Runs of letters and digits, perhaps joined by punctuation: 12.5, X-200, word
 _JOINED = re.compile(r"[^\W_]+(?:[-./:,+][^\W_]+)*")
 _DIGIT = re.compile(r"\d")
@@ -147,6 +148,20 @@ def _question_words(text: str, languages: Sequence[str]) -> tuple[Word, ...]:
     if telling:
         found += [Word((term,), asked) for term in common if term not in telling]
     return tuple(found)
+
+
+def stem(word: str, language: str = ENGLISH) -> str:
+    """Return the stem of one lower-case word in a language."""
+    stems: list[str] = _stemmer(language).analyze(word)
+    return stems[0]
+
+
+@functools.cache
+def _stemmer(language: str) -> Any:
+    import tantivy
+
+    raw = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw())
+    return raw.filter(tantivy.Filter.stemmer(language)).build()
 
 
 @functools.cache

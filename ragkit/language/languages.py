@@ -28,6 +28,16 @@ _MARGIN = 2
 _FEWEST_ASKED = 2
 _FEWEST_ELSEWHERE = 3
 _WORD = re.compile(r"[^\W\d_]+")
+_LETTER = re.compile(r"[^\W\d_]")
+_MOST_CHARACTERS = 2_000  # of a text whose language is named
+_LEAD = 2  # so many common words more than in any other language, or so many times as many
+_SCRIPTS = (
+    ("Japanese", re.compile(r"[\u3040-\u30ff]")),
+    ("Korean", re.compile(r"[\uac00-\ud7af]")),
+    ("Chinese", re.compile(r"[\u4e00-\u9fff]")),
+    ("Hebrew", re.compile(r"[\u0590-\u05ff]")),
+    ("Thai", re.compile(r"[\u0e00-\u0e7f]")),
+)
 
 LANGUAGES = lists.languages_of("stop_words")
 # Those that tantivy has no list of common words for.
@@ -61,18 +71,13 @@ def language_of(text: str) -> str:
     Texts of a few words, tables, and languages without a stemmer count as English.
     """
     counts = Counter(_WORD.findall(text.lower()))
-
-    def common(language: str) -> tuple[int, int]:
-        found = common_words(counts, language)
-        return len(found), sum(counts[word] for word in found)
-
     total = counts.total()
-    _, english = common(ENGLISH)
+    _, english = _common(counts, ENGLISH)
     if not total or english >= _SURELY_ENGLISH * total:
         return ENGLISH
     best, most = ENGLISH, 0
     for language in LANGUAGES[1:]:
-        different, count = common(language)
+        different, count = _common(counts, language)
         enough = different >= _FEWEST and count >= max(_SHARE * total, _MARGIN * english)
         if enough and count > most:
             best, most = language, count
@@ -94,3 +99,27 @@ def language_asked(words: Collection[str], present: Collection[str]) -> str:
         if count > most and count >= fewest:
             best, most = language, count
     return best
+
+
+@functools.lru_cache(maxsize=256)
+def language_name(text: str) -> str | None:
+    """Return the English name of the language of ``text``, or ``None`` where that is not plain.
+
+    Also of some languages that are told by their script alone, such as Japanese.
+    """
+    text = text[:_MOST_CHARACTERS]
+    letters = len(_LETTER.findall(text))
+    for name, script in _SCRIPTS:
+        if letters and len(script.findall(text)) > letters / 4:
+            return name
+    counts = Counter(_WORD.findall(text.lower()))
+    ranked = sorted((_common(counts, language)[1], language) for language in LANGUAGES)
+    (second, _), (best, language) = ranked[-2:]
+    plain = best >= _LEAD and (best >= _LEAD * second or best >= _LEAD + second)
+    return language.capitalize() if plain else None
+
+
+def _common(counts: Counter[str], language: str) -> tuple[int, int]:
+    """How many different words of a text, and how many of all, are common in a language."""
+    found = common_words(counts, language)
+    return len(found), sum(counts[word] for word in found)

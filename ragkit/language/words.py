@@ -8,15 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
-from ragkit.language import lists
+from ragkit.language import analysis, lists
 
-_WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
+# A word, number or code as it is written: "RX-200" and "1,200.5" are one.
+WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 # Scripts written without spaces: there, pairs of characters stand for words.
-_UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
-)
-
+_UNSPACED = re.compile(f"{analysis.UNSPACED}+")
 # A measure written together, "5GHz", is two words, as "5 GHz" is.
 _MEASURE = re.compile(
     rf"(?<![\w.,-])(\d+(?:[.,]\d+)?)({lists.alternatives('units.short')})\b", re.IGNORECASE
@@ -34,27 +32,18 @@ _ELIDED = re.compile(r"(?:[cdjlmnst]|qu)['’](?=\w{2})")
 
 def words(text: str) -> list[str]:
     """Split into lower-case words, in order; numbers and codes such as ``RX-200`` stay whole."""
-    return [match.group().casefold() for match in _WORD.finditer(text)]
+    return [match.group().casefold() for match in WORD.finditer(text)]
 
 
 @lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
-    """Cut the commonest English endings off, so that ``batteries`` meets ``battery``."""
+    """Return the stem of a lower-case word, so that ``batteries`` meets ``battery``.
+
+    Codes and numbers are left as they are.
+    """
     for possessive in ("'s", "’s"):
         word = word.removesuffix(possessive)
-    if len(word) < 4 or not word.isalpha():
-        return word
-    for ending, replacement in (("ies", "y"), ("sses", "ss"), ("ied", "y")):
-        if word.endswith(ending) and len(word) > 4:
-            return word[: -len(ending)] + replacement
-    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-1]
-    for ending in ("ing", "ed"):
-        root = word.removesuffix(ending)
-        if root != word and len(root) >= 3 and any(vowel in root for vowel in "aeiouy"):
-            word = root[:-1] if root[-1] == root[-2] and root[-1] not in "lsz" else root
-            break
-    return word.removesuffix("e") if len(word) > 4 else word
+    return analysis.stem(word) if word.isalpha() else word
 
 
 @lru_cache(maxsize=4_096)
@@ -104,7 +93,7 @@ def numbers(text: str) -> set[str]:
 
 def names(text: str) -> set[str]:
     """Capitalised words other than those that begin the text, and codes with digits, as stems."""
-    tokens = [match.group() for match in _WORD.finditer(text)]
+    tokens = [match.group() for match in WORD.finditer(text)]
     return {stem(token.casefold()) for token in tokens[1:] if token[0].isupper() and terms(token)}
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+
+import openai
 
 from ragkit.errors import ModelError, PromptTooLongError, ToolsUnsupportedError
-
-if TYPE_CHECKING:
-    import openai
 
 _OVERFLOW = re.compile(
     r"context[ _](length|size|window)|maximum context|too many tokens|prompt is too long",
@@ -35,8 +33,6 @@ def explain(
         url: The server's base URL.
         with_tools: Whether tools were described to the model.
     """
-    import openai
-
     said = _message(error)
     if isinstance(error, openai.APITimeoutError):
         return ModelError(f"{url} sent nothing for too long while answering as {name}")

@@ -94,3 +94,13 @@ def _without_trailing_commas(text: str) -> str:
         end = match.end()
     parts.append(_TRAILING_COMMA.sub(r"\1", text[end:]))
     return "".join(parts)
+
+
+def object_schema(**properties: Any) -> dict[str, Any]:
+    """Return the JSON schema of an object that has these properties, all of them, and no other."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

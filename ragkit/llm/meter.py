@@ -58,20 +58,20 @@ class Meter:
         self._limits = tuple(limits)
         self._lock = threading.Lock()
         self._by_model: dict[str, tuple[int, Usage]] = {}
-        # What counts against the limits also where a server does not tell what it used.
-        self._counted = _NOTHING
+        self._told = self._counted = _NOTHING
 
     @property
     def usage(self) -> Usage:
-        """Everything so far; the cost is ``None`` where a price is not known."""
-        total = _NOTHING
-        for _, usage in self.by_model.values():
-            total = add_usage(total, usage)
-        return total
+        """All that servers told so far; the cost is ``None`` where a price is not known."""
+        with self._lock:
+            return self._told
 
     @property
     def by_model(self) -> dict[str, tuple[int, Usage]]:
-        """Number of calls and usage of each model so far."""
+        """Number of calls of each model so far, and what of them counts against the limits.
+
+        Where there is any limit, that is estimated for servers that do not tell what they used.
+        """
         with self._lock:
             return dict(self._by_model)
 
@@ -123,7 +123,8 @@ class Meter:
         """Add a call: what the server told, and what counts against the limits."""
         with self._lock:
             calls, before = self._by_model.get(name, (0, _NOTHING))
-            self._by_model[name] = (calls + 1, add_usage(before, usage))
+            self._by_model[name] = (calls + 1, add_usage(before, counted))
+            self._told = add_usage(self._told, usage)
             self._counted = add_usage(self._counted, counted)
 
 
@@ -133,12 +134,16 @@ class MeteredModel:
     def __init__(self, model: ChatModel, meter: Meter, price: Price | None) -> None:
         """Wrap ``model``, of which a million tokens cost ``price``."""
         self.name = model.name
-        self.native_tools = model.native_tools
         # Whether its server holds every reply to a JSON schema that it is given.
         self.follows_schemas = bool(getattr(model, "follows_schemas", False))
         self._model = model
         self._meter = meter
         self._price = price
+
+    @property
+    def native_tools(self) -> bool:
+        """Whether the model can be expected to call tools by itself."""
+        return self._model.native_tools
 
     @property
     def context_window(self) -> int:

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
+import openai
+
 from ragkit.events import span
 
 if TYPE_CHECKING:
     import threading
-
-    import openai
 
 Result = TypeVar("Result")
 
@@ -42,8 +42,6 @@ def patiently(send: Callable[[], Result], *, until: float, abandoned: threading.
         openai.OpenAIError: the last attempt's, or one that another attempt would not help.
         AbandonedError: nobody wants it any more.
     """
-    import openai
-
     for attempt in range(RETRIES + 1):
         try:
             return send()
@@ -60,8 +58,6 @@ def patiently(send: Callable[[], Result], *, until: float, abandoned: threading.
 
 def _wait(error: openai.APIError, attempt: int) -> float | None:
     """Return how long to wait before trying again, or ``None`` where that would not help."""
-    import openai
-
     if isinstance(error, openai.APITimeoutError):
         return None  # it had its time
     backoff: float = _FIRST_WAIT * 2**attempt * (1 - random.random() / 4)  # noqa: S311 - no secret

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from ragkit.errors import UsageError
-from ragkit.llm.json_text import read_json
+from ragkit.llm.json_text import object_schema, read_json
 
 _WRAPPER = "answer"
 _MAX_FAULTS = 5
@@ -50,13 +50,9 @@ class OutputType:
         self._wrapped = schema.get("type") != "object" and "$ref" not in schema
         if self._wrapped:
             definitions = schema.pop("$defs", None)
-            schema = {
-                "type": "object",
-                "properties": {_WRAPPER: schema},
-                "required": [_WRAPPER],
-                "additionalProperties": False,
-                **({"$defs": definitions} if definitions else {}),
-            }
+            schema = object_schema(**{_WRAPPER: schema})
+            if definitions:
+                schema["$defs"] = definitions
         self.schema: dict[str, Any] = schema
 
     @functools.cached_property

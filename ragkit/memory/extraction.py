@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ragkit.errors import ModelError
 from ragkit.llm.chat_model import Message, complete
 from ragkit.llm.fence import data_rule, fenced, new_nonce
-from ragkit.llm.json_text import read_json
+from ragkit.llm.json_text import object_schema, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ def extract_rows(
     Raises:
         ModelError: the model failed, or its reply is no such list.
     """
-    row = _object(turn={"type": "integer"}, **{name: {"type": "string"} for name in fields})
+    row = object_schema(turn={"type": "integer"}, **{name: {"type": "string"} for name in fields})
     shown = ", ".join(f'"{name}"' for name in row["properties"])
     instruction = (
         f'{task} Reply with JSON only: {{"rows": [...]}}, each row an object with {shown}; "turn" '
@@ -46,7 +46,7 @@ def extract_rows(
         model,
         [Message("system", f"{instruction}\n\n{rule}"), Message("user", conversation)],
         max_tokens=_MAX_TOKENS,
-        schema=_object(rows={"type": "array", "items": row}),
+        schema=object_schema(rows={"type": "array", "items": row}),
     )
     try:
         rows = read_json(reply.text).value["rows"]
@@ -60,13 +60,3 @@ def extract_rows(
             texts = {name: item[name].strip() for name in fields if isinstance(item.get(name), str)}
             if len(texts) == len(fields) and all(texts.values()):
                 yield by_number[item["turn"]], texts
-
-
-def _object(**properties: Any) -> dict[str, Any]:
-    """The JSON schema of an object that has just these properties."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }

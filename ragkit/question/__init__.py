@@ -1,1 +1,6 @@
 """A question read once, for all that look for its answer."""
+
+from ragkit.question.question import Question
+from ragkit.question.reading import read_question
+
+__all__ = ["Question", "read_question"]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ragkit.errors import UsageError
 from ragkit.language import analysis, lists
 from ragkit.language.languages import STOP_WORDS
+
+if TYPE_CHECKING:
+    from ragkit.question.question import Turn
 
 _WORD = re.compile(r"\w+")
 _CODE = re.compile(r"\b(?=[\w-]*\d)[A-Z][A-Za-z]*-?\d[\w-]*\b")
@@ -21,7 +24,7 @@ _LONGEST_REWRITE = 400
 _FEW_WORDS = 3
 _KEPT_WORDS = 0.5
 _ROLES = ("user", "assistant")
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
+_UNSPACED = re.compile(analysis.UNSPACED)
 _REFERRING = re.compile(
     rf"\b(?:{lists.alternatives('pronouns.third', 'english')}"
     rf"|{lists.alternatives('pronouns.demonstrative', 'english')}"
@@ -30,19 +33,7 @@ _REFERRING = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What to search for.
-
-    ``parts`` are texts with their weights, which sum to 1, the question itself first;
-    ``carried`` is what came from earlier turns, if anything.
-    """
-
-    parts: tuple[tuple[str, float], ...]
-    carried: str = ""
-
-
-def check_history(history: object) -> tuple[Mapping[str, str], ...]:
+def check_history(history: object) -> tuple[Turn, ...]:
     """Return earlier turns, each of which is what it should be; none for ``None``.
 
     Raises:
@@ -72,26 +63,22 @@ def check_history(history: object) -> tuple[Mapping[str, str], ...]:
     return tuple(history)
 
 
-def resolve(question: str, history: Sequence[Mapping[str, str]]) -> Resolved:
-    """Carry over what the conversation is about; the question itself always stays in the mix.
+def carried_over(history: Sequence[Turn]) -> str:
+    """Return what a conversation is about: the user's last turn, and codes of the answer to it.
 
-    Without history the question stands alone. With it, the user's last turn is put before the
-    question, and both together are searched for as well as the question alone. (Doing so only for
-    questions that seem to refer back found no more: many do without saying so.)
+    It is put before a question, and both together are searched for as well as the question alone.
+    (Doing so only for questions that seem to refer back found no more: many do without saying so.)
     """
-    earlier = [turn.get("content", "") for turn in history if turn.get("role") == "user"]
+    earlier = [turn["content"] for turn in history if turn["role"] == "user"]
     carried = " ".join(_WORD.findall(earlier[-1])[:_CARRIED_WORDS]) if earlier else ""
-    if not carried:
-        return Resolved(((question, 1.0),))
-    carried = " ".join([carried, *_codes(history[-1], carried)])
-    return Resolved(((question, 0.5), (f"{carried} {question}", 0.5)), carried)
+    return " ".join([carried, *_codes(history[-1], carried)]) if carried else ""
 
 
-def _codes(turn: Mapping[str, str], known: str) -> list[str]:
+def _codes(turn: Turn, known: str) -> list[str]:
     """The codes that an answer named, such as ``HC-31``: "that part" is likely one of them."""
-    if turn.get("role") != "assistant":
+    if turn["role"] != "assistant":
         return []
-    found = dict.fromkeys(_CODE.findall(turn.get("content", "")))
+    found = dict.fromkeys(_CODE.findall(turn["content"]))
     return [code for code in found if code not in known][:_CARRIED_CODES]
 
 
@@ -100,9 +87,7 @@ def refers_back(question: str) -> bool:
     return bool(_REFERRING.search(question)) or len(_WORD.findall(question)) <= _FEW_WORDS
 
 
-def rewrite(
-    question: str, history: Sequence[Mapping[str, str]], ask: Callable[[str], str]
-) -> str | None:
+def rewrite(question: str, history: Sequence[Turn], ask: Callable[[str], str]) -> str | None:
     """Let a language model say a question so that it stands alone.
 
     Args:
@@ -115,7 +100,7 @@ def rewrite(
         half of the question's own telling words, for then it is about something else.
     """
     shown = [
-        {"role": turn.get("role", ""), "content": turn.get("content", "")[:_SHOWN_CHARACTERS]}
+        {"role": turn["role"], "content": turn["content"][:_SHOWN_CHARACTERS]}
         for turn in history[-_SHOWN_TURNS:]
     ]
     reply = ask(

@@ -9,14 +9,12 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from ragkit.language import lists, words
-from ragkit.language.naming_languages import language_name
 
 if TYPE_CHECKING:
     from ragkit.question.question import Question
 
 _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_TOKEN = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _SENTENCE = re.compile(r"(?<=[.?!:])\s+")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.IGNORECASE)
 _JOINING = lists.words("names.joining")
@@ -52,24 +50,6 @@ def names_among(question: Question, passages: Iterable[str]) -> frozenset[str]:
     if question.language == "German":
         return question.names
     return question.names | (_always_capital(question.terms, passages) & question.terms)
-
-
-def names_of(question: str, passages: Iterable[str] = ()) -> frozenset[str]:
-    """The terms of a question that are names, codes, acronyms, or numbers that label something.
-
-    A word without a capital, as in "heron torque", is a name if the passages always write it with
-    one. German writes every noun with a capital, so there only codes, numbers and acronyms count.
-
-    Args:
-        question: The question.
-        passages: The text of the passages found for it.
-    """
-    terms = words.terms(question)
-    language = language_name(question)
-    found = set(own_names(question, terms, language))
-    if language != "German":
-        found |= _always_capital(terms, passages)
-    return frozenset(found & terms)
 
 
 def holds(terms: AbstractSet[str], wanted: str) -> bool:
@@ -108,7 +88,7 @@ def _labels(question: str) -> frozenset[str]:
     found: set[str] = set()
     before = ""
     labelled = False
-    for match in _TOKEN.finditer(question):
+    for match in words.WORD.finditer(question):
         token = match[0]
         after = question[match.end() : match.end() + 1]
         if words.is_measure(token) or _ORDINAL.fullmatch(token):

@@ -1,13 +1,8 @@
-"""What a question says about where to look: page numbers and years. Boosts, never filters.
-
-For documents that it names see :mod:`ragkit.retrieve.named_documents`.
-"""
+"""The pages that a question names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from ragkit.language import lists
 
@@ -28,19 +23,6 @@ _PAGE = re.compile(
     re.IGNORECASE,
 )
 _FIRST = re.compile(r"\b(?:cover|title|front) page\b", re.IGNORECASE)
-_YEAR = re.compile(r"(?<![\d.,-])(?:fy\s?|fiscal\s)?((?:19|20)\d\d)(?![\d,%]|\.\d)", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Hints:
-    """Where the question says to look: 1-based pages, years, and documents.
-
-    ``documents`` maps the ids of those that it names to what their passages gain.
-    """
-
-    pages: frozenset[int] = frozenset()
-    years: frozenset[str] = frozenset()
-    documents: Mapping[int, float] = field(default_factory=dict)
 
 
 def find_pages(text: str) -> frozenset[int]:
@@ -56,19 +38,3 @@ def find_pages(text: str) -> frozenset[int]:
     if not pages and _FIRST.search(text):
         pages.add(1)
     return frozenset(pages - {0})
-
-
-def find_hints(question: str) -> Hints:
-    """Read page numbers and years out of a question.
-
-    >>> sorted(find_hints("What is the date on page fourteen?").pages)
-    [14]
-    >>> sorted(find_hints("Revenue in FY2021 and 2022?").years)
-    ['2021', '2022']
-    """
-    return Hints(find_pages(question), frozenset(_YEAR.findall(question)))
-
-
-def names_year(years: frozenset[str], *texts: str) -> bool:
-    """Whether one of the texts, such as a file's name and title, names one of the years."""
-    return any(year in text for text in texts for year in years)

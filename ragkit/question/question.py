@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ragkit.language.dates import Period
+    from ragkit.question.document_hints import Order
     from ragkit.question.kinds import Kind
 
 Turn = Mapping[str, str]
@@ -36,14 +37,15 @@ class Question:
         periods: The dates and spans of time that it names, from "May 2023" to "last year".
         months: The months that it names without a year, 1 to 12.
         pages: The page numbers that it names, 1-based.
+        files: The names of files in it, in lower case.
+        order: Whether it is about the latest or the oldest of some documents.
         compared: The things that it compares, as it names them, at least two; else none.
         parts: The questions that it asks together, each read for itself; none where it asks one.
         refers_back: Whether it seems to need the turns before it.
         carried: What the turns before it are about; empty where there are none.
         carried_terms: The terms of that which are not its own.
         rewrite: The question as a language model said it so that it stands alone.
-        searches: Texts to search for with their weights, which sum to 1. The text comes first, what
-            stands alone best comes last.
+        searches: Texts to search for with their weights, which sum to 1; its own text comes first.
         notes: What was made of it, one sentence each, for people to read.
         degraded: What failed on the way, likewise.
     """
@@ -63,6 +65,8 @@ class Question:
     periods: tuple[Period, ...]
     months: frozenset[int]
     pages: frozenset[int]
+    files: frozenset[str]
+    order: Order | None
     compared: tuple[str, ...]
     parts: tuple[Question, ...]
     refers_back: bool
@@ -82,7 +86,7 @@ class Question:
     @property
     def standing_alone(self) -> str:
         """The text to search for that needs no turn before it."""
-        return self.searches[-1][0]
+        return self.searches[1 if self.carried or self.rewrite else 0][0]
 
     def searching_also(self, texts: Sequence[str], weight: float) -> Question:
         """Give ``weight`` of the whole to more texts, in equal shares."""
@@ -90,7 +94,3 @@ class Question:
             return self
         kept = [(text, share * (1 - weight)) for text, share in self.searches]
         return replace(self, searches=(*kept, *((text, weight / len(texts)) for text in texts)))
-
-    def noting(self, notes: Sequence[str] = (), degraded: Sequence[str] = ()) -> Question:
-        """Add to what was made of it, and to what failed."""
-        return replace(self, notes=(*self.notes, *notes), degraded=(*self.degraded, *degraded))

@@ -9,7 +9,6 @@ from ragkit.question.pages import PAGE_NUMBER
 from ragkit.question.parts import READ_CHARACTERS
 
 _PAGE = re.compile(rf"{PAGE_NUMBER}[)\]]?", re.IGNORECASE)
-_WORD = re.compile(r"\w+(?:[.,'’_-]\w+)*")
 _FISCAL_YEAR = re.compile(r"\bfy[\s'’]?(?=(?:19|20)\d\d\b)", re.IGNORECASE)
 
 # Words that speak of documents and their parts, or order and count things, rather than name one.
@@ -51,5 +50,5 @@ def apart(topic: str) -> list[str]:
 
 def words_of(topic: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """Return the words of a topic as they are written, each once, with its terms."""
-    written = dict.fromkeys(match[0] for match in _WORD.finditer(topic))
+    written = dict.fromkeys(match[0] for match in words.WORD.finditer(topic))
     return tuple((word, terms) for word in written if (terms := words.terms(word)))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from ragkit.question.pages import Hints, names_year
 from ragkit.retrieve.fusion import LISTED
 
 if TYPE_CHECKING:
+    from ragkit.question.question import Question
     from ragkit.retrieve.fusion import Fused
-    from ragkit.retrieve.stages import Unit
     from ragkit.store.records import ChunkPlace
+
+Unit = Literal["page", "document"]
 
 SHORT_DOCUMENT = 8  # chunks, about as much as a page
 # What a passage costs whose text is listed already, and where the copy is in another document.
@@ -57,9 +59,10 @@ class _Waiting:
 def arrange(
     ranking: Sequence[Fused],
     places: Mapping[int, ChunkPlace],
-    hints: Hints,
     *,
     limit: int,
+    question: Question | None = None,
+    boosts: Mapping[int, float] | None = None,
     same_page: float = LISTED.same_page,
 ) -> list[Arranged]:
     """Order passages by their scores, with boosts for hints and a malus for repeating a page.
@@ -74,18 +77,20 @@ def arrange(
     Args:
         ranking: Passages with their scores, best first.
         places: Where they stand; passages that are not in it are gone, and left out.
-        hints: Where the question says to look.
         limit: How many to return at most.
+        question: Says which pages and years to look at; ``None``: no matter.
+        boosts: By how much the passages of a document are raised, by the document's id.
         same_page: What a passage costs for each before it from its page (of a short document
             without pages: from the document).
     """
     queue: list[tuple[float, int]] = []
-    boosts: list[float] = []
+    raised: list[float] = []
+    pages, years = (question.pages, question.years) if question else (frozenset(), frozenset())
     for order, passage in enumerate(ranking):
         place = places.get(passage.chunk_id)
-        boosts.append(0.0 if place is None else boost_of(place, hints))
+        raised.append(0.0 if place is None else boost_of(place, pages, years, boosts or {}))
         if place is not None:
-            queue.append((-min(passage.score + boosts[order], 1.0), order))
+            queue.append((-min(passage.score + raised[order], 1.0), order))
     heapq.heapify(queue)
     waiting = [_Waiting() for _ in ranking]
     units: dict[tuple[int, int | None], int] = {}
@@ -111,7 +116,7 @@ def arrange(
         if state.text is not None and len(arranged) < _COMPARED:
             said.append(state.text)
         repetition = same_page * state.counted + state.malus
-        arranged.append(Arranged(passage, -negative, boosts[order], repetition, state.same_as))
+        arranged.append(Arranged(passage, -negative, raised[order], repetition, state.same_as))
     return arranged
 
 
@@ -184,9 +189,14 @@ def unit_of(place: ChunkPlace) -> tuple[int, int | None] | None:
     return place.document_id, place.page
 
 
-def boost_of(place: ChunkPlace, hints: Hints) -> float:
-    """By how much the question's hints raise a passage."""
-    boost = PAGE_BOOST if place.page is not None and place.page in hints.pages else 0.0
-    if hints.years and names_year(hints.years, place.path, place.title or ""):
+def boost_of(
+    place: ChunkPlace,
+    pages: AbstractSet[int],
+    years: AbstractSet[str],
+    documents: Mapping[int, float],
+) -> float:
+    """By how much a passage is raised: for its page, a year that its document names, or that one."""
+    boost = PAGE_BOOST if place.page in pages else 0.0
+    if any(year in place.path or year in (place.title or "") for year in years):
         boost += YEAR_BOOST
-    return boost + hints.documents.get(place.document_id, 0.0)
+    return boost + documents.get(place.document_id, 0.0)

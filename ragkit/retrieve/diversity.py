@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ragkit.retrieve.arrange import Arranged
+    from ragkit.retrieve.pipeline import State
     from ragkit.store import Store
 
 POOL = 100  # passages that are chosen among at least
+
+
+@dataclass(frozen=True, slots=True)
+class Diversify:
+    """Choose passages by :func:`diversify`."""
+
+    store: Store
+    diversity: float
+    limit: int
+    name: str = "diversify"
+
+    def apply(self, state: State) -> State:
+        """Order the ranking anew."""
+        chosen = diversify(self.store, state.ranking, diversity=self.diversity, limit=self.limit)
+        return replace(state, ranking=chosen)
 
 
 def diversify(

@@ -1,164 +1,179 @@
-"""More to search for than the question says. Each kind is asked for by name, none by default."""
+"""Expanders: more to search for than the question says. None is on by default.
+
+One of your own is any object of :class:`Expander`, given to ``kb.search(expand=[…])``, or named by
+an entry point in the group ``ragkit.expanders``, which is called without arguments and returns it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
-from ragkit.errors import ModelError
-from ragkit.language import lists
+from ragkit.errors import ModelError, UsageError
+from ragkit.events.plug_ins import plug_in
+from ragkit.retrieve.acronyms import acronyms
 from ragkit.retrieve.aliases import aliases_of, other_names
 
 if TYPE_CHECKING:
     from ragkit.index.indexes import Indexes
+    from ragkit.question.question import Question
+    from ragkit.question.reading import Ask
+    from ragkit.retrieve.pipeline import Corpus, State
+    from ragkit.store import Store
 
-Expansion = Literal["acronyms", "aliases", "comparison", "hyde"]
-EXPANSIONS: tuple[Expansion, ...] = ("acronyms", "aliases", "comparison", "hyde")
-
-_LONGEST_QUESTION = 2_000  # characters of it that are read for names and comparisons
-_READ = 20  # passages in which the meaning of an acronym is looked for
-_LONGEST_NAME = 6
-_ACRONYM = re.compile(r"\b[A-Z][A-Z&\d]{1,6}\b")
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_SMALL = lists.words("stop_words.titles", "english")
-_BOTH = [re.compile(form, re.IGNORECASE) for form in lists.entries("asking.both")]
+ENTRY_POINTS = "ragkit.expanders"
+EXPANSIONS = ("acronyms", "aliases", "comparison", "hyde")
+_WEIGHT = 0.4  # of all that is found by an expander
+_LONGEST_QUESTION = 2_000  # characters of it that are read for names
+_SHOWN = 200
 
 
-def expand(
-    question: str,
-    kinds: Sequence[Expansion],
-    *,
-    indexes: Indexes,
-    ask: Callable[[str], str] | None,
-) -> tuple[list[str], list[str], list[str]]:
-    """Find what else to search for.
+class Expander(Protocol):
+    """Tells what else to search for."""
+
+    def expand(self, question: Question) -> Sequence[str]:
+        """Return texts to search for as well, none where there is nothing to add.
+
+        Args:
+            question: The question as it was read; ``question.standing_alone`` is its text with what
+                the turns before it are about, and slips put right.
+
+        Raises:
+            ModelError: a model could not be asked; the search then goes on without, and says so.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expand:
+    """Search for what expanders tell, all of them together at :data:`_WEIGHT`.
+
+    Attributes:
+        expanders: Expanders, or names as :func:`load_expander` takes them.
+        ask: Asks the language model in use.
+    """
+
+    corpus: Corpus
+    expanders: Sequence[str | Expander]
+    ask: Ask | None
+    name: str = "read question"
+
+    def apply(self, state: State) -> State:
+        """Ask each of them, and note what it told."""
+        texts: list[str] = []
+        for each in self.expanders:
+            expander = load_expander(each, self.corpus.indexes, self.ask)
+            kind = each if isinstance(each, str) else type(each).__name__
+            try:
+                found = expander.expand(state.question)
+            except ModelError as error:
+                state = state.degrading(f"not searched for more ({kind!r}): {error}")
+                continue
+            texts += found
+            for text in found:
+                state = state.noting(f"searched also for {text[:_SHOWN]!r} ({kind})")
+        return replace(state, question=state.question.searching_also(texts, _WEIGHT))
+
+
+def load_expander(named: str | Expander, indexes: Indexes, ask: Ask | None) -> Expander:
+    """Return an expander.
 
     Args:
-        question: The question, references and slips resolved.
-        kinds: ``"acronyms"``: what the documents say that its acronyms stand for, and the acronyms
-            of names that it spells out. ``"aliases"``: the other names of things in it, as in "X,
-            formerly Y"; see :mod:`ragkit.retrieve.aliases`. ``"comparison"``: each of two things
-            that it compares. ``"hyde"``: a passage that a language model imagines as the answer (Gao et al. 2022).
+        named: ``"acronyms"`` (what the documents say that acronyms stand for, and the other way
+            round), ``"aliases"`` (the other names of things, as in "X, formerly Y"),
+            ``"comparison"`` (each of the things that are compared), ``"hyde"`` (a passage that a
+            language model imagines as the answer: Gao et al. 2022, "Precise Zero-Shot Dense
+            Retrieval without Relevance Labels"), a name that an installed package gives one in
+            ``ragkit.expanders``, or an expander, which is returned.
         indexes: Of the documents.
-        ask: Asks the language model, for ``"hyde"``.
+        ask: Asks the language model in use.
 
-    Returns:
-        Texts to search for as well; what was done; and what failed, one sentence each.
+    Raises:
+        UsageError: there is none of that name.
     """
-    texts: list[str] = []
-    notes: list[str] = []
-    failed: list[str] = []
-    read = question[:_LONGEST_QUESTION]
-    if "acronyms" in kinds:
-        for short, name in acronyms(read, indexes):
-            texts.append(f"{short} {name}")
-            notes.append(f"the documents say that {short!r} is {name!r}")
-    if "aliases" in kinds:
-        for name, other in other_names(read, aliases_of(indexes.store)):
-            there = re.compile(re.escape(name), re.IGNORECASE)
-            texts.append(other.join(there.split(read)))
-            notes.append(f"the documents call {name!r} also {other!r}")
-    if "comparison" in kinds:
-        sides = compared(read)
-        if sides:
-            texts += sides
-            notes.append(f"searched also for each side: {sides[0]!r}, {sides[1]!r}")
-    if "hyde" in kinds:
-        if ask is None:
-            failed.append("no passage was imagined ('hyde'): it needs a language model")
-        else:
-            try:
-                imagined = ask(
-                    "Write one short paragraph, as a handbook would, that answers this question."
-                    f" Reply with the paragraph only.\n\n{question}"
-                ).strip()
-            except ModelError as error:
-                failed.append(f"no passage was imagined ('hyde'): {error}")
-            else:
-                if imagined:
-                    texts.append(imagined)
-                    notes.append(f"searched also for an imagined answer: {imagined[:200]!r}")
-    return texts, notes, failed
+    if not isinstance(named, str):
+        return named
+    if named == "acronyms":
+        return Acronyms(indexes)
+    if named == "aliases":
+        return Aliases(indexes.store)
+    if named == "comparison":
+        return Comparison()
+    if named == "hyde":
+        return ImaginedAnswer(ask)
+    made: Expander = plugged_in(named)()
+    return made
 
 
-def compared(question: str) -> tuple[str, str] | None:
-    """Return the two things that a question compares, if it does."""
-    for pattern in _BOTH:
-        match = pattern.search(question.strip())
-        if match:
-            one, other = match[1].strip(), match[2].strip()
-            if one and other and one.casefold() != other.casefold():
-                return one, other
-    return None
+def plugged_in(name: str) -> Callable[[], Expander]:
+    """Return what makes the expander that an installed package gives a name.
 
-
-def acronyms(question: str, indexes: Indexes) -> list[tuple[str, str]]:
-    """Find acronyms and the names they stand for, one of them in the question, both in a document.
-
-    A document defines one by writing the name and the acronym, either in brackets after the other:
-    "quick ratio (QR)", "QR (quick ratio)".
+    Raises:
+        UsageError: there is none.
     """
-    found: list[tuple[str, str]] = []
-    wanted = dict.fromkeys(_ACRONYM.findall(question))
-    for short in wanted:
-        for text in _passages(indexes, short):
-            name = meaning(short, text)
-            if name is not None:
-                found.append((short, name))
-                break
-    words = _WORD.findall(question)
-    for size in range(min(_LONGEST_NAME, len(words)), 1, -1):
-        for start in range(len(words) - size + 1):
-            name = " ".join(words[start : start + size])
-            short = "".join(word[0] for word in words[start : start + size]).upper()
-            known = any(name.casefold() in other.casefold() for _, other in found)
-            if known or not short.isalpha() or not indexes.holds_stem(short.casefold()):
-                continue
-            if any(_defines(text, short, name) for text in _passages(indexes, f"{short} {name}")):
-                found.append((short, name))
-    return found
+    make: Callable[[], Expander] | None = plug_in(ENTRY_POINTS, name)
+    if make is None:
+        raise UsageError(
+            f"expand must be among {', '.join(EXPANSIONS)} or what an installed package adds to"
+            f" {ENTRY_POINTS!r}, not {name!r}"
+        )
+    return make
 
 
-def meaning(short: str, text: str) -> str | None:
-    """Return the name that ``text`` gives for an acronym, by the first letters of its words."""
-    letters = [letter.casefold() for letter in short if letter.isalpha()]
-    for match in re.finditer(re.escape(short), text):
-        before = text[: match.start()].rstrip()
-        if before.endswith("("):
-            name = _last_words(before[:-1], letters)
-            if name is not None:
-                return name
-        after = re.match(r"\s*\(([^()]{3,120})\)", text[match.end() :])
-        if after and letters in _initials(after[1]):
-            return after[1].strip()
-    return None
+@dataclass(frozen=True, slots=True)
+class Acronyms:
+    """Acronyms with the names that the documents give for them."""
+
+    indexes: Indexes
+
+    def expand(self, question: Question) -> list[str]:
+        """Return each acronym with its name, where the question has one of the two."""
+        found = acronyms(question.standing_alone[:_LONGEST_QUESTION], self.indexes)
+        return [f"{short} {name}" for short, name in found]
 
 
-def _last_words(text: str, letters: Sequence[str]) -> str | None:
-    words = list(_WORD.finditer(text[-200:]))
-    for count in range(len(letters), min(len(words), 2 * len(letters)) + 1):
-        tail = words[-count:]
-        if list(letters) in _initials(" ".join(word[0] for word in tail)):
-            return text[-200:][tail[0].start() : tail[-1].end()]
-    return None
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """Other names of things, where the documents give them."""
+
+    store: Store
+
+    def expand(self, question: Question) -> list[str]:
+        """Return the question with each other name in its place."""
+        read = question.standing_alone[:_LONGEST_QUESTION]
+        return [
+            other.join(re.split(re.escape(name), read, flags=re.IGNORECASE))
+            for name, other in other_names(read, aliases_of(self.store))
+        ]
 
 
-def _initials(name: str) -> tuple[list[str], list[str]]:
-    """Return the first letters of a name's words: of all, and without such as "of" and "the"."""
-    words = [part for word in _WORD.findall(name) for part in re.split(r"[-’']", word) if part]
-    return (
-        [word[0].casefold() for word in words],
-        [word[0].casefold() for word in words if word.casefold() not in _SMALL],
-    )
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The things that a question compares, each for itself."""
+
+    def expand(self, question: Question) -> tuple[str, ...]:
+        """Return them as the question names them."""
+        return question.compared
 
 
-def _defines(text: str, short: str, name: str) -> bool:
-    either = rf"{re.escape(name)}\s*\(\s*{re.escape(short)}s?\s*\)"
-    other = rf"{re.escape(short)}\s*\(\s*{re.escape(name)}\s*\)"
-    return re.search(f"{either}|{other}", text, re.IGNORECASE) is not None
+@dataclass(frozen=True, slots=True)
+class ImaginedAnswer:
+    """A passage that a language model imagines as the answer."""
 
+    ask: Ask | None
 
-def _passages(indexes: Indexes, text: str) -> list[str]:
-    found = indexes.search_lexical(text, _READ)
-    return [chunk.text for chunk in indexes.store.chunks([scored.chunk_id for scored in found])]
+    def expand(self, question: Question) -> list[str]:
+        """Return the passage, if the model gives any.
+
+        Raises:
+            ModelError: it cannot be asked, or none was named.
+        """
+        if self.ask is None:
+            raise ModelError("it needs a language model; name one with --model")
+        imagined = self.ask(
+            "Write one short paragraph, as a handbook would, that answers this question."
+            f" Reply with the paragraph only.\n\n{question.standing_alone}"
+        ).strip()
+        return [imagined] if imagined else []

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ragkit.results import Considered
 
-_UNLIKE = 0.05  # a smaller loss is not worth a word
-
 if TYPE_CHECKING:
     from ragkit.retrieve.arrange import Arranged
+    from ragkit.retrieve.pipeline import State
     from ragkit.store import Store
     from ragkit.store.records import StoredChunk
 
 
-def considered(
-    store: Store,
-    ranking: Sequence[Arranged],
-    dense: Mapping[int, float],
-    lexical: Mapping[int, float],
-    *,
-    k: int,
-    reranked: Mapping[int, float] | None = None,
-) -> tuple[Considered, ...]:
-    """Describe each passage of a ranking: what every stage gave it, and what became of it.
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Describe each passage of a ranking: what every stage gave it, and what became of it."""
 
-    Args:
-        store: Where the passages are.
-        ranking: Passages in their final order; the first ``k`` are the hits.
-        dense: Chunk id to cosine similarity, of those the dense search found.
-        lexical: Chunk id to lexical score, of those the lexical search found.
-        k: How many hits were asked for.
-        reranked: Chunk id to the reranker's score, if there was one.
-    """
+    store: Store
+    k: int
+    name: str = "read"
+
+    def apply(self, state: State) -> State:
+        """Describe all; the first ``k`` are the hits."""
+        return replace(state, considered=considered(self.store, state, self.k))
+
+
+def considered(store: Store, state: State, k: int) -> tuple[Considered, ...]:
+    """Describe what became of each passage of a ranking, of which the first ``k`` are the hits."""
+    ranking, dense, lexical = state.ranking, state.dense, state.lexical
     by_id = {passage.fused.chunk_id: passage for passage in ranking}
     described: list[Considered] = []
     chunks = store.chunks(list(by_id))
@@ -55,7 +51,7 @@ def considered(
                 fused_score=round(passage.fused.score, 6),
                 boost=round(passage.boost, 6),
                 repetition=round(passage.repetition, 6),
-                rerank_score=_rounded((reranked or {}).get(chunk.id)),
+                rerank_score=_rounded(state.reranked.get(chunk.id)),
                 outcome=_outcome(passage, number, k, named.get(passage.same_as or 0)),
                 likeness=_rounded(passage.likeness),
             )
@@ -78,8 +74,6 @@ def _outcome(passage: Arranged, number: int, k: int, same_as: str | None) -> str
         reasons.append("lowered: others of its page come before")
     if passage.likeness:
         reasons.append(f"likeness to one before: {passage.likeness:.2f}")
-    if passage.fused.unlike > _UNLIKE:
-        reasons.append("lowered: unlike the best documents")
     if passage.fused.dense_rank is None:
         reasons.append("found by words only")
     if passage.fused.lexical_rank is None:

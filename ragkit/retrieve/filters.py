@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WhereMapping = Mapping[str, str | Sequence[str]]
 
-_KEYS = ("path", "type", "date", "heading")
+KEYS = ("path", "type", "date", "heading")
 _TYPES = {"md": "markdown", "txt": "text", "htm": "html"}
 _DATE = re.compile(r"(>=|<=|>|<|=)?\s*(.*?)\s*\Z", re.DOTALL)
 _CLOCK = re.compile(r"\d:\d\d(?P<second>:\d\d(?:[.,](?P<digits>\d+))?)?")
@@ -48,12 +48,12 @@ def parse_where(where: WhereMapping | None) -> Where | None:
         return None
     unnamed = [key for key in where if not isinstance(key, str) or not key.strip("! ")]
     if unnamed:
-        raise UsageError(f"cannot filter on {unnamed[0]!r}; name {', '.join(_KEYS)} or metadata")
+        raise UsageError(f"cannot filter on {unnamed[0]!r}; name {', '.join(KEYS)} or metadata")
     wanted: dict[str, tuple[str, ...]] = {}
     unwanted: list[Where] = []
     for given, value in where.items():
         key = given.removesuffix("!").strip()
-        key = key.casefold() if key.casefold() in _KEYS else key
+        key = key.casefold() if key.casefold() in KEYS else key
         values = _values(given, value)
         if given.endswith("!"):
             # Each condition on a date is one of its own: neither this period nor that one.
@@ -77,7 +77,7 @@ def _where(values: Mapping[str, tuple[str, ...]]) -> Where:
         modified_from=earliest,
         modified_to=latest,
         headings=values.get("heading", ()),
-        metadata=tuple((key, values[key]) for key in values if key not in _KEYS),
+        metadata=tuple((key, values[key]) for key in values if key not in KEYS),
     )
 
 

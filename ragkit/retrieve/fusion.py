@@ -21,34 +21,28 @@ class Weights:
         words: What words count by where they stand, where there is a search by meaning as well.
         same_page: What each passage costs that is already listed from the same page (of a short
             document without pages: from the same document).
-        like_best: See :func:`ragkit.retrieve.feedback.prefer_alike`; 0: not done.
     """
 
     dense: float
     words: WordWeights
     same_page: float
-    like_best: float
 
 
 # Fitted by bench/fusion.py.
-LISTED = Weights(dense=0.33, words=BESIDE_MEANING, same_page=0.08, like_best=0.5)
-# What is quoted has to say more of what was asked itself: what stands around it counts by BM25, and
-# likeness to the best for nothing. Further quotes may be of the same page.
-QUOTED = Weights(dense=0.4, words=ALONE, same_page=0.05, like_best=0.0)
+LISTED = Weights(dense=0.33, words=BESIDE_MEANING, same_page=0.08)
+# What is quoted has to say more of what was asked itself: what stands around it counts by BM25.
+# Further quotes may be of the same page.
+QUOTED = Weights(dense=0.4, words=ALONE, same_page=0.05)
 
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """A passage with its merged score (0 to 1) and its 1-based rank in each search.
-
-    ``unlike`` is what the score has lost because the passage is unlike the best.
-    """
+    """A passage with its merged score (0 to 1) and its 1-based rank in each search."""
 
     chunk_id: int
     score: float
     dense_rank: int | None
     lexical_rank: int | None
-    unlike: float = 0.0
 
 
 def fuse(

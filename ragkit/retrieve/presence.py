@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ragkit.question.reading import vocabulary_of
-from ragkit.question.spelling import correct
+from ragkit.retrieve.spelling import correct, vocabulary_of
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder

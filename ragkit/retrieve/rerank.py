@@ -1,4 +1,8 @@
-"""Rerankers: a second, slower look at the best passages. None is on by default."""
+"""Rerankers: a second, slower look at the best passages. None is on by default.
+
+One of your own is any object of :class:`Reranker`, given to ``kb.search(rerank=…)``, or named by an
+entry point in the group ``ragkit.rerankers``, which is called without arguments and returns it.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,20 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ragkit.errors import EmbeddingError, RerankError
+from ragkit.errors import EmbeddingError, ModelError, RerankError
+from ragkit.events.plug_ins import plug_in
 
 if TYPE_CHECKING:
     from ragkit.embed.cross_encoder import CompiledCrossEncoder
     from ragkit.embed.embedder import Embedder
-    from ragkit.retrieve.stages import Ask
+    from ragkit.question.reading import Ask
+    from ragkit.retrieve.pipeline import Corpus, State
 
+ENTRY_POINTS = "ragkit.rerankers"
 RERANKED = 50  # passages that are looked at again at least
 _INT8 = ":int8"
 _LLM_PASSAGES = 20
@@ -26,13 +34,59 @@ _LLM_CHARACTERS = 1_500
 class Reranker(Protocol):
     """Scores how well passages answer a question."""
 
-    def scores(self, question: str, passages: Sequence[str]) -> list[float]:
-        """Return a score from 0 to 1 for each passage, higher is better.
+    def scores(self, question: str, passages: Sequence[str]) -> Sequence[float]:
+        """Return a score from 0 to 1 for each passage, in their order, higher is better.
+
+        Args:
+            question: As it was asked.
+            passages: Their texts, each with its headings before it.
 
         Raises:
-            RerankError: the model cannot be loaded, reached or understood.
+            RerankError: the model cannot be loaded, reached or understood; the search then goes on
+                without it, and says so.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rerank:
+    """Order the best passages by a reranker's scores.
+
+    Attributes:
+        reranker: The reranker, or its name as :func:`load_reranker` takes it.
+        ask: Asks the language model in use.
+    """
+
+    corpus: Corpus
+    reranker: str | Reranker
+    ask: Ask | None
+    name: str = "rerank"
+
+    def apply(self, state: State) -> State:
+        """Score all passages of the ranking; it stays as it is where the reranker fails."""
+        by_id = {passage.fused.chunk_id: passage for passage in state.ranking}
+        chunks = self.corpus.store.chunks(list(by_id))
+        texts = [chunk.embedded_text for chunk in chunks]
+        try:
+            reranker = self.reranker
+            if isinstance(reranker, str):
+                reranker = load_reranker(reranker, embedder=self.corpus.embedder, ask=self.ask)
+            scores = _checked(reranker.scores(state.question.text, texts), len(texts))
+        except (RerankError, ModelError) as error:
+            return state.degrading(f"not reranked: {error}")
+        given = {chunk.id: score for chunk, score in zip(chunks, scores, strict=True)}
+        order = sorted(given, key=lambda chunk_id: -given[chunk_id])
+        ranking = [replace(by_id[number], score=given[number]) for number in order]
+        return replace(state, ranking=ranking, reranked=given)
+
+
+def _checked(scores: Sequence[float], wanted: int) -> list[float]:
+    found = [float(score) for score in scores]
+    if len(found) != wanted:
+        raise RerankError(f"the reranker gave {len(found)} scores for {wanted} passages")
+    if wrong := [score for score in found if not 0 <= score <= 1]:
+        raise RerankError(f"the reranker gave a score of {wrong[0]!r}, which is not from 0 to 1")
+    return found
 
 
 def load_reranker(
@@ -42,8 +96,8 @@ def load_reranker(
 
     Args:
         name: ``"sentences"`` (each passage by its best sentence, compared by the base's own
-            embedding model), ``"llm"`` (the language model in use), or the name or folder of a
-            cross-encoder for sentence-transformers; with ``:int8`` after it, one of the BERT
+            embedding model), ``"llm"`` (the language model in use), a name that an installed
+            package gives one in ``ragkit.rerankers``, or the name or folder of a cross-encoder for sentence-transformers; with ``:int8`` after it, one of the BERT
             family is compiled to 8-bit integers and run by ONNX Runtime, without torch; of another
             family the linear layers are, by torch. Faster on a processor, slightly less exact.
         embedder: Gives the embedding model.
@@ -58,6 +112,10 @@ def load_reranker(
         if ask is None:
             raise RerankError("reranking by 'llm' needs a language model; name one with --model")
         return LanguageModelReranker(ask)
+    make = plug_in(ENTRY_POINTS, name)
+    if make is not None:
+        made: Reranker = make()
+        return made
     return _cross_encoder(name)
 
 

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
 from ragkit.errors import UsageError
-from ragkit.retrieve.expansion import EXPANSIONS, Expansion
+from ragkit.retrieve.arrange import Unit
+from ragkit.retrieve.expansion import EXPANSIONS, plugged_in
 
 if TYPE_CHECKING:
     from ragkit.llm.chat_model import ChatModel
-
-Unit = Literal["page", "document"]
-Ask = Callable[[str], str]
-"""Puts one prompt to a language model and returns its reply; raises ``ModelError``."""
+    from ragkit.question.reading import Ask
+    from ragkit.retrieve.expansion import Expander
+    from ragkit.retrieve.rerank import Reranker
 
 
 class StageOptions(TypedDict, total=False):
     """Optional stages of a search by keyword; each of them costs time, and none is on by default.
 
     Attributes:
-        rerank: Look at the best passages again: ``"sentences"``, ``"llm"``, or the name or folder
-            of a cross-encoder, with ``:int8`` after it to compile it; see
-            :func:`ragkit.retrieve.rerank.load_reranker`.
-        expand: Search for more than was asked: ``"acronyms"``, ``"aliases"``,
-            ``"comparison"``, ``"hyde"``; see
-            :func:`ragkit.retrieve.expansion.expand`.
+        rerank: Look at the best passages again: ``"sentences"``, ``"llm"``, the name or folder of
+            a cross-encoder, with ``:int8`` after it to compile it, or a :class:`Reranker` of one's
+            own; see :func:`ragkit.retrieve.rerank.load_reranker`.
+        expand: Search for more than was asked: ``"acronyms"``, ``"aliases"``, ``"comparison"``,
+            ``"hyde"``, or an :class:`Expander` of one's own; see
+            :func:`ragkit.retrieve.expansion.load_expander`.
         diversity: From 0 to 1: how much a passage should differ from those before it, in meaning;
             see :func:`ragkit.retrieve.diversity.diversify`.
         by: Rank ``"page"`` or ``"document"`` instead of passages: ``k`` of them, each by its best
@@ -42,8 +42,8 @@ class StageOptions(TypedDict, total=False):
             answers.
     """
 
-    rerank: str | None
-    expand: Sequence[Expansion]
+    rerank: str | Reranker | None
+    expand: Sequence[str | Expander]
     diversity: float
     by: Unit | None
     context_tokens: int | None
@@ -56,8 +56,8 @@ class StageOptions(TypedDict, total=False):
 class Stages:
     """:class:`StageOptions`, checked; ``ask`` asks the model, if one was named."""
 
-    rerank: str | None = None
-    expand: tuple[Expansion, ...] = ()
+    rerank: str | Reranker | None = None
+    expand: tuple[str | Expander, ...] = ()
     diversity: float = 0.0
     by: Unit | None = None
     context_tokens: int | None = None
@@ -67,17 +67,23 @@ class Stages:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        for kind in self.expand:
-            if kind not in EXPANSIONS:
-                raise UsageError(f"expand must be among {', '.join(EXPANSIONS)}, not {kind!r}")
+        for each in self.expand:
+            if isinstance(each, str):
+                if each not in EXPANSIONS:
+                    plugged_in(each)
+            elif not callable(getattr(each, "expand", None)):
+                raise UsageError(f"an expander must have a method 'expand', unlike {each!r}")
         if not 0 <= self.diversity <= 1:
             raise UsageError(f"diversity must be from 0 to 1, not {self.diversity!r}")
         if self.by is not None and self.by not in get_args(Unit):
             raise UsageError(f"by must be one of {', '.join(get_args(Unit))}, not {self.by!r}")
         if self.context_tokens is not None and self.context_tokens < 1:
             raise UsageError(f"context_tokens must be at least 1, not {self.context_tokens!r}")
-        if self.rerank is not None and not self.rerank.strip():
-            raise UsageError("the reranker's name is empty")
+        if isinstance(self.rerank, str):
+            if not self.rerank.strip():
+                raise UsageError("the reranker's name is empty")
+        elif self.rerank is not None and not callable(getattr(self.rerank, "scores", None)):
+            raise UsageError(f"a reranker must have a method 'scores', unlike {self.rerank!r}")
 
 
 DEFAULT_STAGES = Stages()
@@ -89,23 +95,15 @@ def make_stages(options: Mapping[str, Any], ask: Ask | None) -> Stages:
     Raises:
         UsageError: an unknown option or a bad value.
     """
-    known = ("rerank", "expand", "diversity", "by", "context_tokens", "explain", "quoting")
+    known = [field.name for field in fields(Stages) if field.name != "ask"]
     unknown = [name for name in options if name not in known]
     if unknown:
         raise UsageError(f"search takes no {unknown[0]!r}; it takes {', '.join(known)} and model")
-    expand: Sequence[Expansion] = options.get("expand") or ()
+    expand: Sequence[str | Expander] = options.get("expand") or ()
     if isinstance(expand, str):
         raise UsageError(f"expand must be a list of kinds, such as [{expand!r}], not a text")
     diversity = options.get("diversity") or 0.0
     if not isinstance(diversity, int | float):
         raise UsageError(f"diversity must be a number from 0 to 1, not {diversity!r}")
-    return Stages(
-        rerank=options.get("rerank"),
-        expand=tuple(expand),
-        diversity=diversity,
-        by=options.get("by"),
-        context_tokens=options.get("context_tokens"),
-        ask=ask,
-        explain=bool(options.get("explain", False)),
-        quoting=bool(options.get("quoting", False)),
-    )
+    checked = {"expand": tuple(expand), "diversity": diversity, "ask": ask}
+    return Stages(**{**options, **checked})

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 _SERVERS = ("openai:", "ollama:")
 
 
-def examine(indexes: Indexes, load: Callable[[str | None], Embedder]) -> list[Check]:
+def examine(indexes: Indexes, load: Callable[[], Embedder]) -> list[Check]:
     """Check the whole base and the machine; changes nothing, and asks no server anything.
 
     Args:
         indexes: The base and its indexes.
-        load: Loads the embedding model of a name.
+        load: Loads the embedding model.
     """
     store = indexes.store
     return [*store.check(), *indexes.check(), *_model(store, load), _folders(store), _sandbox()]
 
 
-def _model(store: Store, load: Callable[[str | None], Embedder]) -> list[Check]:
+def _model(store: Store, load: Callable[[], Embedder]) -> list[Check]:
     name = store.get_setting("embedder")
     fingerprint = store.get_setting("fingerprint")
     if fingerprint is None:
@@ -40,7 +40,7 @@ def _model(store: Store, load: Callable[[str | None], Embedder]) -> list[Check]:
     if name is not None and name.startswith(_SERVERS):
         return [Check("model", "ok", f"{name} is on a server, which was not asked")]
     try:
-        embedder = load(name)
+        embedder = load()
         embedder.embed(["a word"], kind="query")
     except EmbeddingError as error:
         remedy = "install it again, or change to another with `ragkit rebuild --embedder NAME`"
@@ -62,7 +62,8 @@ def _model(store: Store, load: Callable[[str | None], Embedder]) -> list[Check]:
 
 
 def _folders(store: Store) -> Check:
-    gone = [str(root.folder) for root in store.roots() if not root.folder.is_dir()]
+    folders = [root.folder for root in store.roots() if root.kind != "added"]
+    gone = [str(folder) for folder in folders if not folder.is_dir()]
     if not gone:
         return Check("folders", "ok", "the folders that were ingested are there")
     return Check(

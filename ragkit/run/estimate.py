@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from ingest.loaders.registry import loaders
+
 if TYPE_CHECKING:
     from ingest.folder import FoundFile
     from ragkit.store import Store
@@ -55,8 +57,6 @@ def note_embedding_speed(store: Store, passages: int, seconds: float) -> None:
 
 
 def _sizes(files: Sequence[FoundFile]) -> dict[str, int]:
-    from ingest.loaders.registry import loaders
-
     formats = {suffix: spec.format for spec in loaders().values() for suffix in spec.suffixes}
     sizes: dict[str, int] = {}
     for file in files:

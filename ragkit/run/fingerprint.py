@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ingest.chunker import CHUNKER_VERSION, ChunkerOptions
 from ragkit.errors import FingerprintError
 
 if TYPE_CHECKING:
-    from ingest.chunker import ChunkerOptions
     from ragkit.embed.embedder import Embedder
     from ragkit.store import Store
 
@@ -18,8 +18,6 @@ _REMEDY = "run 'ragkit rebuild' to build it anew from the stored text"
 
 def chunking_for(embedder: Embedder) -> ChunkerOptions:
     """Return the chunk sizes for an embedding model: never more tokens than it reads."""
-    from ingest.chunker import ChunkerOptions
-
     limit = embedder.max_tokens
     defaults = ChunkerOptions()
     return ChunkerOptions(target_tokens=min(defaults.target_tokens, limit), max_tokens=limit)
@@ -27,8 +25,6 @@ def chunking_for(embedder: Embedder) -> ChunkerOptions:
 
 def describe(embedder: Embedder) -> dict[str, Any]:
     """Return everything that must stay the same for the base to stay consistent."""
-    from ingest.chunker import CHUNKER_VERSION
-
     model = asdict(embedder.fingerprint)
     model.pop("runtime")
     return {

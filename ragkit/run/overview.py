@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ragkit.results import __version__
+
 if TYPE_CHECKING:
-    from ragkit.store import Store
+    from ragkit.run.opened import Opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,12 @@ class Status:
     version: str
 
 
-def status_of(store: Store, *, model: str) -> Status:
-    """Count what is in ``store``, without loading any model."""
-    from ragkit import __version__
+def status_of(base: Opened) -> Status:
+    """Count what is in a base, without loading any model."""
+    from ragkit.answer.answering import model_names, models_of
     from ragkit.embed import DEFAULT_EMBEDDER
 
+    store = base.store()
     counts = store.counts()
     fingerprint = store.get_setting("fingerprint")
     return Status(
@@ -47,7 +50,7 @@ def status_of(store: Store, *, model: str) -> Status:
             path.stat().st_size for path in store.directory.rglob("*") if path.is_file()
         ),
         embedder=store.get_setting("embedder") or DEFAULT_EMBEDDER,
-        model=model,
+        model=model_names(models_of(base.model)),
         fingerprint=json.loads(fingerprint) if fingerprint else {},
         last_ingest=store.get_setting("last_ingest"),
         version=__version__,

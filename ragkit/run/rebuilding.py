@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ragkit.errors import EmbeddingError
+from ingest.chunker import chunk_document
 from ragkit.events import Listener, Progress
+from ragkit.run.embedding import embed_waiting
 from ragkit.run.fingerprint import chunking_for, describe, settings_for
+from ragkit.store import staging
+from ragkit.store.paths import shown
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
-    from ragkit.index.indexes import Indexes
+    from ragkit.run.opened import Opened
     from ragkit.store import Store
     from ragkit.store.staging import Staging
 
-_EMBED_BATCH = 128
 
-
-def rebuild(indexes: Indexes, embedder: Embedder, listener: Listener) -> None:
-    """Bring every document up to the present chunker and to ``embedder``.
+def rebuild(base: Opened, embedder: str | Embedder | None, listener: Listener) -> None:
+    """Bring every document up to the present chunker and to ``embedder``, by default the base's.
 
     All is made beside what the base has, which is searched meanwhile as if nothing were going on,
     and takes its place in one transaction. Interrupted before that, the base is as it was; running
@@ -29,28 +30,27 @@ def rebuild(indexes: Indexes, embedder: Embedder, listener: Listener) -> None:
         LockedError: another process is writing.
         EmbeddingError: the model failed; the base is as it was.
     """
-    from ragkit.store import staging
-
-    store = indexes.store
-    wanted = describe(embedder)
+    store = base.store()
+    store.require_writable("rebuild")
+    named = embedder or base.wanted_embedder
+    loaded = base.load_embedder(named, listener)
+    wanted = describe(loaded)
     goal = json.dumps({"base": store.base, **wanted}, sort_keys=True)
     model = json.dumps(wanted["embedding"], sort_keys=True)
     with store.writing("rebuild"):
         with store.staging(goal) as stage:
-            _chunk(store, stage, embedder, listener)
+            _chunk(store, stage, loaded, listener)
             if store.vectors_are_of(model):
                 stage.keep_vectors()
-            _embed(stage, embedder, listener)
-            settings = {**settings_for(embedder), "vectors_of": model}
-            stage.exchange(embedder.fingerprint.dimension, settings)
+            _embed(stage, loaded, listener)
+            settings = {**settings_for(loaded), "vectors_of": model}
+            stage.exchange(loaded.fingerprint.dimension, settings)
         staging.discard(store.directory)
-        indexes.sync(final=True)
+        base.indexes().sync(final=True)
+    base.use_embedder(named, loaded)
 
 
 def _chunk(store: Store, stage: Staging, embedder: Embedder, listener: Listener) -> None:
-    from ingest.chunker import chunk_document
-    from ragkit.store.paths import shown
-
     documents = store.documents()
     missing = stage.missing(documents)
     before = len(documents) - len(missing)
@@ -68,18 +68,14 @@ def _chunk(store: Store, stage: Staging, embedder: Embedder, listener: Listener)
 
 def _embed(stage: Staging, embedder: Embedder, listener: Listener) -> None:
     total = stage.count_pending()
-    if not total:
-        return
-    done = 0
-    listener(Progress("embed", 0, total, "passages"))
-    try:
-        while batch := stage.pending(_EMBED_BATCH):
-            vectors = embedder.embed(list(batch.values()), kind="passage")
-            stage.put_vectors(list(batch), vectors)
-            done += len(batch)
-            listener(Progress("embed", done, total, "passages"))
-    except EmbeddingError as error:
-        raise EmbeddingError(
-            f"{error}; {total - done:,} of {total:,} passages are left to embed; the knowledge base"
-            " is as it was, run the same command again to go on"
-        ) from error
+    embed_waiting(
+        embedder,
+        listener,
+        total=total,
+        waiting=stage.pending,
+        put=stage.put_vectors,
+        left=lambda done: (
+            f"{total - done:,} of {total:,} passages are left to embed; the knowledge base is as it"
+            " was"
+        ),
+    )

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ingest.folder import FoundFile, KnownFile, Listing, Plan, find_file, list_folder, make_plan
+from ingest.loaders.registry import is_supported
 from ragkit.errors import UsageError
 from ragkit.results import FileNote
+from ragkit.run.options import Paths, several
 
 if TYPE_CHECKING:
     from ragkit.store import Store
@@ -50,29 +52,30 @@ class Survey:
     notes: tuple[FileNote, ...]
 
 
-def find_targets(paths: Sequence[str | os.PathLike[str]]) -> list[Target]:
+def find_targets(paths: Paths) -> list[Target]:
     """Resolve what the user named.
 
     Raises:
         UsageError: nothing was named, or a path is empty, does not exist or is neither folder nor file.
     """
-    if not paths:
+    names = several(paths)
+    if not names:
         raise UsageError("name at least one folder or file to ingest")
     targets: list[Target] = []
-    for name in paths:
-        if not os.fspath(name):  # Path would take it for the current folder
+    for name in names:
+        if not name:  # Path would take it for the current folder
             raise UsageError("the path of a folder or file to ingest is empty")
         try:
             path = Path(name).expanduser().resolve(strict=True)
         except (OSError, RuntimeError, ValueError) as error:
             reason = (getattr(error, "strerror", None) or str(error)).lower()
-            raise UsageError(f"cannot ingest {os.fspath(name)!r}: {reason}") from error
+            raise UsageError(f"cannot ingest {name!r}: {reason}") from error
         if path.is_dir():
             target = Target(path, "folder")
         elif path.is_file():
             target = Target(path, "file")
         else:
-            raise UsageError(f"cannot ingest {os.fspath(name)!r}: neither a folder nor a file")
+            raise UsageError(f"cannot ingest {name!r}: neither a folder nor a file")
         if target not in targets:
             targets.append(target)
     return targets
@@ -236,8 +239,6 @@ def _below(listing: Listing, prefix: str) -> Listing:
 
 
 def _without_unsupported(listing: Listing) -> tuple[list[FoundFile], tuple[FileNote, ...]]:
-    from ingest.loaders.registry import is_supported
-
     files: list[FoundFile] = []
     notes = [FileNote(trouble.relative_path, trouble.reason) for trouble in listing.troubles]
     for file in listing.files:

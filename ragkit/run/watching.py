@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.ignore import IGNORED_NAMES
 from ragkit.errors import EmbeddingError, EmptyFolderError, LockedError
-from ragkit.events import Listener, Notice
+from ragkit.events import Notice
+from ragkit.run.ingestion import IngestOptions, ingest
+from ragkit.run.options import Paths, check_keywords
+from ragkit.run.targets import Target, find_targets
 
 if TYPE_CHECKING:
     from threading import Event
 
     from ragkit.results import IngestReport
-    from ragkit.run.targets import Target
+    from ragkit.run.opened import Opened
 
 _QUIET_MS = 500  # a change is acted on when nothing else has changed for so long,
 _PATIENCE_MS = 5_000  # or after this, when there is no end to it
@@ -24,31 +27,35 @@ _RETRY_SECONDS = 15.0
 
 
 def watch(
-    targets: Sequence[Target],
-    run: Callable[[bool], IngestReport],
-    *,
-    directory: Path,
-    stop: Event | None,
-    listener: Listener,
+    base: Opened, paths: Paths, options: IngestOptions, *, stop: Event | None
 ) -> Iterator[IngestReport]:
-    """Run now, and again after each change, until ``stop`` is set; yield the reports.
+    """Ingest now, and again after each change, until ``stop`` is set; yield the reports.
 
     After the first, a report is yielded only if it tells of a change. A run that fails because
     another process is writing, because a model cannot be reached, or because a disk was unmounted
-    meanwhile, is made known and tried again.
-
-    Args:
-        targets: Folders and files to follow.
-        run: Ingests them; its argument tells whether it is the first time.
-        directory: Of the base, whose own changes mean nothing.
-        stop: Ends it, within a second.
-        listener: Told what went wrong.
+    meanwhile, is made known and tried again. A function for passwords is asked the first time only.
     """
+    check_keywords("KnowledgeBase.watch", options, IngestOptions)
+    base.require_open()
+    return _watch(base, find_targets(paths), paths, options, stop)
+
+
+def _watch(
+    base: Opened,
+    targets: Sequence[Target],
+    paths: Paths,
+    options: IngestOptions,
+    stop: Event | None,
+) -> Iterator[IngestReport]:
     import watchfiles
 
+    listener = options.get("listener") or base.listener
+    later = options.copy()
+    if callable(options.get("password")):
+        later["password"] = None
     files = {str(target.path) for target in targets if target.kind == "file"}
     folders = [target.path for target in targets if target.kind == "folder"]
-    own = directory.resolve()
+    own = base.directory.resolve()
 
     def matters(_change: object, name: str) -> bool:
         path = Path(name)
@@ -64,7 +71,7 @@ def watch(
     def attempt() -> IngestReport | None:
         nonlocal retry_at, is_first
         try:
-            report = run(is_first)
+            report = ingest(base, paths, options if is_first else later)
         except (LockedError, EmbeddingError, EmptyFolderError) as error:
             if is_first and isinstance(error, EmptyFolderError):
                 raise  # later on, a disk that was unmounted may come back

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
+from ragkit.events.traces import StoredTrace
 from ragkit.store import conversations, memories
 from ragkit.store.connections import Connections
 from ragkit.store.records import (
@@ -12,7 +13,6 @@ from ragkit.store.records import (
     MemoryView,
     NumberedTurn,
     SessionInfo,
-    StoredTrace,
     Turn,
     TurnVectors,
 )

@@ -6,8 +6,9 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 
+from ragkit.events.traces import StoredTrace
 from ragkit.store.paths import storable
-from ragkit.store.records import SessionInfo, StoredTrace, Turn
+from ragkit.store.records import SessionInfo, Turn
 
 TRACES_KEPT = 1000
 

@@ -37,10 +37,21 @@ def get_root(connection: sqlite3.Connection, folder: Path, kind: RootKind) -> Ro
     return make_root(*row.fetchone())
 
 
+def added_root(connection: sqlite3.Connection) -> Root:
+    """Find or make the root of what is added without a file."""
+    connection.execute("INSERT OR IGNORE INTO roots (folder, kind) VALUES ('', 'file')")
+    row = connection.execute("SELECT id, folder, kind FROM roots WHERE folder = ''")
+    return make_root(*row.fetchone())
+
+
 def make_root(root_id: int, folder: str, kind: RootKind) -> Root:
     """Make the record from a row."""
-    path = Path(from_stored(folder))
-    return Root(id=root_id, folder=path, kind=kind, name=root_name(path))
+    path = _folder(folder)
+    return Root(id=root_id, folder=path, kind=kind if folder else "added", name=root_name(path))
+
+
+def _folder(stored: str) -> Path:
+    return Path(from_stored(stored) or "added")
 
 
 def put_document(
@@ -346,7 +357,7 @@ def _name_paths(connection: sqlite3.Connection, stored_path: str) -> None:
             " WHERE relative_path = ?",
             (stored_path,),
         )
-        folders.update((root_id, Path(from_stored(folder))) for root_id, folder in rows)
+        folders.update((root_id, _folder(folder)) for root_id, folder in rows)
 
     def taken(path: str) -> bool:
         return any(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-RootKind = Literal["folder", "file"]
+RootKind = Literal["folder", "file", "added"]
 CheckStatus = Literal["ok", "warn", "fail"]
 
 
@@ -15,7 +15,8 @@ CheckStatus = Literal["ok", "warn", "fail"]
 class Root:
     """A folder that was ingested (``"folder"``), or that only lends single files (``"file"``).
 
-    ``folder`` is absolute; ``name`` is its last part, or the drive for a whole drive.
+    ``folder`` is absolute; ``name`` is its last part, or the drive for a whole drive. The one root
+    that is ``"added"`` holds what never was a file; its ``folder`` is only a name.
     """
 
     id: int
@@ -245,17 +246,6 @@ class SessionInfo:
     turns: int
     created_at: float
     updated_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTrace:
-    """What one question or run did. ``body_json`` is a JSON document; ``seconds`` wall time."""
-
-    id: str
-    kind: str
-    started_at: float
-    seconds: float
-    body_json: str
 
 
 @dataclass(frozen=True, slots=True)

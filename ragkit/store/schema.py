@@ -37,6 +37,7 @@ CREATE TABLE state (
 ) STRICT;
 INSERT INTO state (id) VALUES (1);
 
+-- folder: absolute; empty for the root of documents that were added without a file
 CREATE TABLE roots (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     folder TEXT NOT NULL UNIQUE,

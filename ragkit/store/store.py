@@ -169,6 +169,11 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         with self._write("root") as connection:
             return documents.get_root(connection, folder, kind)
 
+    def added_root(self) -> Root:
+        """Return the root of documents that are added without a file, made if needed."""
+        with self._write("added_root") as connection:
+            return documents.added_root(connection)
+
     def put_document(
         self,
         root_id: int,
@@ -176,16 +181,25 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         state: FileState,
         document: Document,
         chunks: Sequence[Chunk],
+        *,
+        vectors_: NDArray[np.float32] | None = None,
     ) -> int:
         """Store a document in place of whatever was at that path; return its id.
 
         One transaction. A replaced document keeps its id; its chunks get new ones, and vectors of
-        chunks whose embedded text did not change are kept.
+        chunks whose embedded text did not change are kept. Others are pending, unless ``vectors_``
+        are given for all chunks, as for :meth:`put_vectors`.
         """
         with self._write("put_document") as connection:
-            return documents.put_document(
+            document_id = documents.put_document(
                 connection, root_id, relative_path, state, document, chunks
             )
+            if vectors_ is not None:
+                rows = connection.execute(
+                    "SELECT id FROM chunks WHERE document_id = ? ORDER BY position", (document_id,)
+                )
+                vectors.put(connection, [row[0] for row in rows], vectors_)
+            return document_id
 
     def put_failure(self, root_id: int, relative_path: str, state: FileState, reason: str) -> None:
         """Store that a file could not be loaded, in place of whatever was at that path."""

@@ -257,11 +257,12 @@ def _accept(file: Path, database: Path, folders: Mapping[str, Path]) -> None:
 
 def _place_folder(connection: sqlite3.Connection, old: str, new: Path) -> None:
     cursor = connection.execute(
-        "UPDATE OR IGNORE roots SET folder = ? WHERE folder = ?",
+        "UPDATE OR IGNORE roots SET folder = ? WHERE folder = ? AND folder <> ''",
         (to_stored(str(new)), to_stored(old)),
     )
     if not cursor.rowcount:
-        known = [from_stored(row[0]) for row in connection.execute("SELECT folder FROM roots")]
+        rows = connection.execute("SELECT folder FROM roots WHERE folder <> ''")
+        known = [from_stored(row[0]) for row in rows]
         raise UsageError(
             f"no folder {old!r} was ingested there, but {', '.join(map(repr, known)) or 'none'}"
         )

@@ -10,7 +10,7 @@ from typing import Any
 from reportlab.lib.pagesizes import letter
 from reportlab.pdfgen.canvas import Canvas
 
-from ingest.loaders.registry import Source
+from ingest.loader_spec import Source
 
 PROSE = (
     "The warranty covers every part of the machine for two years from the day of purchase.",

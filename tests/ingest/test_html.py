@@ -208,3 +208,18 @@ def test_a_text_within_its_own_heading_is_no_loop() -> None:
     sections = "".join(f"<h3>Part {number}</h3>{BODY}" for number in range(3))
     body = f"<h1>Manual of the pump<div><pre>start</pre>{sections}</div></h1>"
     assert PROSE[2] in loaded("a.html", page(body, "<title>Manual of the pump</title>")).text
+
+
+def test_a_page_that_is_nested_too_deep_for_the_parser_loses_nothing() -> None:
+    body = "<div>" * 3_000 + f"<p>{PROSE[0]}</p>" + "</div>" * 3_000 + f"<p>{PROSE[1]}</p>"
+    text = loaded("a.html", page(body)).text
+    assert PROSE[0] in text and PROSE[1] in text
+
+
+def test_all_of_a_table_in_the_text_is_kept() -> None:
+    rows = "".join(f"<tr><td>Part {number}<td>{number}0</tr>" for number in range(4))
+    table = f"<table><tr><th>Part<th>Price</tr>{rows}</table>"
+    document = loaded("a.html", page(f"<article><h1>Pumps</h1>{BODY}{table}{BODY}</article>"))
+    assert blocks(document, "table") == [
+        "Part | Price\nPart 0 | 00\nPart 1 | 10\nPart 2 | 20\nPart 3 | 30"
+    ]

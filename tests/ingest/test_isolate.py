@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from ingest.document import Document
 from ingest.errors import LoadError, TooLargeError, UnreadableError, WrongFormatError
 from ingest.isolate import Loaded, LoaderPool, LoadLimits, LoadRequest
+from ingest.loader_spec import LoaderSpec, Source
+from ingest.loaders import registry
+from ingest.loaders.registry import register
 
 PLUG_IN = """
 import os, sys, time
@@ -144,3 +148,42 @@ def test_leaving_early_ends_the_workers(tmp_path: Path) -> None:
 def test_limits_that_make_no_sense_are_refused(limit: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(limit))):
         LoadLimits(**limit)
+
+
+def load_upper(source: Source) -> Document:
+    return Document(text=source.data.decode().upper(), format="shout")
+
+
+class Loaders:
+    def load(self, source: Source) -> Document:
+        return load_upper(source)
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_registered_loader_reaches_the_workers(tmp_path: Path) -> None:
+    register(LoaderSpec("shout", (".evil",), load_upper))
+    loaded = load(tmp_path, "words")["words"]
+    assert isinstance(loaded, Loaded)
+    assert (loaded.document.text, loaded.document.format) == ("WORDS", "shout")
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize("kind", ["lambda", "method", "main"])
+def test_a_loader_that_workers_cannot_import_is_refused(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader = load_upper
+    if kind == "lambda":
+        loader = lambda source: load_upper(source)  # noqa: E731
+    elif kind == "method":
+        loader = Loaders().load
+    else:
+        monkeypatch.setattr(load_upper, "__module__", "__main__")
+    register(LoaderSpec("shout", (".evil",), loader))
+    with pytest.raises(ValueError, match="the loader of 'shout' files cannot be handed to"):
+        LoaderPool()

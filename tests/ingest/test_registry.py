@@ -312,7 +312,7 @@ def test_text_is_loaded_without_the_other_formats_libraries(tmp_path: Path) -> N
     path = write(tmp_path, "a.txt", "words")
     code = (
         "import sys, ingest; ingest.load(sys.argv[1]);"
-        "print(sorted({'bs4','lxml','pypdf','pypdfium2','markdown_it','chardet'} & set(sys.modules)))"
+        "print(sorted({'lxml','trafilatura','pypdf','pypdfium2','markdown_it','chardet'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, path],

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingest.chunker import ChunkerOptions, chunk_document
+from ingest.loader_spec import Source
 from ingest.loaders.markdown import load_markdown
-from ingest.loaders.registry import Source
 from ragkit.answer.chain import Resources, answer_stream
 from ragkit.llm.meter import Meter
 from ragkit.question.reading import read_question

@@ -174,12 +174,12 @@ def ingest(directory: Path, folder: Path, limit: int, *, often: bool) -> int:
     """Ingest in this process, which dies at step ``limit``; return the number of steps."""
     from ragkit import KnowledgeBase
     from ragkit.index import faiss_index as dense
-    from ragkit.run import ingestion
+    from ragkit.run import embedding, ingestion
     from ragkit.testing import HashEmbedder
 
     if often:  # as in a run that takes long: views are written in the middle of it, and again
         ingestion._SYNC_SECONDS = 0.0
-        ingestion._EMBED_BATCH = 5
+        embedding._BATCH = 5
         dense._INTERIM_TAIL = dense._FINAL_TAIL = (0, 0.0)
     count = count_steps(limit)
     with KnowledgeBase(directory, embedder=HashEmbedder()) as kb:

@@ -13,7 +13,7 @@ import pytest
 
 from ragkit import Answer, KnowledgeBase, Sources, TextDelta
 from ragkit.errors import ModelError, PromptTooLongError
-from ragkit.language.naming_languages import language_name
+from ragkit.language.languages import language_name
 from ragkit.llm import Delta, ToolCall, load_model
 from ragkit.question.comparing import compared, without_others
 from ragkit.results import Usage
@@ -144,7 +144,6 @@ def test_map_reduce_reads_each_document_by_itself(kb: KnowledgeBase) -> None:
     assert "- It lasts 24 months [1]" in last
     assert "weighs" not in last
     trace = kb.trace(answer.trace)
-    assert trace is not None
     assert "map" in [span.name for span in trace.spans]
 
 
@@ -241,7 +240,6 @@ def test_an_agent_searches_as_often_as_it_needs(kb: KnowledgeBase) -> None:
     assert {"volto-x.md", "travel.md"} <= {hit.path for hit in sources.hits}
     assert len({(hit.path, hit.start) for hit in sources.hits}) == len(sources.hits)
     trace = kb.trace(answer.trace)
-    assert trace is not None
     assert sum(span.name == "search" and span.kind == "retrieval" for span in trace.spans) == 2
 
 

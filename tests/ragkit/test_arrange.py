@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 
 from ragkit import KnowledgeBase, UsageError
 from ragkit.cli.app import cli
-from ragkit.question.pages import Hints
 from ragkit.retrieve import arrange as arranging
-from ragkit.retrieve import search
 from ragkit.retrieve.arrange import arrange
 from ragkit.retrieve.fusion import Fused
-from ragkit.retrieve.merging import CANDIDATES, Candidates, find
+from ragkit.retrieve.pipeline import CANDIDATES
 from ragkit.store.records import ChunkPlace
 from ragkit.testing import HashEmbedder
 
@@ -77,12 +75,14 @@ def test_no_more_documents_are_looked_for_than_there_are(
     kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched = []
+    indexes = kb._base.indexes()
+    search_lexical = indexes.search_lexical
 
-    def counted(*arguments: Any, **options: Any) -> Candidates:
-        searched.append(options["count"])
-        return find(*arguments, **options)
+    def counted(question: Any, count: int, **options: Any) -> Any:
+        searched.append(count)
+        return search_lexical(question, count, **options)
 
-    monkeypatch.setattr(search, "find", counted)
+    monkeypatch.setattr(indexes, "search_lexical", counted)
     hits = kb.search("kettle", k=10, by="document", where={"path": "long.md"})
     assert [hit.path for hit in hits] == ["long.md"]
     assert searched == [CANDIDATES]
@@ -91,10 +91,10 @@ def test_no_more_documents_are_looked_for_than_there_are(
 def test_only_the_first_texts_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     ranking = [Fused(number, 0.9 - number / 10, None, None) for number in range(3)]
     places = {n: ChunkPlace(n, f"{n}.md", None, 50, None, "the same") for n in range(3)}
-    listed = arrange(ranking, places, Hints(), limit=3)
+    listed = arrange(ranking, places, limit=3)
     assert [one.same_as for one in listed] == [None, 0, 0]
     monkeypatch.setattr(arranging, "_COMPARED", 1)
-    assert all(one.same_as is None for one in arrange(ranking, places, Hints(), limit=3))
+    assert all(one.same_as is None for one in arrange(ranking, places, limit=3))
 
 
 @pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
@@ -148,7 +148,7 @@ def test_every_passage_is_listed_once_whatever_its_text(
     }
     ranked = sorted(scores, key=lambda number: -scores[number])
     listed = arrange(
-        [Fused(number, scores[number], None, None) for number in ranked], places, Hints(), limit=99
+        [Fused(number, scores[number], None, None) for number in ranked], places, limit=99
     )
     assert sorted(passage.fused.chunk_id for passage in listed) == sorted(scores)
     values = [passage.score for passage in listed]

@@ -47,7 +47,7 @@ def kb(folder: Path) -> Iterator[KnowledgeBase]:
 
 @pytest.fixture(scope="module")
 def passages(kb: KnowledgeBase) -> list[Hit]:
-    store = kb._store()
+    store = kb._base.store()
     return [
         Hit(chunk.path, chunk.page, chunk.start, chunk.end, chunk.text, 0.5)
         for document in kb.documents()

@@ -6,6 +6,7 @@ import platform
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,13 +44,21 @@ def found(kb: KnowledgeBase) -> dict[str, str]:
     return {check.name: check.status for check in bad}
 
 
-def sql(kb: KnowledgeBase, *statements: str) -> None:
+@contextmanager
+def closed(kb: KnowledgeBase) -> Iterator[Path]:
+    """Give the directory of a base that is closed meanwhile."""
     kb.close()
-    connection = sqlite3.connect(kb.directory / "knowledge.sqlite3")
-    for statement in statements:
-        connection.execute(statement)
-    connection.commit()
-    connection.close()
+    yield kb.directory
+    KnowledgeBase.__init__(kb, kb.directory, embedder=HashEmbedder())
+
+
+def sql(kb: KnowledgeBase, *statements: str) -> None:
+    with closed(kb) as directory:
+        connection = sqlite3.connect(directory / "knowledge.sqlite3")
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+        connection.close()
 
 
 def test_a_sound_base_is_sound_and_stays_untouched(kb: KnowledgeBase) -> None:
@@ -63,14 +72,14 @@ def test_a_sound_base_is_sound_and_stays_untouched(kb: KnowledgeBase) -> None:
 @pytest.mark.parametrize("harm", ["delete", "truncate", "garbage"])
 @pytest.mark.parametrize("view", ["dense", "lexical"])
 def test_views_are_repaired(kb: KnowledgeBase, view: str, harm: str) -> None:
-    kb.close()
-    folder = kb.directory / view
-    if harm == "delete":
-        shutil.rmtree(folder)
-    for path in folder.glob("*"):
-        if path.suffix not in (".json", ".lock"):
-            data = path.read_bytes()
-            path.write_bytes(data[: len(data) // 2] if harm == "truncate" else bytes(len(data)))
+    with closed(kb) as directory:
+        folder = directory / view
+        if harm == "delete":
+            shutil.rmtree(folder)
+        for path in folder.glob("*"):
+            if path.suffix not in (".json", ".lock"):
+                data = path.read_bytes()
+                path.write_bytes(data[: len(data) // 2] if harm == "truncate" else bytes(len(data)))
     assert f"{view} view" in found(kb)
     assert kb.repair() == ["built the search indexes anew from the database"]
     assert found(kb) == {}
@@ -116,17 +125,17 @@ def test_leftovers_of_killed_runs_are_cleared(kb: KnowledgeBase) -> None:
 def test_a_damaged_database_is_never_repaired_into_an_empty_one(
     kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kb.close()
-    path = kb.directory / "knowledge.sqlite3"
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    (root,) = connection.execute(
-        "SELECT rootpage FROM sqlite_master WHERE name = 'chunks'"
-    ).fetchone()
-    connection.close()
-    data = bytearray(path.read_bytes())
-    data[(root - 1) * 4096 : root * 4096] = b"\xff" * 4096
-    path.write_bytes(data)
+    with closed(kb) as directory:
+        path = directory / "knowledge.sqlite3"
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'chunks'"
+        ).fetchone()
+        connection.close()
+        data = bytearray(path.read_bytes())
+        data[(root - 1) * 4096 : root * 4096] = b"\xff" * 4096
+        path.write_bytes(data)
     assert found(kb)["database"] == "fail"
     with pytest.raises(CorruptError, match="backup"):
         kb.repair()

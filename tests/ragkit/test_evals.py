@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from html import escape
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,7 +19,6 @@ from ragkit.cli.app import cli
 from ragkit.evals.answer_measures import answer_scores, refusal_scores
 from ragkit.evals.drafting import draft_golden
 from ragkit.evals.evaluate import evaluate
-from ragkit.evals.gold_places import ndcg
 from ragkit.evals.golden import Place, read_golden
 from ragkit.evals.measures import place_scores, ranking_scores
 from ragkit.evals.setups import Settings
@@ -163,6 +163,28 @@ def test_the_report_is_written_in_three_forms(base: Path, golden: Path, tmp_path
     assert "<script" not in page
     results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
     assert len(results["questions"]) == len(FACTS) + len(ABSENT)
+
+
+def test_nothing_in_a_golden_set_is_markup_in_the_report(base: Path, tmp_path: Path) -> None:
+    nasty = "<script>a()</script> &amp; [x](javascript:b) **bold** | `code` how much?"
+    golden = tmp_path / "nasty.jsonl"
+    golden.write_text(json.dumps({"id": "*1* & |", "question": nasty, "answerable": False}) + "\n")
+    run(golden, "--kb", base, "--report", tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert escape(f"*1* & |: {nasty}") in page
+    for markup in ("<script", "<a ", "<strong", "<em", "<code"):
+        assert markup not in page
+
+
+def test_what_measuring_needs_is_named_where_it_is_missing(
+    base: Path, golden: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "ragkit.evals.evaluate.find_spec", lambda name: None if name == "scipy" else name
+    )
+    result = run(golden, "--kb", base)
+    assert result.exit_code == 2
+    assert "measuring needs scipy: pip install 'ragkit[eval]'" in result.stderr
 
 
 # -- comparing --------------------------------------------------------------------------------
@@ -439,10 +461,8 @@ def test_ranking_scores_count_each_unit_once() -> None:
     scores = ranking_scores([("q", hits, [Place("a"), Place("c", grade=3), Place("z")])])["q"]
     assert scores["mrr"] == 0.5
     assert math.isclose(scores["recall@3"], 2 / 3, abs_tol=1e-6)
-    relevant = [{"path": "a"}, {"path": "c", "grade": 3}, {"path": "z"}]
-    assert math.isclose(
-        scores["ndcg@10"], ndcg([{"path": h.path} for h in hits], relevant, 10), abs_tol=1e-6
-    )
+    got, ideal = 1 / math.log2(3) + 3 / 2, 3 + 1 / math.log2(3) + 1 / 2  # b, a, c; c, a, z
+    assert math.isclose(scores["ndcg@10"], got / ideal, abs_tol=1e-6)
 
 
 def test_pages_and_spans_are_matched_by_place() -> None:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.document import Block
+from ingest.loader_spec import Source
 from ingest.loaders.plain_text import load_text
-from ingest.loaders.registry import Source
 from ragkit import KnowledgeBase
 from ragkit.answer.candidates import candidates_of
 from ragkit.answer.extractive import MAX_CHARACTERS, MAX_SENTENCES

@@ -10,7 +10,7 @@ from ragkit import KnowledgeBase
 from ragkit.cli.app import cli
 from ragkit.errors import UsageError
 from ragkit.retrieve.filters import parse_conditions, parse_where
-from ragkit.retrieve.search import Mode
+from ragkit.retrieve.finding import Mode
 from ragkit.testing import HashEmbedder
 
 

@@ -1,10 +1,13 @@
 """The knowledge base through its public API, on real files."""
 
 import asyncio
+import inspect
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +15,16 @@ import pytest
 
 from ragkit import (
     Answer,
+    EmbeddingError,
     FingerprintError,
     KnowledgeBase,
+    KnowledgeBaseError,
     LockedError,
     NotFoundError,
     Progress,
     Sources,
     TextDelta,
+    Usage,
     UsageError,
 )
 from ragkit.testing import HashEmbedder, ScriptedModel
@@ -327,7 +333,9 @@ def test_odd_questions_are_answered_or_refused(
     assert answer.refused == (answer.reason is not None)
 
 
-def test_an_empty_base_refuses(kb: KnowledgeBase) -> None:
+def test_an_empty_base_refuses(kb: KnowledgeBase, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    kb.ingest(tmp_path / "nothing")
     assert kb.search("anything") == []
     answer = kb.ask("anything?")
     assert answer.refused
@@ -343,7 +351,6 @@ def test_a_stream_begins_with_sources_and_ends_with_the_answer(
     assert isinstance(events[-1], Answer)
     assert all(isinstance(event, TextDelta) for event in events[1:-1])
     trace = kb.trace(events[-1].trace)
-    assert trace is not None
     assert trace.question == "How long is the warranty for the kettle?"
     assert "answer" in trace.spans[-1].outputs
 
@@ -370,8 +377,11 @@ def test_a_conversation_is_kept(tmp_path: Path, kb: KnowledgeBase, docs: Path) -
         assert [turn["role"] for turn in history] == ["user", "assistant"] * 2
         assert history[2]["content"] == "and the returns?"
         assert [session.name for session in again.sessions()] == ["alice"]
-        again.chat("alice").clear()
+        again.chat("alice").delete()
         assert again.chat("alice").history == []
+        for gone in (again.chat("alice").delete, lambda: again.turns("alice")):
+            with pytest.raises(NotFoundError, match="alice"):
+                gone()
 
 
 def test_async_calls(kb: KnowledgeBase, docs: Path) -> None:
@@ -390,12 +400,12 @@ def test_async_calls(kb: KnowledgeBase, docs: Path) -> None:
     assert isinstance(events[-1], Answer)
 
 
-def test_remove(kb: KnowledgeBase, docs: Path) -> None:
+def test_delete(kb: KnowledgeBase, docs: Path) -> None:
     kb.ingest(docs)
-    assert kb.remove("notes/*") == ("notes/meeting.txt", "notes/recipe.txt")
+    assert kb.delete("notes/*") == ("notes/meeting.txt", "notes/recipe.txt")
     assert kb.search("Lisbon office", where={"path": "notes/*"}) == []
-    with pytest.raises(UsageError, match="absent"):
-        kb.remove(["warranty.md", "absent.txt"])
+    with pytest.raises(NotFoundError, match="absent"):
+        kb.delete(["warranty.md", "absent.txt"])
     assert len(kb.documents()) == 1
 
 
@@ -409,8 +419,126 @@ def test_a_missing_base_and_missing_paths(tmp_path: Path, kb: KnowledgeBase) -> 
         kb.ingest("")
 
 
+# What each public call is called with, where it needs something.
+CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    "ingest": ((".",), {}),
+    "watch": ((".",), {}),
+    "add": (("words",), {"path": "a.txt"}),
+    "delete": (("a.txt",), {}),
+    "export": (("export.zip",), {}),
+    "document": (("a.txt",), {}),
+    "text": (("a.txt",), {}),
+    "locate": (("a.txt",), {}),
+    "memory": (("alice",), {}),
+    "turns": (("alice",), {}),
+    "delete_session": (("alice",), {}),
+    "trace": (("abcd",), {}),
+    "recording": (("run",), {}),
+    "note_usage": (("extractive", Usage()), {}),
+    "calibrate": ((None,), {}),
+} | {name: (("What?",), {}) for name in ("search", "retrieve", "ask", "stream", "asearch", "aask")}
+CALLS["astream"] = CALLS["aask"]
+
+
+def every_call(kb: KnowledgeBase) -> Iterator[tuple[str, Callable[[], object]]]:
+    for name, member in vars(KnowledgeBase).items():
+        if name.startswith("_") or name in ("close", "directory"):
+            continue
+        arguments, options = CALLS.get(name, ((), {}))
+        if isinstance(member, property):
+            yield name, partial(getattr, kb, name)
+        else:
+            yield name, partial(finished, getattr(kb, name), *arguments, **options)
+
+
+def finished(call: Callable[..., Any], *arguments: Any, **options: Any) -> object:
+    """Call, and see to it that what is only begun by the call is done."""
+
+    async def gathered(events: Any) -> list[Any]:
+        return [event async for event in events]
+
+    result = call(*arguments, **options)
+    if inspect.isasyncgen(result):
+        return asyncio.run(gathered(result))
+    if inspect.iscoroutine(result):
+        return asyncio.run(result)
+    if isinstance(result, AbstractContextManager):
+        with result:
+            return None
+    return result
+
+
+def test_a_closed_base_refuses_every_call(kb: KnowledgeBase, docs: Path) -> None:
+    kb.ingest(docs)
+    chat = kb.chat("alice")
+    kb.close()
+    kb.close()
+    chats = [partial(chat.ask, "What?"), partial(chat.stream, "What?"), chat.delete]
+    calls = [*every_call(kb), *(("chat", call) for call in chats), ("with", kb.__enter__)]
+    calls.append(("history", lambda: chat.history))
+    for name, call in calls:
+        with pytest.raises(KnowledgeBaseError, match="closed"):
+            print(name, call())
+
+
+def test_what_reads_a_base_that_is_not_there_finds_none_and_leaves_nothing(tmp_path: Path) -> None:
+    with KnowledgeBase(tmp_path / "typo", embedder=HashEmbedder()) as kb:
+        for name, call in every_call(kb):
+            if name not in ("ingest", "watch", "add"):
+                with pytest.raises(NotFoundError, match="typo"):
+                    print(name, call())
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_model_that_cannot_be_loaded_makes_no_base(tmp_path: Path, docs: Path) -> None:
+    with KnowledgeBase(tmp_path / "kb", embedder="no/such-model") as kb:
+        with pytest.raises(EmbeddingError):
+            kb.ingest(docs)
+        with pytest.raises(EmbeddingError):
+            kb.add("words", path="a.txt")
+    assert not (tmp_path / "kb").exists()
+
+
+def test_what_is_not_in_the_base_is_not_found(kb: KnowledgeBase, docs: Path) -> None:
+    kb.ingest(docs)
+    absent: dict[str, Callable[[], object]] = {
+        "a document": lambda: kb.document("absent"),
+        "its text": lambda: kb.text("absent"),
+        "its file": lambda: kb.locate("absent"),
+        "to delete": lambda: kb.delete("absent*"),
+        "turns": lambda: kb.turns("absent"),
+        "a session": lambda: kb.delete_session("absent"),
+        "a trace": lambda: kb.trace("absent"),
+        "traces": lambda: kb.delete_traces(["absent"]),
+    }
+    for what, call in absent.items():
+        with pytest.raises(NotFoundError, match="absent") as caught:
+            print(what, call())
+        assert isinstance(caught.value, UsageError)
+        assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "call", ["ingest", "watch", "add", "search", "retrieve", "ask", "stream", "chat", "asearch"]
+)
+def test_errors_of_arguments_name_the_public_class(
+    kb: KnowledgeBase, docs: Path, call: str
+) -> None:
+    kb.ingest(docs)
+    arguments, options = CALLS.get(call, (("alice",), {}))
+    with pytest.raises(
+        (UsageError, TypeError), match=r"KnowledgeBase\.\w+\(\) got an unexpected.*'wher"
+    ):
+        finished(getattr(kb, call), *arguments, **options, wher={})
+    with pytest.raises(
+        UsageError, match=r"KnowledgeBase\(\) got .*'modell' \(did you mean 'model'"
+    ):
+        KnowledgeBase(kb.directory, modell="extractive")  # type: ignore[call-arg]
+
+
 @pytest.mark.parametrize("question", ["", " \n", None, b"warranty"])
-def test_what_is_no_question(kb: KnowledgeBase, question: Any) -> None:
+def test_what_is_no_question(kb: KnowledgeBase, docs: Path, question: Any) -> None:
+    kb.ingest(docs)
     with pytest.raises(UsageError, match="the question"):
         kb.ask(question)
     with pytest.raises(UsageError, match="the question"):
@@ -418,7 +546,8 @@ def test_what_is_no_question(kb: KnowledgeBase, question: Any) -> None:
 
 
 @pytest.mark.parametrize("k", [0, -1, "5", 2.5, None])
-def test_what_is_no_number_of_hits(kb: KnowledgeBase, k: Any) -> None:
+def test_what_is_no_number_of_hits(kb: KnowledgeBase, docs: Path, k: Any) -> None:
+    kb.ingest(docs)
     with pytest.raises(UsageError, match="k must be"):
         kb.search("warranty", k=k)
 

@@ -15,7 +15,7 @@ from store_samples import (
 
 from ragkit import KnowledgeBase
 from ragkit.index import tantivy_files as lexical_index
-from ragkit.language.languages import LANGUAGES, language_of
+from ragkit.language.languages import LANGUAGES, language_name, language_of
 from ragkit.store import Store
 
 FOLDER = Path("/home/ada/docs").absolute()
@@ -227,3 +227,24 @@ GERMAN_RULES = (
     "# Regeln\n\nFür Fahrten mit dem eigenen Fahrrad werden 0,15 € je Kilometer gezahlt, wenn sie mit dem "
     "Betrieb zu tun haben.\n\nDer Urlaub beträgt 30 Tage und ist mit der Leitung zu besprechen.\n"
 )
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_languages_are_named(language: str) -> None:
+    assert language_name(TEXTS[language]) == language.capitalize()
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("Hoe lang is de garantie van het apparaat en wat kost het?", "Dutch"),
+        ("Quanto costa il biglietto e dove si può comprare?", "Italian"),
+        ("Qual é o prazo de garantia e quanto custa o aparelho?", "Portuguese"),
+        ("Hur lång är garantin på maskinen?", "Swedish"),
+        ("Wer darf das Labor betreten?", "German"),
+        ("Where is the war museum?", "English"),
+        ("מהי תקופת האחריות", "Hebrew"),
+    ],
+)
+def test_languages_of_questions_are_named(question: str, name: str) -> None:
+    assert language_name(question) == name

@@ -32,7 +32,7 @@ def script(body: str, *arguments: object) -> list[str]:
         f"sys.path.insert(0, {str(HERE)!r})\n"
         "from store_samples import *\n"
         "from ragkit.store import Store\n"
-        "from ragkit.index import faiss_index as dense, tantivy_index as lexical\n"
+        "from ragkit.index import faiss_index, tantivy_index\n"
         f"FOLDER = Path({str(FOLDER)!r}); directory = Path(sys.argv[1])\n"
     )
     return [sys.executable, "-c", prelude + body, *map(str, arguments)]

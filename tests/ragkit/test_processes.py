@@ -195,7 +195,7 @@ def test_a_forked_child_searches_and_writes_with_its_parents_knowledge_base(
         held, release = threading.Event(), threading.Event()
 
         def hold() -> None:
-            with kb._lock:
+            with kb._base.lock:
                 held.set()
                 release.wait()
 

@@ -37,7 +37,7 @@ with KnowledgeBase(place, embedder=HashEmbedder(), create=False, listener=heard.
     refused = []
     for write in (
         lambda: kb.ingest(docs),
-        lambda: kb.remove("*.txt"),
+        lambda: kb.delete("*.txt"),
         lambda: kb.chat("alice"),
         kb.rebuild,
         kb.repair,
@@ -173,10 +173,10 @@ def test_answers_kept_before_are_still_given(place: Path, request: pytest.Fixtur
     "write",
     [
         lambda kb, docs: kb.ingest(docs),
-        lambda kb, docs: kb.remove("tea.txt"),
+        lambda kb, docs: kb.delete("tea.txt"),
         lambda kb, docs: kb.chat("alice"),
         lambda kb, docs: kb.memory("alice").remember("What?", "That."),
-        lambda kb, docs: kb.clear_cache(),
+        lambda kb, docs: kb.delete_cache(),
         lambda kb, docs: kb.rebuild(),
     ],
 )

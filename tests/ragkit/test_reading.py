@@ -1,16 +1,17 @@
-"""What a question is read as: references back, spelling slips, figures, places."""
+"""What a question is read as: references back, spelling slips, places, all that it asks."""
+
+from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragkit.question.history import resolve
-from ragkit.question.pages import Hints, find_hints
-from ragkit.question.reading import read
-from ragkit.question.spelling import Vocabulary, correct, slips
+from ragkit.language.words import stem
+from ragkit.question import Question, read_question
 from ragkit.retrieve.arrange import arrange
 from ragkit.retrieve.fusion import LISTED, Fused
-from ragkit.retrieve.ratios import components
+from ragkit.retrieve.spelling import Vocabulary, correct, slips
 from ragkit.store.records import ChunkPlace
 
 TERMS = {"warranty": 9, "battery": 4, "netflix": 7, "best": 3, "buy": 2, "advertis": 5}
@@ -76,77 +77,76 @@ def test_slips_are_counted_alike_both_ways(one: str, other: str) -> None:
         ("it costs 2,021 or 2021.5 or 12021", set(), set()),
     ],
 )
-def test_hints_are_read(question: str, pages: set[int], years: set[str]) -> None:
-    assert find_hints(question) == Hints(frozenset(pages), frozenset(years))
-
-
-def test_a_figure_is_looked_for_by_what_it_is_computed_from() -> None:
-    assert "total current liabilities" in (components("What is the quick ratio in 2021?") or "")
-    assert components("What is the aspect ratio of the display?") is None
-    reading = read("What is the ROA of Nike?", (), None)
-    assert reading.parts[0][0] == "What is the ROA of Nike?"
-    assert "net income" in reading.parts[1][0]
-    assert sum(weight for _, weight in reading.parts) == pytest.approx(1)
-    assert "net income" in reading.notes[0]
-
-
-@pytest.mark.parametrize(
-    ("question", "read_as"),
-    [
-        ("How much does the Heron CV-300 cost?", "price of the Heron CV-300"),
-        ("What would two filters cost in Norway?", "price of two filters in Norway"),
-        ("How much is a WX-2041?", "price of a WX-2041"),
-        ("How much is the rent?", None),
-        ("What does it do to cap the monthly cost of insulin?", None),
-    ],
-)
-def test_what_something_costs_is_looked_for_in_lists_of_prices(
-    question: str, read_as: str | None
-) -> None:
-    reading = read(question, (), None)
-    assert [text for text, _ in reading.parts] == [question, *([read_as] if read_as else [])]
-    assert sum(weight for _, weight in reading.parts) == pytest.approx(1.0)
-    assert bool(reading.notes) == bool(read_as)
-
-
-def test_the_price_of_what_the_turn_before_named_is_looked_for() -> None:
-    turns = [{"role": "user", "content": "How heavy is the Otter?"}]
-    parts = dict(read("How much does it cost?", turns, None).parts)
-    assert parts["How heavy is the Otter price of it"] == pytest.approx(0.5)
+def test_pages_and_years_are_read(question: str, pages: set[int], years: set[str]) -> None:
+    read = read_question(question)
+    assert (read.pages, read.years) == (pages, years)
 
 
 def test_a_question_without_history_stands_alone() -> None:
-    assert resolve("how long?", []).parts == (("how long?", 1.0),)
-    assert read("how long?", (), None).notes == ()
+    question = read_question("how long?")
+    assert question.searches == (("how long?", 1.0),)
+    assert (question.notes, question.carried, question.history) == ((), "", ())
 
 
 def test_history_is_carried_over_and_the_question_stays_in_the_mix() -> None:
     history = [
         {"role": "user", "content": "What is the battery's warranty?"},
-        {"role": "assistant", "content": "Two years."},
+        {"role": "assistant", "content": "Two years, by the form HC-31."},
     ]
-    resolved = resolve("and the frame's?", history)
-    assert resolved.parts[0][0] == "and the frame's?"
-    assert any("battery" in text for text, _ in resolved.parts[1:])
-    assert sum(weight for _, weight in resolved.parts) == pytest.approx(1)
-    assert "battery" in read("and the frame's?", history, None).notes[0]
+    question = read_question("and the frame's?", history)
+    assert question.searches[0][0] == "and the frame's?"
+    assert "battery" in question.standing_alone
+    assert "HC-31" in question.standing_alone
+    assert sum(weight for _, weight in question.searches) == pytest.approx(1)
+    assert "battery" in question.notes[0]
+    assert question.refers_back
+    assert stem("battery") in question.carried_terms
+    assert "hc-31" in question.carried_terms
+
+
+def test_a_question_is_read_once_for_all_that_take_it() -> None:
+    question = read_question("How many packs of the Heron CV-900 failed on page 4 in May 2023?")
+    assert question.language == "English"
+    assert {"heron", "cv-900"} <= question.names
+    assert question.kind == "number"
+    assert question.pages == {4}
+    assert [str(period.start) for period in question.periods] == ["2023-05-01"]
+    assert question.numbers >= {"4", "2023"}
+    assert question.terms >= question.names
+    assert hash(question) == hash(read_question(question.text))
+
+
+def test_each_thing_that_is_asked_is_a_question_and_later_ones_know_the_first() -> None:
+    question = read_question("When will the Heron be ready, and what does it cost?")
+    first, second = question.parts
+    assert (first.text, first.kind) == ("When will the Heron be ready", "date")
+    assert second.text == "what does it cost?"
+    assert "Heron" in second.standing_alone
+    assert read_question("What does it cost?").parts == ()
+
+
+def test_a_file_and_an_order_are_read_as_hints() -> None:
+    question = read_question("What does Employee_Handbook.txt say, in the latest edition?")
+    assert question.files == {"employee_handbook.txt"}
+    assert question.order == "latest"
+    assert read_question("last year's report", today=date(2025, 8, 20)).years == {"2024"}
 
 
 def place(document: int, page: int | None, chunks: int = 50) -> ChunkPlace:
     return ChunkPlace(document, f"{document}.pdf", None, chunks, page)
 
 
-def order(scores: dict[int, float], places: dict[int, ChunkPlace], hints: Hints) -> list[int]:
+def order(scores: dict[int, float], places: dict[int, ChunkPlace], question: Question) -> list[int]:
     ranked = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))
     ranking = [Fused(chunk, scores[chunk], None, None) for chunk in ranked]
-    arranged = arrange(ranking, places, hints, limit=99)
+    arranged = arrange(ranking, places, limit=99, question=question)
     values = [passage.score for passage in arranged]
     assert values == sorted(values, reverse=True)
     assert all(0 <= value <= 1 for value in values)
     return [passage.fused.chunk_id for passage in arranged]
 
 
-NO_HINTS = Hints(frozenset(), frozenset())
+NO_HINTS = read_question("how long?")
 
 
 def test_a_page_is_not_repeated_before_others_that_fit_nearly_as_well() -> None:
@@ -166,7 +166,7 @@ def test_long_documents_without_pages_may_repeat_short_ones_not() -> None:
 def test_hints_boost_but_do_not_filter() -> None:
     scores = {1: 0.6, 2: 0.55, 3: 0.2}
     places = {1: place(1, 1), 2: place(1, 14), 3: place(1, 14)}
-    assert order(scores, places, Hints(frozenset({14}), frozenset())) == [2, 1, 3]
+    assert order(scores, places, read_question("on page 14")) == [2, 1, 3]
     assert order({1: 0.6}, {}, NO_HINTS) == []
 
 
@@ -179,5 +179,5 @@ def test_every_passage_is_listed_once(
     scores: dict[int, float], spots: list[tuple[int, int]], pages: set[int]
 ) -> None:
     places = {number: place(*spot) for number, spot in enumerate(spots)}
-    listed = order(scores, places, Hints(frozenset(pages), frozenset()))
+    listed = order(scores, places, replace(NO_HINTS, pages=frozenset(pages)))
     assert sorted(listed) == sorted(scores)

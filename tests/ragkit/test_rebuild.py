@@ -96,7 +96,7 @@ def test_the_old_base_is_searched_until_the_new_one_is_there(
 def test_a_failing_model_leaves_the_base_as_it_was_and_the_next_run_goes_on(
     tmp_path: Path, kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ragkit.run.rebuilding._EMBED_BATCH", 50)
+    monkeypatch.setattr("ragkit.run.embedding._BATCH", 50)
     before = state(kb)
 
     def fail(embedder: Watched, _texts: object) -> None:

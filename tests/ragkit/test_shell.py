@@ -20,7 +20,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 import ragkit.llm
-from ragkit import KnowledgeBase
+from ragkit import Chat, KnowledgeBase
 from ragkit.cli.line_editor import ShellCompleter, run
 from ragkit.cli.repl import COMMANDS, Shell, questions_from
 from ragkit.cli.terminal import console
@@ -102,7 +102,7 @@ def test_a_model_that_fails_does_not_end_the_shell(
         yield
 
     with monkeypatch.context() as patch:
-        patch.setattr(KnowledgeBase, "stream", fail)
+        patch.setattr(Chat, "stream", fail)
         talk.say(QUESTION)
     assert capsys.readouterr().err == "Error: the server did not answer\n"
     assert talk.shell.errors == 1
@@ -116,7 +116,7 @@ def test_an_unexpected_error_does_not_end_it_either(
         raise ZeroDivisionError("of all things")
 
     with monkeypatch.context() as patch:
-        patch.setattr(KnowledgeBase, "stream", fail)
+        patch.setattr(Chat, "stream", fail)
         talk.say(QUESTION)
     assert "unexpected error: ZeroDivisionError: of all things" in capsys.readouterr().err
     assert "24 months" in talk.say(QUESTION)
@@ -131,7 +131,7 @@ def test_ctrl_c_ends_an_answer_but_not_the_shell(
     talk = Talk(kb)
     piped = Talk(kb, interactive=False)
     with monkeypatch.context() as patch:
-        patch.setattr(KnowledgeBase, "stream", stop)
+        patch.setattr(Chat, "stream", stop)
         assert talk.say(QUESTION) == "(stopped)\n"
         with pytest.raises(KeyboardInterrupt):
             piped.say(QUESTION)

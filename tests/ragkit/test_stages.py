@@ -20,11 +20,12 @@ from ragkit.cli.app import cli
 from ragkit.embed.cross_encoder import CompiledCrossEncoder
 from ragkit.embed.embedder import TextKind
 from ragkit.embed.model_folder import NotCompilableError
+from ragkit.question import Question
 from ragkit.question.history import refers_back, rewrite
 from ragkit.results import SearchResult
-from ragkit.retrieve.expansion import compared, meaning
+from ragkit.retrieve.acronyms import meaning
+from ragkit.retrieve.finding import Mode
 from ragkit.retrieve.rerank import load_reranker
-from ragkit.retrieve.search import Mode
 from ragkit.testing import HashEmbedder, ScriptedModel
 
 SECTIONS = "\n".join(
@@ -99,12 +100,6 @@ def test_a_slip_is_read_as_the_word_that_was_meant_and_said_so(kb: KnowledgeBase
     assert "'kettel'" in result.notes[0]
 
 
-def test_a_figure_is_found_by_its_components(kb: KnowledgeBase) -> None:
-    result = kb.retrieve("working capital", mode="lexical")
-    assert "Total current assets" in result.hits[0].text
-    assert "computed from" in result.notes[0]
-
-
 def test_sentences_rerank_without_another_model(kb: KnowledgeBase) -> None:
     result = kb.retrieve("The teapot has a warranty of one year.", k=3, rerank="sentences")
     assert result.hits[0].path == "teapot.md"
@@ -128,6 +123,70 @@ def test_a_reranker_that_fails_is_left_out_out_loud(kb: KnowledgeBase, rerank: s
     result = kb.retrieve("warranty", rerank=rerank)
     assert result.hits == tuple(kb.search("warranty"))
     assert result.degraded[-1].startswith("not reranked: ")
+
+
+class ByLength:
+    """A reranker of one's own: the shorter, the better."""
+
+    def scores(self, question: str, passages: Sequence[str]) -> list[float]:
+        return [1 / (1 + len(passage)) for passage in passages]
+
+
+class Plural:
+    """An expander of one's own."""
+
+    def expand(self, question: Question) -> list[str]:
+        return [question.text.replace("kettle", "teapot")]
+
+
+def test_a_reranker_of_ones_own_is_an_object(kb: KnowledgeBase) -> None:
+    hits = kb.search("warranty ratio filler", k=4, rerank=ByLength())
+    assert [hit.ranks.rerank for hit in hits] == [1, 2, 3, 4]
+    assert hits[0].text == min((hit.text for hit in hits), key=len)
+
+
+@pytest.mark.parametrize(("scores", "said"), [([0.5], "1 scores for"), ([7.0] * 99, "not from 0")])
+def test_a_reranker_of_ones_own_that_gives_nonsense_is_left_out_out_loud(
+    kb: KnowledgeBase, scores: list[float], said: str
+) -> None:
+    class Wrong:
+        def scores(self, question: str, passages: Sequence[str]) -> list[float]:
+            return scores[: len(passages)]
+
+    result = kb.retrieve("warranty", rerank=Wrong())
+    assert result.hits == tuple(kb.search("warranty"))
+    assert said in result.degraded[-1]
+
+
+def test_an_expander_of_ones_own_is_an_object(kb: KnowledgeBase) -> None:
+    result = kb.retrieve("the kettle", k=2, expand=[Plural()])
+    assert {hit.path for hit in result.hits} == {"kettle.md", "teapot.md"}
+    assert "'the teapot' (Plural)" in result.notes[-1]
+
+
+def test_names_that_are_not_built_in_are_looked_for_in_other_packages(
+    kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "plugged-1.0.dist-info").mkdir()
+    (tmp_path / "plugged-1.0.dist-info" / "METADATA").write_text("Name: plugged\nVersion: 1.0\n")
+    (tmp_path / "plugged-1.0.dist-info" / "entry_points.txt").write_text(
+        "[ragkit.rerankers]\nshort = plugged:Short\n[ragkit.expanders]\nmore = plugged:More\n"
+    )
+    (tmp_path / "plugged.py").write_text(
+        "class Short:\n"
+        "    def scores(self, question, passages):\n"
+        "        return [1 / (1 + len(passage)) for passage in passages]\n"
+        "class More:\n"
+        "    def expand(self, question):\n"
+        "        return ['teapot']\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    result = kb.retrieve("warranty ratio filler", k=4, rerank="short", expand=["more"])
+    assert result.degraded == ()
+    assert result.hits == tuple(
+        kb.search("warranty ratio filler", k=4, rerank=ByLength(), expand=["more"])
+    )
+    assert "'teapot' (more)" in result.notes[-1]
 
 
 def test_a_model_that_gives_no_grades_is_left_out_out_loud(kb: KnowledgeBase) -> None:
@@ -228,7 +287,7 @@ def write_cross_encoder(folder: Path) -> Path:
 def test_acronyms_are_read_from_the_documents(kb: KnowledgeBase) -> None:
     for question in ("What was the QR?", "What was the quick ratio?"):
         notes = kb.retrieve(question, expand=["acronyms"]).notes
-        assert any("'QR' is 'quick ratio'" in note for note in notes), question
+        assert any("'QR quick ratio' (acronyms)" in note for note in notes), question
     assert kb.retrieve("What is the XQ?", expand=["acronyms"]).notes == ()
 
 
@@ -248,23 +307,10 @@ def test_meaning_of_an_acronym(short: str, text: str, name: str | None) -> None:
     assert (found or "").removeprefix("the ") == (name or "")
 
 
-@pytest.mark.parametrize(
-    ("question", "sides"),
-    [
-        ("What is the difference between the kettle and the teapot?", ("the kettle", "the teapot")),
-        ("kettle vs. teapot", ("kettle", "teapot")),
-        ("Compare the kettle with the teapot", ("the kettle", "the teapot")),
-        ("How long is the warranty?", None),
-    ],
-)
-def test_comparisons_are_taken_apart(question: str, sides: tuple[str, str] | None) -> None:
-    assert compared(question) == sides
-
-
 def test_a_comparison_searches_for_each_side(kb: KnowledgeBase) -> None:
     result = kb.retrieve("difference between kettle and teapot", k=2, expand=["comparison"])
     assert {hit.path for hit in result.hits} == {"kettle.md", "teapot.md"}
-    assert "each side" in result.notes[-1]
+    assert "'teapot' (comparison)" in result.notes[-1]
 
 
 def test_an_imagined_answer_is_searched_for(kb: KnowledgeBase) -> None:
@@ -357,6 +403,8 @@ def test_context_grows_within_the_section_and_the_budget(kb: KnowledgeBase) -> N
         {"expand": "acronyms"},
         {"context_tokens": 0},
         {"rerank": " "},
+        {"rerank": object()},
+        {"expand": [object()]},
         {"reranker": "sentences"},
     ],
 )

@@ -61,7 +61,7 @@ def test_a_name_that_is_no_unicode_is_ingested_found_and_located(
     assert [note.path for note in kb.ingest(docs).failed] == ["\\xfe.pdf"]
     (docs / name).rename(docs / "menu.txt")
     assert kb.ingest(docs).moved == ("menu.txt",)
-    assert kb.remove("menu.txt") == ("menu.txt",)
+    assert kb.delete("menu.txt") == ("menu.txt",)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_a_folder_named_by_itself_stays_though_rules_around_it_leave_it_out(
 def test_an_outage_of_the_model_keeps_what_is_done_and_says_what_is_left(
     tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ragkit.run.ingestion._EMBED_BATCH", 4)
+    monkeypatch.setattr("ragkit.run.embedding._BATCH", 4)
     for number in range(10):
         write(docs / f"{number}.txt", f"This is passage {number}.")
 
@@ -373,7 +373,7 @@ def test_the_command_line_refuses_and_obeys(kb: KnowledgeBase, docs: Path) -> No
 
     def run(*arguments: str) -> tuple[int, str]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(KnowledgeBase, "_load_embedder", lambda *_: HashEmbedder())
+            patch.setattr("ragkit.embed.load_embedder", lambda *_, **__: HashEmbedder())
             done = CliRunner().invoke(
                 cli, ["ingest", str(docs), "--kb", str(kb.directory), *arguments]
             )

@@ -48,7 +48,7 @@ def test_what_is_not_there() -> None:
 
 
 def test_importing_the_tools_loads_none() -> None:
-    heavy = "sqlalchemy sqlglot ddgs httpx2 yaml psycopg ctypes bs4"
+    heavy = "sqlalchemy sqlglot ddgs httpx2 yaml psycopg ctypes lxml"
     code = (
         "import sys, ragkit.agent.tools, ragkit.chain\n"
         f"print(sorted(set(sys.modules) & set({heavy.split()!r})))"

@@ -1,4 +1,4 @@
-"""A page as a light tree: what a reader can see, and how much of it is prose or links.
+"""A page as a light tree: what a reader can see, and the runs of text that it is made of.
 
 Everything here iterates; nothing recurses, so nesting may be as deep as a file can make it.
 """
@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bs4 import BeautifulSoup, Tag
-from bs4.element import CData, NavigableString
+from lxml.etree import ParserError, TreeBuilder, fromstring
+from lxml.html import HtmlElement, HTMLParser, document_fromstring, html_parser
 
 
 def words(text: str) -> frozenset[str]:
@@ -45,14 +45,15 @@ _HIDDEN_CLASSES = words(
     show-for-sr hidden-text a11y-hidden off-screen offscreen element-invisible
     """
 )
-_NAME_WORD = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]+")
-_LONGEST_NAMES = 600
-LONGEST_LABEL = 300
-_PEEKED = 100  # whoever looks into every element must not look far into each
-_SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'”’»)\]]*\s*$")
 _SPACES = re.compile(r"\s+")
-_SENTENCE_LENGTH = 20
-_PROSE_LENGTH = 60
+# Signs that hardly a page holds, two to a number: they tell runs of text apart in another's hands.
+_FIRST_SIGN = 0x2801
+_SIGNS = 200
+_SIGN = re.compile(f"[{chr(_FIRST_SIGN)}-{chr(_FIRST_SIGN + _SIGNS - 1)}]")
+_SIGNED = re.compile(f"{_SIGN.pattern}{{2}}")
+MOST_SIGNED = _SIGNS**2
+_DEEPEST = 1_000
+_ATTRIBUTES = words("class hidden id role style type")  # kept where a page nests too deep
 
 
 @dataclass(slots=True, eq=False)
@@ -61,27 +62,17 @@ class Node:
 
     Attributes:
         name: The element's name, lower case.
-        attributes: As in the source; several class names are one string.
+        attributes: As in the source.
         parent: The element around it; ``None`` for the root.
         children: Elements and stretches of text.
-        words: Words of its class, id and role, lower case, for guessing what it is.
         length: Characters of text in it, white space collapsed.
-        label: That text on one line if it is short, else empty.
-        linked: Those of them in links.
-        prose: Those that belong to running text: see :func:`measure`.
-        paragraphs: The number of blocks of running text in it.
     """
 
     name: str
     attributes: dict[str, str]
     parent: Node | None
     children: list[Node | str] = field(default_factory=list)
-    words: frozenset[str] = frozenset()
     length: int = 0
-    label: str = ""
-    linked: int = 0
-    prose: int = 0
-    paragraphs: int = 0
 
     def elements(self) -> Iterator[Node]:
         """Yield the child elements."""
@@ -90,60 +81,191 @@ class Node:
                 yield child
 
 
-def build(soup: BeautifulSoup) -> Node:
-    """Copy what can be seen of a parsed page, at once or by opening a panel."""
-    root = Node("html", {}, None)
-    opened = _opened_by_controls(soup)
-    stack: list[tuple[Tag, Node]] = [(soup, root)]
+@dataclass(slots=True, eq=False)
+class Run:
+    """The text between two boundaries of blocks: its pieces, and how much of it is in links."""
+
+    node: Node
+    places: list[tuple[Node, int]] = field(default_factory=list)
+    length: int = 0
+    linked: int = 0
+
+
+@dataclass(slots=True)
+class VisiblePage:
+    """What can be seen of a page: its tree, its runs of text in order, and its size."""
+
+    root: Node
+    runs: list[Run] = field(default_factory=list)
+    elements: int = 0
+    depth: int = 0
+
+
+def parse(text: str) -> HtmlElement | None:
+    """Parse a page as browsers do; ``None`` if there is nothing in it."""
+    data = text.encode("utf-8")
+    parser = HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
+    try:
+        tree: HtmlElement | None = document_fromstring(data, parser=parser)
+    except ParserError:  # an empty page
+        return None
+    if any("depth" in error.message for error in parser.error_log):  # the rest was left out
+        flat: HtmlElement = fromstring(data, HTMLParser(target=_Flattened(), encoding="utf-8"))
+        return flat
+    return tree
+
+
+class _Flattened:
+    """Builds a tree of a page that nests deeper than the parser goes: what is deeper is beside."""
+
+    def __init__(self) -> None:
+        self._builder = TreeBuilder(element_factory=html_parser.makeelement)
+        self._depth = 0
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth <= _DEEPEST:
+            known = {name: attributes[name] for name in _ATTRIBUTES if name in attributes}
+            self._builder.start(tag if tag.isalnum() else "span", known)
+
+    def end(self, _tag: str) -> None:
+        if self._depth <= _DEEPEST:
+            self._builder.end(_tag if _tag.isalnum() else "span")
+        self._depth -= 1
+
+    def data(self, text: str) -> None:
+        self._builder.data(text)
+
+    def close(self) -> HtmlElement:
+        return self._builder.close()
+
+
+def build(tree: HtmlElement, *, sign: bool = False) -> VisiblePage:
+    """Copy what can be seen of a parsed page, at once or by opening a panel.
+
+    Args:
+        tree: The page, as parsed.
+        sign: Whether to take out of ``tree`` what cannot be seen, and to put a sign in front of
+            each run of text in it, by which :func:`signed_in` finds the run again.
+    """
+    builder = _Builder(VisiblePage(Node("html", {}, None)), sign)
+    opened = _opened_by_controls(tree)
+    unseen: list[HtmlElement] = []
+    builder.take_text(builder.page.root, tree)
+    stack = [(builder.page.root, tree, iter(tree))]
     while stack:
-        tag, node = stack.pop()
-        for child in tag.contents:
-            if isinstance(child, Tag):
-                if child.name in _UNSEEN_TAGS:
-                    continue
-                attributes = {key: str(value) for key, value in child.attrs.items()}
-                if is_hidden(child.name, attributes) and attributes.get("id") not in opened:
-                    continue
-                below = Node(child.name, attributes, node, words=name_words(attributes))
-                node.children.append(below)
-                stack.append((child, below))
-            elif type(child) in (NavigableString, CData) and child:
-                node.children.append(str(child))
-    return root
+        node, element, children = stack[-1]
+        builder.page.depth = max(builder.page.depth, len(stack))
+        child = next(children, None)
+        if child is None:
+            stack.pop()
+            if node.parent is not None:
+                builder.leave(node)
+                builder.take_tail(node.parent, element)
+        elif child.tag in _UNSEEN_TAGS or _is_hidden(child, opened):
+            unseen.append(child)
+            builder.take_tail(node, child)
+        else:
+            below = Node(child.tag, dict(child.attrib), node)
+            node.children.append(below)
+            builder.page.elements += 1
+            builder.enter(below)
+            builder.take_text(below, child)
+            stack.append((below, child, iter(child)))
+    if sign:
+        for child in unseen:
+            child.drop_tree()
+    return builder.page
 
 
-def _opened_by_controls(soup: BeautifulSoup) -> set[str]:
+@dataclass(slots=True)
+class _Builder:
+    """Copies text into a page, run by run."""
+
+    page: VisiblePage
+    sign: bool
+    run: Run | None = None
+    links: int = 0
+
+    def enter(self, node: Node) -> None:
+        self.links += node.name == "a"
+        if node.name in BLOCK_TAGS:
+            self.run = None
+
+    def leave(self, node: Node) -> None:
+        self.links -= node.name == "a"
+        if node.name in BLOCK_TAGS:
+            self.run = None
+        if node.parent is not None:
+            node.parent.length += node.length
+
+    def take_text(self, node: Node, element: HtmlElement) -> None:
+        if source := element.text:
+            text = self._take(node, source)
+            if self.sign and text is not source:
+                element.text = text
+
+    def take_tail(self, node: Node, element: HtmlElement) -> None:
+        if source := element.tail:
+            text = self._take(node, source)
+            if self.sign and text is not source:
+                element.tail = text
+
+    def _take(self, node: Node, text: str) -> str:
+        """Copy a stretch of text; return it as it is to stand in the tree."""
+        node.children.append(text)
+        stripped = text.strip()
+        if not stripped:
+            return text
+        length = len(stripped) if len(stripped) < 40 else len(_SPACES.sub(" ", stripped))
+        node.length += length
+        text = _SIGN.sub(" ", text)
+        if self.run is None:
+            text = f"{_sign(len(self.page.runs))}{text.lstrip()}"
+            self.run = Run(node)
+            self.page.runs.append(self.run)
+        self.run.places.append((node, len(node.children) - 1))
+        self.run.length += length
+        self.run.linked += length if self.links else 0
+        return text
+
+
+def _sign(number: int) -> str:
+    first, second = divmod(number % MOST_SIGNED, _SIGNS)
+    return chr(_FIRST_SIGN + first) + chr(_FIRST_SIGN + second)
+
+
+def signed_in(text: str) -> set[int]:
+    """Return the numbers of the runs whose signs stand in a text."""
+    return {
+        (ord(sign[0]) - _FIRST_SIGN) * _SIGNS + ord(sign[1]) - _FIRST_SIGN
+        for sign in _SIGNED.findall(text)
+    }
+
+
+def _opened_by_controls(tree: HtmlElement) -> set[str]:
     """Return the ids of what tabs and buttons of accordions show."""
     opened: set[str] = set()
-    for tag in soup.descendants:
-        if not isinstance(tag, Tag) or "aria-controls" not in tag.attrs:
-            continue
-        if tag.get("role") == "tab" or "aria-expanded" in tag.attrs:
-            opened.update(str(tag["aria-controls"]).split())
+    for element in tree.iterfind(".//*[@aria-controls]"):
+        if element.get("role") == "tab" or "aria-expanded" in element.attrib:
+            opened.update(element.attrib["aria-controls"].split())
     return opened
 
 
-def is_hidden(name: str, attributes: dict[str, str]) -> bool:
+def _is_hidden(element: HtmlElement, opened: set[str]) -> bool:
     """Whether the source itself says that an element is not shown."""
-    if not attributes or name in ("html", "body"):
+    attributes = element.attrib
+    if not attributes or element.tag in ("html", "body") or attributes.get("id") in opened:
         return False
-    if "hidden" in attributes and attributes["hidden"].lower() != "until-found":
+    if attributes.get("hidden", "until-found").lower() != "until-found":
         return True
     style = attributes.get("style")
     if style and _HIDDEN_STYLE.search(style):
         return True
-    if name == "dialog" and "open" not in attributes:
+    if element.tag == "dialog" and "open" not in attributes:
         return True
     classes = attributes.get("class")
     return classes is not None and not _HIDDEN_CLASSES.isdisjoint(classes.lower().split())
-
-
-def name_words(attributes: dict[str, str]) -> frozenset[str]:
-    """Return the words of an element's class, id and role: ``"navMenu top-bar"`` has four."""
-    names = " ".join(attributes[key] for key in ("class", "id", "role") if attributes.get(key))
-    if not names:
-        return frozenset()
-    return frozenset(word.lower() for word in _NAME_WORD.findall(names[:_LONGEST_NAMES]))
 
 
 def descendants(root: Node) -> list[Node]:
@@ -157,102 +279,9 @@ def descendants(root: Node) -> list[Node]:
     return found
 
 
-def ancestors(node: Node) -> Iterator[Node]:
-    """Yield the elements around one, the nearest first."""
-    above = node.parent
+def lineage(node: Node) -> Iterator[Node]:
+    """Yield an element and those around it, the nearest first."""
+    above: Node | None = node
     while above is not None:
         yield above
         above = above.parent
-
-
-def peek(root: Node) -> Iterator[Node]:
-    """Yield an element and those in it, in order, up to a number: enough to judge it by."""
-    stack = [root]
-    for _ in range(_PEEKED):
-        if not stack:
-            return
-        node = stack.pop()
-        yield node
-        stack.extend(reversed([child for child in node.children if isinstance(child, Node)]))
-
-
-def prune(root: Node, dropped: set[Node]) -> None:
-    """Take elements, and all in them, out of the tree below ``root``."""
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        kept = [child for child in node.children if isinstance(child, str) or child not in dropped]
-        if len(kept) != len(node.children):
-            node.children = kept
-        stack.extend(child for child in kept if isinstance(child, Node))
-
-
-@dataclass(slots=True)
-class _Run:
-    """The text that stands directly in a block, links and other inline elements included."""
-
-    length: int = 0
-    linked: int = 0
-
-
-def measure(root: Node) -> None:
-    """Count the text, the linked text and the running text in every element below ``root``.
-
-    Running text is what stands in a block of at least 60 characters outside links, or in a
-    shorter one that ends like a sentence, when links make up less than half of it.
-    """
-    nodes = descendants(root)
-    runs: dict[Node, _Run] = {}
-    around: dict[Node, tuple[Node, bool]] = {}
-    for node in nodes:
-        node.length = node.linked = node.prose = node.paragraphs = 0
-        if node is root or node.parent is None:
-            block, linked = node, False
-        else:
-            block, linked = around[node.parent]
-            if node.name in BLOCK_TAGS:
-                block = node
-            linked = linked or node.name == "a"
-        around[node] = block, linked
-        for child in node.children:
-            if not isinstance(child, str) or not (text := child.strip()):
-                continue
-            length = len(text) if len(text) < 40 else len(_SPACES.sub(" ", text))
-            run = runs.setdefault(block, _Run())
-            run.length += length
-            node.length += length
-            if linked:
-                node.linked += length
-                run.linked += length
-    for node in reversed(nodes):
-        node.label = _label(node)
-        if node is not root and node.parent is not None:
-            node.parent.length += node.length
-            node.parent.linked += node.linked
-    for block, run in runs.items():
-        if _is_prose(block, run):
-            block.prose += run.length - run.linked
-            block.paragraphs += 1
-    for node in reversed(nodes):
-        if node is not root and node.parent is not None:
-            node.parent.prose += node.prose
-            node.parent.paragraphs += node.paragraphs
-
-
-def _is_prose(block: Node, run: _Run) -> bool:
-    if block.name in HEADING_TAGS or run.linked * 2 > run.length:
-        return False
-    unlinked = run.length - run.linked
-    return unlinked >= _PROSE_LENGTH or (
-        unlinked >= _SENTENCE_LENGTH and _SENTENCE_END.search(block.label[-20:]) is not None
-    )
-
-
-def _label(node: Node) -> str:
-    if not 0 < node.length <= LONGEST_LABEL:
-        return ""
-    pieces = [
-        " ".join(child.split()) if isinstance(child, str) else child.label
-        for child in node.children
-    ]
-    return " ".join(piece for piece in pieces if piece)

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bs4 import BeautifulSoup, Tag
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
 
 _LARGEST_JSON = 1 << 20
 _LONGEST_NAME = 80
@@ -68,9 +69,9 @@ class _Found:
     times: dict[str, list[str]] = field(default_factory=dict)
 
 
-def read_facts(soup: BeautifulSoup) -> PageFacts:
+def read_facts(tree: HtmlElement) -> PageFacts:
     """Read what the head and the structured data of a page say."""
-    found = _gather(soup)
+    found = _gather(tree)
     meta = found.meta
     metadata: dict[str, str] = {}
     named = (_BY.sub("", name) for name in _authors(found))
@@ -99,52 +100,50 @@ def read_facts(soup: BeautifulSoup) -> PageFacts:
     return PageFacts(_title(found), metadata)
 
 
-def _gather(soup: BeautifulSoup) -> _Found:
+def _gather(tree: HtmlElement) -> _Found:
     found = _Found()
-    for tag in soup.descendants:
-        if not isinstance(tag, Tag):
-            continue
-        name = tag.name
+    for tag in tree.iter():
+        name = tag.tag
         if name == "meta":
             _add_meta(found.meta, tag)
         elif name == "script":
-            if "ld+json" in str(tag.get("type") or "").lower():
-                found.linked_data += _linked_data(tag.string or "")
+            if "ld+json" in (tag.get("type") or "").lower():
+                found.linked_data += _linked_data(tag.text or "")
         elif name == "html":
-            found.language = found.language or str(tag.get("lang") or tag.get("xml:lang") or "")
+            found.language = found.language or tag.get("lang") or tag.get("xml:lang") or ""
         elif name == "title":
-            if not found.title and tag.parent is not None and tag.parent.name != "svg":
+            if not found.title and tag.getparent() is not None and tag.getparent().tag != "svg":
                 found.title = _text(tag)
         elif name == "h1":
             if len(found.headings) < _MOST_HEADINGS:
                 found.headings.append(_text(tag))
-        elif tag.attrs:
+        elif tag.attrib:
             _add_marked(found, tag)
     return found
 
 
-def _add_meta(meta: dict[str, str], tag: Tag) -> None:
+def _add_meta(meta: dict[str, str], tag: HtmlElement) -> None:
     """Note what a meta element says under its lower-case name; the first of a name counts."""
-    content = str(tag.get("content") or "").strip()
+    content = (tag.get("content") or "").strip()
     for key in ("property", "name", "itemprop", "http-equiv"):
-        name = str(tag.get(key) or "").strip().lower()
+        name = (tag.get(key) or "").strip().lower()
         if name and content:
             meta.setdefault(name, content)
 
 
-def _add_marked(found: _Found, tag: Tag) -> None:
+def _add_marked(found: _Found, tag: HtmlElement) -> None:
     """Note an element that is marked as an author or a time."""
-    marked = str(tag.get("itemprop") or "").lower()
-    if marked == "author" or (tag.name == "a" and tag.get("rel") == "author"):
+    marked = (tag.get("itemprop") or "").lower()
+    if marked == "author" or (tag.tag == "a" and tag.get("rel") == "author"):
         if len(found.authors) < _MOST_HEADINGS:
             found.authors.append(_text(tag))
     elif marked in ("datepublished", "datemodified"):
         times = found.times.setdefault(marked, [])
         if len(times) < _MOST_HEADINGS:
-            times.append(str(tag.get("datetime") or tag.get("content") or _text(tag)))
-    elif tag.name == "time" and tag.get("datetime"):
+            times.append(tag.get("datetime") or tag.get("content") or _text(tag))
+    elif tag.tag == "time" and tag.get("datetime"):
         key = "datepublished" if tag.get("pubdate") is not None else ""
-        found.times.setdefault(key, []).append(str(tag["datetime"]))
+        found.times.setdefault(key, []).append(tag.get("datetime"))
 
 
 def _linked_data(source: str) -> list[dict[str, Any]]:
@@ -198,9 +197,9 @@ def iso_date(text: str) -> str | None:
     return day + (f"T{match[4]}{match[5] or ''}" if match[4] else "")
 
 
-def _text(tag: Tag) -> str:
+def _text(tag: HtmlElement) -> str:
     """Return the text in an element on one line, as far as a title or a name may go."""
-    return _line(" ".join(islice(tag.strings, _MOST_STRINGS))).strip(_PERMALINKS)
+    return _line(" ".join(islice(tag.itertext(), _MOST_STRINGS))).strip(_PERMALINKS)
 
 
 def _line(text: str) -> str:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bs4 import BeautifulSoup
-
 from ingest.decode import decode
 from ingest.document import Document
-from ingest.loaders.html.boilerplate import find_main
-from ingest.loaders.html.elements import build, measure
+from ingest.loaders.html.elements import build, parse
 from ingest.loaders.html.flow import Written, write_blocks
-from ingest.loaders.html.head import read_facts
+from ingest.loaders.html.head import PageFacts, read_facts
 from ingest.loaders.html.inline import clean
+from ingest.loaders.html.main_text import keep_main_text
 from ingest.structure import normalise_plain, sections_from_headings
 
 if TYPE_CHECKING:
-    from ingest.loaders.registry import Source
+    from ingest.loader_spec import Source
 
 _HEAD = 8192
 _DECLARED = re.compile(rb"""<meta[^>]*?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
@@ -30,13 +28,13 @@ def load_html(source: Source) -> Document:
     Nothing is fetched and no script is run; what the page hides is left out.
     """
     decoded = decode(source.data, declared=declared_encoding(source.data))
-    page = normalise_plain(decoded.text)
-    # A line feed in front keeps Beautiful Soup from taking a bare address for a mistake.
-    soup = BeautifulSoup("\n" + page, "lxml", multi_valued_attributes=None)
-    facts = read_facts(soup)
-    written = write_blocks(find_main(build(soup), facts.title or ""))
-    if not written.blocks:  # a page of nothing but links, say: then they are its text
-        written = write_blocks(build(soup))
+    tree = parse(normalise_plain(decoded.text))
+    facts = PageFacts(None) if tree is None else read_facts(tree)
+    written = Written()
+    if tree is not None:
+        page = build(tree, sign=True)
+        keep_main_text(page, tree)
+        written = write_blocks(page.root)
     text = written.text
     return Document(
         text=text,
@@ -53,11 +51,8 @@ def load_html(source: Source) -> Document:
 def whole_page(data: bytes, *, declared: str | None = None) -> Written:
     """Write down all of a page, for what comes without chrome: a book's chapter, a message."""
     decoded = decode(data, declared=declared or declared_encoding(data))
-    page = normalise_plain(decoded.text)
-    soup = BeautifulSoup("\n" + page, "lxml", multi_valued_attributes=None)
-    root = build(soup)
-    measure(root)
-    return write_blocks(root)
+    tree = parse(normalise_plain(decoded.text))
+    return Written() if tree is None else write_blocks(build(tree).root)
 
 
 def declared_encoding(data: bytes) -> str | None:

@@ -16,7 +16,7 @@ from ingest.loaders.office.properties import read_properties, reading
 
 if TYPE_CHECKING:
     from ingest.document import BlockKind, Document
-    from ingest.loaders.registry import Source
+    from ingest.loader_spec import Source
 
 _W: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"

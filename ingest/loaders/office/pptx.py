@@ -11,7 +11,7 @@ from ingest.loaders.office.properties import read_properties, reading
 
 if TYPE_CHECKING:
     from ingest.document import Document
-    from ingest.loaders.registry import Source
+    from ingest.loader_spec import Source
 
 _MOST_NESTING: Final = 20
 

@@ -15,7 +15,7 @@ from ingest.loaders.office.properties import read_properties, reading
 
 if TYPE_CHECKING:
     from ingest.document import Document
-    from ingest.loaders.registry import Source
+    from ingest.loader_spec import Source
 
 MOST_COLUMNS: Final = 1000  # a single cell far to the right makes a row of 16,384
 _MIDNIGHT: Final = time()

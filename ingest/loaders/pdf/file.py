@@ -20,7 +20,7 @@ from ingest.loaders.pdf.second_reader import (
 )
 
 if TYPE_CHECKING:
-    from ingest.loaders.registry import Source
+    from ingest.loader_spec import Source
 
 
 def load_pdf(source: Source) -> Document:

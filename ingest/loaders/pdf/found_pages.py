@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 from ingest.errors import EncryptedError
 
 if TYPE_CHECKING:
+    from ingest.loader_spec import Source
     from ingest.loaders.pdf.blocks import PageBlock
     from ingest.loaders.pdf.headings import OutlineEntry
-    from ingest.loaders.registry import Source
 
 MAX_PAGES: Final = 20_000
 MAX_CHARACTERS: Final = 100_000_000

@@ -25,7 +25,7 @@ from ingest.loaders.pdf.ocr import needs_recognition, recognise
 from ingest.loaders.pdf.rows import rows_of
 
 if TYPE_CHECKING:
-    from ingest.loaders.registry import Source
+    from ingest.loader_spec import Source
 
 # pdfium may not be called from two threads at once.
 _LOCK: Final = threading.Lock()

@@ -20,7 +20,7 @@ from ingest.loaders.pdf.info import read_metadata
 from ingest.loaders.pdf.legibility import is_legible
 
 if TYPE_CHECKING:
-    from ingest.loaders.registry import Source
+    from ingest.loader_spec import Source
 
 # pypdf takes a tenth of a second a page: where pdfium finds nothing, ask it about a few pages
 # before all of them.

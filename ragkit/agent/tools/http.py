@@ -152,8 +152,8 @@ def told(fetched: Fetched, *, raw_html: bool = False) -> dict[str, Any]:
 
 def _page(source: str) -> dict[str, str]:
     from ingest.errors import LoadError
+    from ingest.loader_spec import Source
     from ingest.loaders.html.page import load_html
-    from ingest.loaders.registry import Source
 
     try:
         document = load_html(Source(Path("page.html"), source.encode("utf-8", "replace")))

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ragkit.errors import EmbeddingError
+from ragkit.language import analysis
+from ragkit.language.languages import common_words
+
+if TYPE_CHECKING:
+    from ragkit.embed.embedder import Embedder
+    from ragkit.index.indexes import Indexes
+    from ragkit.retrieve.pipeline import State
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SHORTEST = 4
@@ -28,6 +39,55 @@ class Vocabulary:
     holds: Callable[[str], bool]
     near: Callable[[str], Iterable[tuple[str, int]]]
     is_word: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectSpelling:
+    """Search for what was meant; ``embedder`` is ``None`` where no model is to be loaded."""
+
+    indexes: Indexes
+    embedder: Callable[[], Embedder] | None
+    name: str = "read question"
+
+    def apply(self, state: State) -> State:
+        """Correct all that is searched for, and note what was corrected in the question itself."""
+        vocabulary = vocabulary_of(self.indexes, self.embedder)
+        searches = state.question.searches
+        corrected = [correct(text, vocabulary) for text, _ in searches]
+        own = corrected[0][1]
+        if not any(changes for _, changes in corrected):
+            return state
+        texts = tuple((c[0], weight) for c, (_, weight) in zip(corrected, searches, strict=True))
+        state = replace(state, question=replace(state.question, searches=texts))
+        notes = (f"no document has {word!r}: read as {new!r}" for word, new in own.items())
+        return state.noting(*notes)
+
+
+def vocabulary_of(indexes: Indexes, embedder: Callable[[], Embedder] | None) -> Vocabulary:
+    """Return what is known of words: the documents', and the model's, which are common ones.
+
+    Without a model only everyday words, in any of four languages, are taken for common ones that
+    the documents merely lack.
+    """
+
+    @lru_cache(maxsize=256)
+    def is_word(word: str) -> bool:
+        if embedder is None:
+            return False
+        try:
+            return len(embedder().tokenizer.token_starts(word)) == 1
+        except EmbeddingError:
+            return True
+
+    present = indexes.languages()
+
+    def terms(word: str) -> list[tuple[str, ...]]:
+        if any(common_words((word,), language) for language in present):
+            return []
+        words = analysis.question_words(word, present)
+        return [tuple(map(analysis.stem_of, found.terms)) for found in words]
+
+    return Vocabulary(terms, lru_cache(maxsize=256)(indexes.holds_stem), indexes.terms, is_word)
 
 
 def correct(question: str, vocabulary: Vocabulary) -> tuple[str, dict[str, str]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-from ragkit.errors import RagkitError, UsageError
+from ragkit.errors import NotInBaseError, RagkitError, UsageError
 from ragkit.events import (
     Listener,
     Notice,
@@ -25,9 +25,9 @@ from ragkit.events import (
 from ragkit.events.span_documents import plain, span_document, span_from_document
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ragkit.results import Answer, SearchResult
-    from ragkit.store import Store
-    from ragkit.store.records import StoredTrace
 
 TraceLevel = Literal["full", "facts", "off"]
 MAX_SPANS = 5_000
@@ -72,6 +72,49 @@ class Trace:
     dropped: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class StoredTrace:
+    """What one question or run did. ``body_json`` is a JSON document; ``seconds`` wall time."""
+
+    id: str
+    kind: str
+    started_at: float
+    seconds: float
+    body_json: str
+
+
+class TraceKeeper(Protocol):
+    """What keeps traces: the store of a knowledge base."""
+
+    directory: Path
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be kept."""
+        ...
+
+    def put_trace(
+        self,
+        trace_id: str,
+        kind: str,
+        started_at: float,
+        seconds: float,
+        body_json: str,
+        *,
+        sessions: Iterable[str] = (),
+    ) -> None:
+        """Keep a trace, which goes when one of its ``sessions`` is deleted."""
+        ...
+
+    def trace(self, trace_id: str) -> StoredTrace | None:
+        """Return a trace by its whole id."""
+        ...
+
+    def traces_beginning(self, beginning: str) -> list[StoredTrace]:
+        """Return the traces whose id begins with ``beginning``, at most two of them."""
+        ...
+
+
 @dataclass(slots=True)
 class _Collected:
     """A sink that keeps the first spans, and always the last one, which is the root."""
@@ -91,7 +134,7 @@ class _Collected:
 
 @contextmanager
 def traced(
-    store: Store,
+    keeper: TraceKeeper,
     name: str,
     kind: SpanKind,
     *,
@@ -105,9 +148,9 @@ def traced(
 
     Inside another trace of the same base it is only a span of that one.
     """
-    base = str(store.directory)
+    base = str(keeper.directory)
     collecting = _COLLECTING.get()
-    keeps = tracing.level != "off" and base not in collecting and not store.read_only
+    keeps = tracing.level != "off" and base not in collecting and not keeper.read_only
     collected = _Collected() if keeps else None
     sinks: tuple[Sink, ...] = tracing.sinks if collected is None else (collected, *tracing.sinks)
     token = _COLLECTING.set(collecting | {base})
@@ -121,12 +164,12 @@ def traced(
         _COLLECTING.reset(token)
         if collected is not None:
             try:
-                _keep(store, collected)
+                _keep(keeper, collected)
             except RagkitError as error:
                 listener(Notice(f"the trace could not be kept: {error}"))
 
 
-def _keep(store: Store, collected: _Collected) -> None:
+def _keep(keeper: TraceKeeper, collected: _Collected) -> None:
     root = collected.spans[-1]
     question = root.inputs.get("question", "") if isinstance(root.inputs, dict) else ""
     body = {
@@ -136,7 +179,7 @@ def _keep(store: Store, collected: _Collected) -> None:
     }
     text = json.dumps(body, ensure_ascii=False)
     sessions = sorted(collected.sessions)
-    store.put_trace(root.trace, root.name, root.started_at, root.seconds, text, sessions=sessions)
+    keeper.put_trace(root.trace, root.name, root.started_at, root.seconds, text, sessions=sessions)
 
 
 def read_trace(stored: StoredTrace) -> Trace:
@@ -153,19 +196,22 @@ def read_trace(stored: StoredTrace) -> Trace:
     )
 
 
-def find_trace(store: Store, trace_id: str) -> Trace | None:
+def find_trace(keeper: TraceKeeper, trace_id: str) -> Trace:
     """Return a trace by its id or an unambiguous beginning of it of at least 4 digits.
 
     Raises:
+        NotInBaseError: there is none.
         UsageError: several traces begin like that.
     """
-    found = store.trace(trace_id)
+    found = keeper.trace(trace_id)
     if found is None and len(trace_id) >= 4:
-        matching = store.traces_beginning(trace_id)
+        matching = keeper.traces_beginning(trace_id)
         if len(matching) > 1:
             raise UsageError(f"several traces begin with {trace_id!r}; give more of its digits")
         found = matching[0] if matching else None
-    return None if found is None else read_trace(found)
+    if found is None:
+        raise NotInBaseError(f"there is no trace {trace_id!r}; ragkit trace lists them")
+    return read_trace(found)
 
 
 def note_search(step: OpenSpan, result: SearchResult) -> None:

@@ -1,0 +1,400 @@
+"""Whether a vector index does what a base relies on."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from ragkit.index.ordering import ordered
+from ragkit.index.vector_view import VectorView
+from ragkit.store.allowed import Allowed, as_array
+from ragkit.store.changes import Range, merge, ranges_of
+from ragkit.store.feed import VectorChanges
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ragkit.index.protocols import VectorIndexFactory
+    from ragkit.store import Store
+    from ragkit.store.records import Scored
+
+DIMENSION = 24
+COUNT = 600
+_BATCH = 100
+_SHARES = (0.0, 0.001, 0.02, 0.1, 0.5, 0.97, 1.0)
+_THREADS = 4
+_MORE = 20  # results that are computed beyond those asked for
+_SAME = 3e-6  # scores that may be one
+
+
+class VectorTruth:
+    """The vectors of a base and the log of their changes, in memory; a stand-in for its store."""
+
+    def __init__(self, dimension: int = DIMENSION) -> None:
+        import numpy as np
+
+        self.dimension = dimension
+        self.rows: dict[int, NDArray[np.float32]] = {}
+        self._random = np.random.default_rng(7)
+        self._log: list[tuple[int, Range]] = []
+        self._sequence = self._pruned = self.last_id = 0
+
+    def put(self, ids: Iterable[int], like: NDArray[np.float32] | None = None) -> None:
+        """Give new or other vectors to some ids: random ones, or all the same."""
+        import numpy as np
+
+        numbers = list(ids)
+        for number in numbers:
+            row = self._random.standard_normal(self.dimension) if like is None else like
+            row = (row / np.linalg.norm(row)).astype(np.float16)  # as they are stored
+            self.rows[number] = row.astype(np.float32)
+        self._note(numbers)
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Take some ids away."""
+        numbers = list(ids)
+        for number in numbers:
+            del self.rows[number]
+        self._note(numbers)
+
+    def prune(self) -> None:
+        """Forget the log."""
+        self._log, self._pruned = [], self._sequence
+
+    def _note(self, numbers: list[int]) -> None:
+        self.last_id = max(self.last_id, *numbers)
+        for span in ranges_of(numbers):
+            self._sequence += 1
+            self._log.append((self._sequence, span))
+
+    def sequence(self) -> int:
+        """As of :class:`ragkit.store.Store`, and so the next two."""
+        return self._sequence
+
+    @contextlib.contextmanager
+    def vector_changes(self, after: int | None) -> Iterator[VectorChanges]:
+        """Lend what happened after a change."""
+        known = after is not None and self._pruned <= after <= self._sequence
+        later = [span for number, span in self._log if known and number > (after or 0)]
+        ranges = tuple(merge(later)) if known else ((1, self.last_id),) if self.last_id else ()
+        yield VectorChanges(
+            sequence=self._sequence,
+            whole=not known,
+            ranges=ranges,
+            dimension=self.dimension,
+            total=len(self.rows),
+            last_id=self.last_id,
+            embedded=sum(last - first + 1 for first, last in ranges),
+            read=self._read,
+        )
+
+    def vectors_of(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Vectors in the order of the ids; zeros where there is none."""
+        import numpy as np
+
+        zero = np.zeros(self.dimension, np.float32)
+        return np.array([self.rows.get(number, zero) for number in ids]).reshape(-1, self.dimension)
+
+    def _read(
+        self, ranges: tuple[Range, ...]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        import numpy as np
+
+        ids = sorted(i for i in self.rows if any(first <= i <= last for first, last in ranges))
+        for start in range(0, len(ids), _BATCH):
+            part = ids[start : start + _BATCH]
+            yield np.array(part, np.int64), self.vectors_of(part)
+
+    def expected(self, query: NDArray[np.float32], k: int, allowed: Allowed | None) -> list[Scored]:
+        """What an exact search finds."""
+        import numpy as np
+
+        ids = np.array(sorted(self.rows), np.int64)
+        if allowed is not None:
+            ids = ids[allowed.holds(ids)]
+        return ordered(ids, self.vectors_of(ids.tolist()) @ query, k)
+
+
+class _Trial:
+    """An index in a directory of its own, and the truth that it follows."""
+
+    def __init__(self, factory: VectorIndexFactory, directory: Path) -> None:
+        self.factory, self.directory = factory, directory
+        self.truth = VectorTruth()
+        self.view = self.opened()
+
+    def opened(self, base: str = "base") -> VectorView:
+        """The view as another process would open it."""
+        store = cast("Store", self.truth)
+        return VectorView(store, lambda: self.factory(self.directory, base))
+
+    def sync(self, *, final: bool = True) -> None:
+        """Apply what happened; what the index says of itself must fit."""
+        index = self.factory(self.directory, "base")
+        with self.truth.vector_changes(index.sequence()) as changes:
+            reached = index.apply(changes, final=final)
+        index.close()
+        kept = index.sequence()
+        _require(reached <= self.truth.sequence(), "apply() returned a change that is yet to come")
+        if kept is not None:
+            _require(kept == reached, "sequence() is not what apply() returned", (kept, reached))
+            state = index.check()
+            _require(state is not None, "check() finds no index after apply()")
+            _require(not state or not state.damage, "check() finds damage after apply()", state)
+
+    def rebuild(self) -> None:
+        """Put everything in, so that nothing is left for the view to make up for."""
+        self.view.rebuild()
+        state = self.factory(self.directory, "base").check()
+        if self.truth.rows:
+            _require(state is not None, "there is no index after everything was applied")
+            held = state.count if state else 0
+            _require(held == len(self.truth.rows), "it holds another number of vectors", held)
+
+    def agree(self, what: str, allowed: Allowed | None = None) -> None:
+        """Search, in this process and in another; both must find what is there."""
+        for place, view in (("", self.view), (" once opened again", self.opened())):
+            for seed in range(3):
+                query = _query(seed, self.truth.dimension)
+                for k in (1, 7, len(self.truth.rows) + 5):
+                    wanted = self.truth.expected(query, k + _MORE, allowed)
+                    found = view.search(query, k, allowed)
+                    _same(found, wanted, k, f"{what}{place}, k={k}")
+
+
+def check_vector_index(factory: VectorIndexFactory) -> None:
+    """Check all that a base relies on: additions, removals, filters, ties, damage, threads, …
+
+    Args:
+        factory: Makes the index in a directory, for the base with an identifier.
+
+    Raises:
+        AssertionError: it does something else; the message says what.
+    """
+    for check in CHECKS:
+        with tempfile.TemporaryDirectory(prefix="ragkit-") as folder:
+            check(_Trial(factory, Path(folder)))
+
+
+def _nothing(trial: _Trial) -> None:
+    trial.agree("with nothing in it")
+    trial.sync()
+    trial.agree("with nothing in it, applied")
+
+
+def _additions_and_removals(trial: _Trial) -> None:
+    trial.truth.put(range(1, COUNT))
+    trial.sync(final=False)
+    trial.agree("after additions")
+    trial.rebuild()
+    trial.agree("after everything was added")
+    trial.truth.remove(range(5, COUNT, 3))
+    trial.agree("after removals that were not applied")
+    trial.sync()
+    trial.agree("after removals")
+    trial.truth.put(range(COUNT, COUNT + 50))
+    trial.sync()
+    trial.agree("after more additions")
+    trial.truth.remove(list(trial.truth.rows))
+    trial.sync()
+    trial.agree("after all was removed")
+
+
+def _changes(trial: _Trial) -> None:
+    trial.truth.put(range(1, COUNT))
+    trial.rebuild()
+    trial.truth.put(range(10, COUNT, 2))
+    trial.sync()
+    trial.agree("after vectors changed")
+    trial.sync()
+    trial.agree("after the same changes were applied twice")
+    trial.truth.prune()
+    trial.truth.put(range(1, 20))
+    trial.truth.prune()
+    trial.agree("when the log no longer goes back so far")
+    trial.sync()
+    trial.agree("after it began anew")
+
+
+def _filters(trial: _Trial) -> None:
+    trial.truth.put(range(1, COUNT))
+    trial.truth.remove(range(50, 80))
+    trial.rebuild()
+    for share in _SHARES:
+        for name, ids in (
+            ("scattered", [i for i in range(1, COUNT) if (i * 7919) % 1000 < 1000 * share]),
+            ("in one piece", list(range(1, 1 + int(COUNT * share)))),
+        ):
+            allowed = Allowed(as_array(ranges_of(ids)))
+            trial.agree(f"with a filter that allows {share:.1%}, {name}", allowed)
+    trial.agree("with a filter on one", Allowed(as_array([(9, 9)])))
+    trial.agree("with a filter on one that is gone", Allowed(as_array([(60, 60)])))
+    trial.truth.put(range(COUNT, COUNT + 30))
+    trial.agree("with a filter on what was not applied", Allowed(as_array([(90, COUNT + 9)])))
+
+
+def _equal_scores(trial: _Trial) -> None:
+    trial.truth.put(range(1, 400, 2))
+    trial.truth.put(range(2, 400, 2), like=_query(5, DIMENSION))
+    trial.rebuild()
+    query = _query(5, DIMENSION)
+    for k in (1, 2, 3, 10, 150, 300):
+        found = trial.view.search(query, k)
+        wanted = trial.truth.expected(query, k, None)
+        when = f"with many equal scores, of which the lowest ids come first, k={k}"
+        _same(found, wanted, k, when)
+
+
+def _other_base(trial: _Trial) -> None:
+    trial.truth.put(range(1, 100))
+    trial.rebuild()
+    other = trial.factory(trial.directory, "another")
+    message = "it uses the files of another base, which stand in the same directory"
+    _require(other.sequence() is None and other.reader() is None, message)
+
+
+def _readers(trial: _Trial) -> None:
+    trial.truth.put(range(1, 200))
+    trial.rebuild()
+    reader = trial.factory(trial.directory, "base").reader()
+    if reader is None:
+        raise AssertionError("there is no reader of what was applied")
+    query = _query(1, DIMENSION)
+    before, number = list(reader.search(query, 10, None)), reader.sequence
+    trial.truth.remove([hit.chunk_id for hit in before])
+    trial.truth.put(range(200, 9_000))
+    trial.sync()
+    _require(reader.sequence == number, "the number of a reader changed")
+    import numpy as np
+
+    held, rows = reader.vectors(np.array([3, 8, 10**6], np.int64))
+    _require(len(held) == len(rows), "vectors() gave other ids than vectors")
+    _require(10**6 not in held.tolist(), "vectors() gave an id that it does not have")
+    trial.agree("after a reader stayed open while much was applied")
+
+
+def _lost(trial: _Trial) -> None:
+    trial.truth.put(range(1, 300))
+    trial.rebuild()
+    trial.factory(trial.directory, "base").drop()
+    _require(trial.factory(trial.directory, "base").sequence() is None, "drop() left an index")
+    trial.agree("after its files were deleted")
+    trial.sync()
+    trial.agree("after it was built again")
+
+
+def _damaged(trial: _Trial) -> None:
+    for name, harm in _HARMS.items():
+        trial.truth.put(range(1, 300))
+        trial.rebuild()
+        for path in [path for path in trial.directory.rglob("*") if path.is_file()]:
+            path.write_bytes(harm(path.read_bytes()))
+        trial.view.forget()
+        trial.agree(f"after its files were {name}")
+        trial.rebuild()
+        trial.agree(f"after it was rebuilt, its files having been {name}")
+
+
+_HARMS: dict[str, Callable[[bytes], bytes]] = {
+    "emptied": lambda _data: b"",
+    "cut": lambda data: data[: len(data) // 2],
+    "overwritten": lambda data: b"\x07 not what it was" * (1 + len(data) // 17),
+}
+
+
+def _ahead(trial: _Trial) -> None:
+    for first in range(1, 200, 20):
+        trial.truth.put(range(first, first + 20))
+    trial.rebuild()
+    trial.truth = VectorTruth()  # an older copy of the database was put back
+    trial.truth.put(range(5, 60))
+    trial.view = trial.opened()
+    trial.agree("when it is ahead of the truth")
+    trial.sync()
+    trial.agree("after it was ahead of the truth")
+
+
+def _dimension(trial: _Trial) -> None:
+    trial.truth.put(range(1, 200))
+    trial.rebuild()
+    trial.truth.dimension = DIMENSION // 2
+    trial.truth.put(range(1, 150))
+    trial.truth.remove(range(150, 200))
+    trial.agree("after the vectors became shorter")
+    trial.sync()
+    trial.agree("after the vectors became shorter, applied")
+
+
+def _threads(trial: _Trial) -> None:
+    trial.truth.put(range(1, COUNT))
+    trial.rebuild()
+    wrong: list[BaseException] = []
+
+    def search(seed: int) -> None:
+        query = _query(seed, DIMENSION)
+        allowed = Allowed(as_array([(1, 40 * seed)])) if seed else None
+        wanted = trial.truth.expected(query, 20 + _MORE, allowed)
+        try:
+            for _round in range(20):
+                _same(trial.view.search(query, 20, allowed), wanted, 20, "from several threads")
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=search, args=(seed,)) for seed in range(_THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if wrong:
+        raise wrong[0]
+
+
+CHECKS = (
+    _nothing,
+    _additions_and_removals,
+    _changes,
+    _filters,
+    _equal_scores,
+    _other_base,
+    _readers,
+    _lost,
+    _damaged,
+    _ahead,
+    _dimension,
+    _threads,
+)
+
+
+def _query(seed: int, dimension: int) -> NDArray[np.float32]:
+    import numpy as np
+
+    row = np.random.default_rng(1000 + seed).standard_normal(dimension)
+    return np.asarray(row / np.linalg.norm(row), dtype=np.float32)
+
+
+def _same(found: Sequence[Scored], wanted: Sequence[Scored], k: int, when: str) -> None:
+    """Check results against ``wanted``, of which there are some more than ``k``.
+
+    Sums of float32 depend on how they are added up, so what differs in the sixth digit may stand
+    the other way round.
+    """
+    score = {hit.chunk_id: hit.score for hit in wanted}
+    ids, expected = [hit.chunk_id for hit in found], [hit.chunk_id for hit in wanted[:k]]
+    _require(len(ids) == len(set(ids)), f"it finds an id twice {when}", ids[:9])
+    for hit, one in zip(found, wanted, strict=False):
+        near = abs(score.get(hit.chunk_id, 9.0) - one.score) < _SAME
+        _require(near, f"it finds other ids {when}", (ids[:9], expected[:9]))
+        _require(abs(hit.score - one.score) < _SAME, f"scores are not the products {when}", hit)
+    _require(len(ids) == len(expected), f"it finds another number {when}", (len(ids), k))
+    order = [(-hit.score, hit.chunk_id) for hit in found]
+    _require(order == sorted(order), f"equal scores are not in the order of ids {when}", ids[:9])
+
+
+def _require(holds: bool, what: str, found: object = None) -> None:
+    if not holds:
+        raise AssertionError(f"{what}: {found!r}" if found is not None else what)

@@ -1,0 +1,183 @@
+"""Documents that are put in without a file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingest import Document, LoadLimits, load
+from ragkit import (
+    EmbeddingError,
+    KnowledgeBase,
+    UsageError,
+    import_base,
+)
+from ragkit.testing import HashEmbedder
+
+HOURS = "Opening hours: 9 to 17, on Saturdays from 10."
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "warranty.md").write_text("# Warranty\n\nThree years.\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def kb(tmp_path: Path) -> Iterator[KnowledgeBase]:
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as base:
+        yield base
+
+
+def paths(kb: KnowledgeBase) -> list[str]:
+    return [document.path for document in kb.documents()]
+
+
+def test_text_makes_a_base_and_is_found_answered_and_filtered(kb: KnowledgeBase) -> None:
+    stored = kb.add(HOURS, path="notes/hours.txt", metadata={"owner": "desk", "title": "Hours"})
+    assert (stored.path, stored.format, stored.title) == ("notes/hours.txt", "text", "Hours")
+    assert stored.chunks == stored.vectors == 1
+    assert stored.metadata["owner"] == "desk"
+    kb.add("# Prices\n\nA cup of tea costs two euros.", path="prices.md")
+    assert kb.search("cup of tea", k=1)[0].heading == "Prices"
+    for mode in ("dense", "lexical"):
+        [hit] = kb.search("opening hours", k=1, mode=mode, where={"owner": "desk"})
+        assert (hit.path, kb.text(hit.path)[hit.start : hit.end]) == ("notes/hours.txt", hit.text)
+    assert kb.search("opening hours", where={"owner": "somebody else"}) == []
+    assert "9 to 17" in kb.ask("What are the opening hours?", where={"path": "notes/*"}).text
+    assert kb.locate("notes/hours.txt") is None
+    assert {check.status for check in kb.check() if check.name != "sandbox"} == {"ok"}
+
+
+def test_no_ingest_touches_it(
+    kb: KnowledgeBase, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kb.add(HOURS, path="hours.txt")
+    assert kb.ingest(docs).added == ("warranty.md",)
+    (docs / "warranty.md").unlink()
+    report = kb.ingest(docs)
+    assert report.removed == ("warranty.md",)
+    monkeypatch.chdir(docs)
+    kb.ingest(".", dry_run=True)
+    kb.ingest(docs.parent)
+    kb.ingest(docs / "..")
+    assert "hours.txt" in paths(kb)
+    watched = kb.watch(docs)
+    next(watched)
+    assert "hours.txt" in paths(kb)
+
+
+def test_the_same_path_replaces_it(kb: KnowledgeBase) -> None:
+    first = kb.add(HOURS, path="hours.txt", metadata={"owner": "desk"})
+    second = kb.add("Closed on Mondays.", path="./hours.txt")
+    assert (second.id, second.path, dict(second.metadata)) == (first.id, "hours.txt", {})
+    assert kb.text("hours.txt") == "Closed on Mondays."
+    assert not any("9 to 17" in hit.text for hit in kb.search(HOURS))
+    assert paths(kb) == ["hours.txt"]
+
+
+def test_a_file_of_the_same_path_stays_beside_it(kb: KnowledgeBase, docs: Path) -> None:
+    kb.ingest(docs)
+    assert kb.add("Five years.", path="warranty.md").path == "added/warranty.md"
+    assert paths(kb) == ["added/warranty.md", "docs/warranty.md"]
+    assert kb.add("Six years.", path="warranty.md").path == "added/warranty.md"
+    assert kb.text("added/warranty.md") == "Six years."
+    assert kb.delete("docs/warranty.md") == ("docs/warranty.md",)
+    assert paths(kb) == ["warranty.md"]
+    assert kb.text("warranty.md") == "Six years."
+    kb.ingest(docs)
+    assert kb.delete("added/*") == ("added/warranty.md",)
+    assert "Three years." in kb.text("warranty.md")
+
+
+def test_bytes_are_loaded_as_a_file_would_be(kb: KnowledgeBase) -> None:
+    pdf = next(SAMPLES.rglob("*.pdf"))
+    expected = load(pdf)
+    stored = kb.add(pdf.read_bytes(), path=f"sent/{pdf.name}", metadata={"sender": "Bo"})
+    found = kb.document(stored.path)
+    assert (found.text, found.pages, found.blocks) == (
+        expected.text,
+        expected.pages,
+        expected.blocks,
+    )
+    assert found.metadata == {**expected.metadata, "sender": "Bo"}
+    page = kb.add("<meta charset=latin-1><p>Tee f\u00fcr zw\u00f6lf</p>", path="page.html")
+    assert page.format == "html"
+    assert kb.text("page.html") == "Tee für zwölf"
+
+
+def test_a_document_is_taken_as_it_is(kb: KnowledgeBase) -> None:
+    document = Document("One.\n\nTwo.", "mail", title="Letter", metadata={"from": "Bo"})
+    stored = kb.add(document, path="letter", metadata={"to": "Zora"})
+    assert (stored.format, stored.title) == ("mail", "Letter")
+    assert dict(stored.metadata) == {"from": "Bo", "to": "Zora"}
+    assert kb.text("letter") == document.text
+
+
+def test_it_outlives_rebuilding_and_a_journey(kb: KnowledgeBase, tmp_path: Path) -> None:
+    kb.add(HOURS, path="hours.txt", metadata={"owner": "desk"})
+    kb.rebuild(embedder=HashEmbedder(dimension=32))
+    assert kb.search("opening hours", k=1, mode="dense")[0].path == "hours.txt"
+    kb.export(tmp_path / "export")
+    with pytest.raises(UsageError, match="no folder"):
+        import_base(tmp_path / "export", tmp_path / "there", folders={"": tmp_path})
+    import_base(tmp_path / "export", tmp_path / "there")
+    with KnowledgeBase(tmp_path / "there", embedder=HashEmbedder(dimension=32)) as there:
+        assert there.search("opening hours", where={"owner": "desk"})[0].path == "hours.txt"
+        there.add("Closed.", path="hours.txt")
+        assert paths(there) == ["hours.txt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "message"),
+    [
+        (HOURS, "", "path must be"),
+        (HOURS, "/etc/hours.txt", "relative"),
+        (HOURS, "notes/../hours.txt", "relative"),
+        (HOURS, "hours\n.txt", "relative"),
+        (" \n", "empty.txt", "'empty.txt': it holds no text"),
+        ("", "empty.txt", "'empty.txt'"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "photo.png", "'photo.png': no loader"),
+        (b"not a pdf", "fake.pdf", "'fake.pdf': not a PDF"),
+        (7, "seven.txt", "content must be text"),
+    ],
+)
+def test_what_cannot_be_added_makes_no_base(
+    kb: KnowledgeBase, content: str, path: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        kb.add(content, path=path)
+    assert not kb.directory.exists()
+
+
+@pytest.mark.parametrize("metadata", [{"path": "x"}, {"Date": "x"}, {"owner!": "x"}, {"n": 1}])
+def test_metadata_that_no_filter_could_name(kb: KnowledgeBase, metadata: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="metadata"):
+        kb.add(HOURS, path="hours.txt", metadata=metadata)
+
+
+def test_limits_hold_for_bytes(kb: KnowledgeBase) -> None:
+    with pytest.raises(UsageError, match="limit is 10 bytes"):
+        kb.add(b"much more than ten bytes", path="a.txt", limits=LoadLimits(file_bytes=10))
+
+
+def test_nothing_is_stored_where_the_model_fails(tmp_path: Path) -> None:
+    class Failing(HashEmbedder):
+        fails = False
+
+        def embed(self, texts, *, kind):  # type: ignore[no-untyped-def]
+            if self.fails:
+                raise EmbeddingError("out of order")
+            return super().embed(texts, kind=kind)
+
+    embedder = Failing()
+    with KnowledgeBase(tmp_path / "kb", embedder=embedder) as kb:
+        kb.add(HOURS, path="hours.txt")
+        embedder.fails = True
+        with pytest.raises(EmbeddingError, match="out of order"):
+            kb.add("Closed.", path="hours.txt")
+        embedder.fails = False
+        assert kb.text("hours.txt") == HOURS
