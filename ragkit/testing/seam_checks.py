@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.loaders.registry import Source
+from ingest.loader_spec import Source
 from ingest.structure import faults
 from ragkit.errors import UsageError
 from ragkit.events import recording, span
@@ -20,7 +20,7 @@ from ragkit.llm.chat_model import Delta, Message, ToolCall
 from ragkit.memory.memory import Recall
 
 if TYPE_CHECKING:
-    from ingest.loaders.registry import Loader
+    from ingest.loader_spec import Loader
     from ragkit.agent.tool import Tool
     from ragkit.embed.embedder import Embedder
     from ragkit.events import Sink
