@@ -21,6 +21,8 @@ from ragkit.agent import ToolFinished as ToolFinished
 from ragkit.agent import ToolResult as ToolResult
 from ragkit.agent import ToolStarted as ToolStarted
 from ragkit.agent import tool as tool
+from ragkit.agent.calls import Approve as Approve
+from ragkit.agent.calls import Decision as Decision
 from ragkit.answer.calibration import Calibration as Calibration
 from ragkit.answer.settings import AnswerMode as AnswerMode
 from ragkit.answer.settings import AnswerOptions as AnswerOptions
@@ -59,6 +61,10 @@ from ragkit.events import Span as Span
 from ragkit.events import SpanKind as SpanKind
 from ragkit.events.traces import Trace as Trace
 from ragkit.events.traces import TraceLevel as TraceLevel
+from ragkit.index.protocols import VectorIndex as VectorIndex
+from ragkit.index.protocols import VectorIndexFactory as VectorIndexFactory
+from ragkit.index.protocols import WordIndex as WordIndex
+from ragkit.index.protocols import WordIndexFactory as WordIndexFactory
 from ragkit.kb import KnowledgeBase as KnowledgeBase
 from ragkit.llm.chat_model import ChatModel as ChatModel
 from ragkit.llm.chat_model import Delta as Delta

@@ -9,15 +9,14 @@ from typing import Literal, TypeAlias
 __version__ = "0.1.0"
 
 # Why a question was refused: nothing matches it; what matches holds no sentence; a name, code or
-# number of it occurs nowhere; no document has the page; no passage holds all that it names; what is near states nothing of the unit asked for; nothing is close
-# to it; the language model said that the passages do not answer it.
+# number of it occurs nowhere; no document has the page; no passage holds all that it names; nothing is
+# close to it; the language model said that the passages do not answer it.
 RefusalCode = Literal[
     "no_passage",
     "no_sentence",
     "name_absent",
     "page_absent",
     "names_apart",
-    "unit_absent",
     "low_confidence",
     "model",
 ]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ragkit.answer.calibration import BUILT_IN, Calibration
 from ragkit.answer.signals import signals_of
-from ragkit.question.kinds import UNITS
 
 if TYPE_CHECKING:
     from ragkit.answer.sentence_ranking import Ranking
@@ -17,13 +16,12 @@ if TYPE_CHECKING:
     from ragkit.retrieve.presence import Presence
 
 # A logistic model of "the documents hold an answer", fitted by bench/fit_answers.py.
-BIAS = -1.72
+BIAS = -2.20
 WEIGHTS: Mapping[str, float] = {
-    "alike": 3.78,
-    "names apart": -1.76,
-    "name absent": -1.33,
-    "unit absent": -2.42,
-    "first passage": 2.32,
+    "alike": 4.33,
+    "names apart": -1.77,
+    "name absent": -1.22,
+    "first passage": 3.17,
 }
 THRESHOLD = 0.43
 _HOPELESS = 0.3  # of the threshold
@@ -118,9 +116,6 @@ def explain(signals: Signals, ranking: Ranking, *, known: bool) -> tuple[Refusal
     if signals.apart:
         together = "" if len(signals.apart) == 1 else " together"
         return "names_apart", f"no passage found holds {_listed(signals.apart)}{together}"
-    if signals.values["unit absent"]:
-        asked = next(UNITS[kind] for kind in ranking.question.kinds if kind in UNITS)
-        return "unit_absent", f"the sentences nearest to the question state no {asked}"
     similarity = max(entry.similarity for entry in ranking.scored)
     near = f"nothing {where} is close to the question (best match {similarity:.2f})"
     if signals.absent_words:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from ragkit.answer.candidates import row_subject
 from ragkit.errors import EmbeddingError
 from ragkit.language import words
-from ragkit.question import kinds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,12 +29,11 @@ _CARRIED_WEIGHT = 0.5
 # bench/fit_answers.py, scaled so that the similarity weighs 1, and rounded.
 WEIGHTS: Mapping[str, float] = {
     "similarity": 1.00,
-    "coverage": 0.78,
-    "around": 0.33,
-    "fit": 0.57,
-    "passage": 0.83,
-    "subject": 0.62,
-    "fragment": -0.26,
+    "coverage": 0.85,
+    "around": 0.42,
+    "passage": 0.69,
+    "subject": 0.40,
+    "fragment": -0.20,
 }
 
 
@@ -69,11 +67,6 @@ class Scored:
     def coverage(self) -> float:
         """Share of the question's words, weighted by rarity, that it holds, 0 to 1."""
         return self.signals["coverage"]
-
-    @property
-    def fit(self) -> float:
-        """Whether it has what the question asks for (a number, a date…), 0 to 1."""
-        return self.signals["fit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +120,6 @@ def rank(
             "similarity": 0.0,
             "coverage": (coverage := words.covered(wanted, text)),
             "around": words.covered(wanted, led) - coverage,
-            "fit": kinds.fit(
-                question.kinds, candidate.text, terms=question.terms, numbers=question.numbers
-            ),
             "passage": hits[candidate.hit].score / best,
             "subject": _subject(candidate, question.terms),
             "fragment": float(candidate.kind == "fragment"),

@@ -8,18 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragkit.language import words
-from ragkit.question import kinds
 from ragkit.question.names import begins_alike, held_share, holds, holds_all
 
 if TYPE_CHECKING:
-    from ragkit.answer.sentence_ranking import Ranking, Scored
+    from ragkit.answer.sentence_ranking import Ranking
     from ragkit.question.question import Question
     from ragkit.results import Hit
     from ragkit.retrieve.presence import Presence
 
 _ENDING = 3  # letters
-_QUOTED = 3  # sentences that an answer has at most
-_FIGURE = 0.3  # the fit of a number without its unit, as in a table's cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +79,6 @@ def signals_of(hits: Sequence[Hit], ranking: Ranking, presence: Presence | None 
         ),
         "names apart": float(bool(apart)),
         "name absent": float(bool(absent_names or beyond)),
-        "unit absent": float(
-            kinds.asks_unit(question.kinds) and not any(map(_states, ranking.scored[:_QUOTED]))
-        ),
         "first passage": hits[0].score,
     }
     return Signals(
@@ -121,8 +115,3 @@ def _as_asked(question: Question, terms: AbstractSet[str]) -> tuple[str, ...]:
 def _beyond(pages: AbstractSet[int], presence: Presence | None) -> tuple[int, int] | None:
     last = presence.last_page() if pages and presence is not None else None
     return (max(pages), last) if last is not None and max(pages) > last else None
-
-
-def _states(entry: Scored) -> bool:
-    """Whether a candidate states a number of the unit asked for; a table's cell may lack the unit."""
-    return entry.fit >= 1.0 or (entry.candidate.kind == "row" and entry.fit >= _FIGURE)

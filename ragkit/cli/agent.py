@@ -9,6 +9,7 @@ import click
 
 from ragkit.cli.app import EXIT_FAILURES
 from ragkit.cli.common import (
+    DEFAULT_TOOLS,
     Command,
     Common,
     common_options,
@@ -119,7 +120,7 @@ def command(
         raise UsageError("--memory needs a conversation to remember: name one with --session")
     remembers = memory or ("window", "turns")
     limits = Limits(steps=steps, tokens=tokens, seconds=seconds, cost=cost)
-    names = tools or agents.DEFAULT_TOOLS
+    names = tools or DEFAULT_TOOLS
     with (
         open_kb(common, sinks=step_sinks(common), **opening) as kb,
         agents.AgentDesk(kb, approve=approve, interactive=interactive) as desk,

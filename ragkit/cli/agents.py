@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from ragkit.kb import KnowledgeBase
     from ragkit.memory import Memory
 
-DEFAULT_TOOLS = ("search_kb", "calculator")
 TOOL_FORMS = (
     "search_kb, calculator, python[:FOLDER], files:FOLDER, sql:URL, http:HOST[,HOST...], "
     "web_search:PROVIDER, openapi:BASE_URL=FILE, mcp:COMMAND or mcp:URL"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ragkit.kb import KnowledgeBase
 
 DEFAULT_DIRECTORY = ".ragkit"
+DEFAULT_TOOLS = ("search_kb", "calculator")
 
 
 class Command(click.Command):

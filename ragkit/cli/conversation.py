@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ragkit.cli import agents
 from ragkit.cli.answer_json import answer_document
 from ragkit.cli.render import print_answer, print_text, stream_answer
 from ragkit.results import Answer
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ragkit.agent import Agent, Limits, Tool
+    from ragkit.cli.agents import AgentDesk
     from ragkit.kb import KnowledgeBase
 
 Where = dict[str, list[str]]
@@ -23,7 +23,7 @@ Where = dict[str, list[str]]
 class AgentMode(NamedTuple):
     """What answers in the place of the knowledge base: an agent with tools."""
 
-    desk: agents.AgentDesk
+    desk: AgentDesk
     names: tuple[str, ...]
     tools: Sequence[Tool]
     limits: Limits | None = None
@@ -93,7 +93,7 @@ class Conversation:
 
     def begin_agent(
         self,
-        desk: agents.AgentDesk,
+        desk: AgentDesk,
         names: Sequence[str],
         *,
         limits: Limits | None = None,
@@ -115,6 +115,8 @@ class Conversation:
         )
 
     def _ask_agent(self, mode: AgentMode, question: str) -> None:
+        from ragkit.cli import agents
+
         agent = self._make_agent(mode)
         with self.kb.recording("agent", inputs={"question": question}):
             result = agents.show_run(self.out, agent.stream(question), verbose=self.verbose)

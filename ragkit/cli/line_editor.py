@@ -14,7 +14,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from ragkit.cli.agents import DEFAULT_TOOLS
+from ragkit.cli.common import DEFAULT_TOOLS
 from ragkit.cli.output import note, plural
 from ragkit.cli.repl import COMMANDS, Shell
 from ragkit.cli.typed_lines import history_file

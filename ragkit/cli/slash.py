@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.text import Text
 
 from ragkit import llm
-from ragkit.cli import agents
-from ragkit.cli.common import memory_kinds, parse_where
+from ragkit.cli.common import DEFAULT_TOOLS, memory_kinds, parse_where
 from ragkit.cli.conversation import Conversation, show_where
 from ragkit.cli.explained import print_trace
 from ragkit.cli.ls import print_documents
@@ -102,14 +101,14 @@ def set_agent(shell: Conversation, argument: str) -> None:
     if argument.lower() in ("off", "none"):
         shell.agent = None
     elif argument:
-        names = agents.DEFAULT_TOOLS if argument.lower() == "on" else _words(argument)
+        names = DEFAULT_TOOLS if argument.lower() == "on" else _words(argument)
         if shell.agent is not None:
             desk = shell.agent.desk
             settings = (shell.agent.limits, shell.agent.instructions)
         else:
-            desk = shell.opened.enter_context(
-                agents.AgentDesk(shell.kb, interactive=shell.interactive)
-            )
+            from ragkit.cli.agents import AgentDesk
+
+            desk = shell.opened.enter_context(AgentDesk(shell.kb, interactive=shell.interactive))
             settings = (None, None)
         shell.begin_agent(desk, names, limits=settings[0], instructions=settings[1])
     if shell.agent is None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ragkit.embed.model_cache import COMPILER_VERSION
 from ragkit.embed.model_folder import ModelFolder, NotCompilableError
 
 if TYPE_CHECKING:
@@ -108,8 +109,6 @@ class _Builder:
     def _serialised(self, name: str, inputs: list[str], output: str, width: int) -> bytes:
         from onnx import TensorProto, helper
 
-        from ragkit.results import __version__
-
         graph = helper.make_graph(
             self._nodes,
             name,
@@ -123,7 +122,7 @@ class _Builder:
             opset_imports=opsets,
             ir_version=_IR_VERSION,
             producer_name="ragkit",
-            producer_version=__version__,
+            producer_version=str(COMPILER_VERSION),
         )
         return bytes(model.SerializeToString())
 

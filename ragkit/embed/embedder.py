@@ -39,7 +39,8 @@ class Embedder(Protocol):
     """Turns texts into vectors.
 
     ``name`` is what the user wrote to choose it; ``max_tokens`` how many tokens of a text it
-    reads, special tokens not counted; ``tokenizer`` counts them the same way the model does.
+    reads, special tokens not counted; ``tokenizer`` counts them the same way the model does;
+    ``fingerprint`` tells models apart whose vectors cannot be compared.
     Loading weights may wait until the first :meth:`embed`.
     """
 

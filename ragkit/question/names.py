@@ -9,7 +9,6 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from ragkit.language import lists, words
-from ragkit.language.languages import language_name
 
 if TYPE_CHECKING:
     from ragkit.question.question import Question
@@ -51,24 +50,6 @@ def names_among(question: Question, passages: Iterable[str]) -> frozenset[str]:
     if question.language == "German":
         return question.names
     return question.names | (_always_capital(question.terms, passages) & question.terms)
-
-
-def names_of(question: str, passages: Iterable[str] = ()) -> frozenset[str]:
-    """The terms of a question that are names, codes, acronyms, or numbers that label something.
-
-    A word without a capital, as in "heron torque", is a name if the passages always write it with
-    one. German writes every noun with a capital, so there only codes, numbers and acronyms count.
-
-    Args:
-        question: The question.
-        passages: The text of the passages found for it.
-    """
-    terms = words.terms(question)
-    language = language_name(question)
-    found = set(own_names(question, terms, language))
-    if language != "German":
-        found |= _always_capital(terms, passages)
-    return frozenset(found & terms)
 
 
 def holds(terms: AbstractSet[str], wanted: str) -> bool:

@@ -23,21 +23,17 @@ class Question:
         text: As it was asked, checked, with no endless white space.
         history: Earlier turns, oldest first, checked.
         language: The English name of its language; ``None`` where that is not plain.
-        topic: What it is about: the text without instructions on the form of its answer, without
-            page numbers, and with years without "FY".
+        topic: What it is about: the text without page numbers, and with years without "FY".
         words: The words of the topic as they are written, each with its terms.
         terms: The terms of the text, without those that only measure ("how long") or ask.
-        topic_terms: The terms of the topic, without those that speak of documents or name who is
-            reported to say something.
+        topic_terms: The terms of the topic, without those that speak of documents.
         names: Those of the terms that are names, codes, or numbers that label something, as the
             question writes them; see :func:`ragkit.question.names.names_among` for passages.
         beside: The terms of each of the things that the topic sets beside each other; one set where
             there is only one.
         numbers: Its numbers, in one spelling.
-        kinds: What an answer has to hold; of "and in 2023?" what the turn before asked for.
-        counted: The terms of what it asks the number of.
+        kind: What kind of answer it asks for.
         asks_list: Whether it asks for several things.
-        looks: The word by which it asks for what only the eye can tell; empty where it does not.
         periods: The dates and spans of time that it names, from "May 2023" to "last year".
         months: The months that it names without a year, 1 to 12.
         pages: The page numbers that it names, 1-based.
@@ -64,10 +60,8 @@ class Question:
     names: frozenset[str]
     beside: tuple[frozenset[str], ...]
     numbers: frozenset[str]
-    kinds: tuple[Kind, ...]
-    counted: frozenset[str]
+    kind: Kind
     asks_list: bool
-    looks: str
     periods: tuple[Period, ...]
     months: frozenset[int]
     pages: frozenset[int]
@@ -100,7 +94,3 @@ class Question:
             return self
         kept = [(text, share * (1 - weight)) for text, share in self.searches]
         return replace(self, searches=(*kept, *((text, weight / len(texts)) for text in texts)))
-
-    def noting(self, notes: Sequence[str] = (), degraded: Sequence[str] = ()) -> Question:
-        """Add to what was made of it, and to what failed."""
-        return replace(self, notes=(*self.notes, *notes), degraded=(*self.degraded, *degraded))

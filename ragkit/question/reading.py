@@ -10,21 +10,18 @@ from ragkit.errors import ModelError, UsageError
 from ragkit.language import words
 from ragkit.language.dates import asked_months, asked_periods
 from ragkit.language.languages import language_name
-from ragkit.question import kinds as cues
 from ragkit.question.comparing import compared
 from ragkit.question.document_hints import file_names, order_asked
 from ragkit.question.history import carried_over, check_history, refers_back, rewrite
+from ragkit.question.kinds import asks_list, question_kind, without_measure
 from ragkit.question.names import own_names
 from ragkit.question.pages import find_pages
 from ragkit.question.parts import parts_of
 from ragkit.question.question import Question, Turn
 from ragkit.question.topic import (
-    about_looks,
     apart,
-    speakers_of,
     topic_of,
     topic_terms,
-    without_pages,
     words_of,
 )
 
@@ -103,10 +100,9 @@ def _read(
     elif carried:
         searches = ((text, 1 - _CARRIED_WEIGHT), (f"{carried} {text}", _CARRIED_WEIGHT))
         note = f"searched also together with the turn before: {carried!r}"
-    whole_topic = topic_of(text)
-    topic = without_pages(whole_topic)
+    topic = topic_of(text)
     language = language_name(text)
-    terms = words.terms(cues.without_measure(text))
+    terms = words.terms(without_measure(text))
     return Question(
         text=text,
         history=history,
@@ -114,14 +110,12 @@ def _read(
         topic=topic,
         words=words_of(topic),
         terms=terms,
-        topic_terms=topic_terms(cues.without_measure(topic)) - speakers_of(topic),
+        topic_terms=topic_terms(without_measure(topic)),
         names=own_names(text, words.terms(text), language),
         beside=tuple(map(words.terms, apart(topic))),
         numbers=frozenset(words.numbers(text)),
-        kinds=_kinds(text, history) if back else cues.question_kinds(text),
-        counted=cues.counted(text),
-        asks_list=cues.asks_list(text),
-        looks=about_looks(whole_topic),
+        kind=question_kind(text),
+        asks_list=asks_list(text),
         periods=tuple(asked_periods(text, today)),
         months=asked_months(text),
         pages=find_pages(text),
@@ -149,10 +143,3 @@ def _rewritten(text: str, history: Sequence[Turn], ask: Ask) -> tuple[str | None
     if rewritten is None:
         return None, f"{failed}: the language model did not reply with one question"
     return rewritten, ""
-
-
-def _kinds(text: str, history: Sequence[Turn]) -> tuple[cues.Kind, ...]:
-    """What a question asks for; "and in 2023?" asks for the same as the question before it."""
-    kinds = cues.question_kinds(text)
-    earlier = [turn["content"] for turn in history if turn["role"] == "user"]
-    return cues.question_kinds(earlier[-1]) if kinds == ("other",) and earlier else kinds

@@ -12,7 +12,8 @@ from ragkit import KnowledgeBase
 from ragkit.answer.calibration import BUILT_IN, Calibration, load_calibration, save_calibration
 from ragkit.embed import load_embedder
 from ragkit.errors import UsageError
-from ragkit.question.names import names_of
+from ragkit.question import read_question
+from ragkit.question.names import names_among
 from ragkit.store import Store
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def test_a_refusal_lists_no_sources_but_its_trace_shows_the_nearest(tmp_path: Pa
     ],
 )
 def test_names_of_a_question(question: str, names: set[str]) -> None:
-    found = names_of(question)
+    found = read_question(question).names
     assert names <= found
     assert names or not found
 
@@ -119,5 +120,6 @@ def test_a_name_that_no_document_has_lowers_the_confidence(embedder: Embedder) -
 
 def test_what_the_passages_always_write_with_a_capital_is_a_name() -> None:
     passages = ["Mount the Heron on a mast. A Heron needs sun.", "Torque of the clamps: 4 Nm."]
-    assert names_of("torque of the heron clamps", passages) == {"heron"}
-    assert names_of("torque of the heron clamps", [*passages, "a heron is a bird"]) == frozenset()
+    question = read_question("torque of the heron clamps")
+    assert names_among(question, passages) == {"heron"}
+    assert names_among(question, [*passages, "a heron is a bird"]) == frozenset()

@@ -76,7 +76,7 @@ def kb(tmp_path: Path) -> Iterator[KnowledgeBase]:
 def test_a_search_for_one_name_finds_the_other(kb: KnowledgeBase, tmp_path: Path) -> None:
     question = "dose of acetaminophen"
     result = kb.retrieve(question, expand=["aliases"], mode="lexical")
-    assert "the documents call 'acetaminophen' also 'Paracetamol'" in result.notes
+    assert "searched also for 'dose of Paracetamol' (aliases)" in result.notes
     expanded = {hit.path: hit.score for hit in result.hits}
     plain = {hit.path: hit.score for hit in kb.search(question, mode="lexical")}
     assert expanded["two.txt"] > plain["two.txt"]

@@ -414,6 +414,25 @@ def test_the_package_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         load_embedder()
 
 
+def test_a_model_of_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_vectors.py").write_text(
+        "from ragkit.testing import HashEmbedder\n"
+        "def make(name, **options):\n"
+        "    return HashEmbedder() if name == 'hashed' else options\n"
+    )
+    metadata = tmp_path / "my_vectors-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-vectors\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[ragkit.embedders]\nmine = my_vectors:make\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    vectors = load_embedder("mine:hashed").embed(["pump"], kind="passage")
+    assert vectors.shape[0] == 1
+    with pytest.raises(UsageError, match=r"made no Embedder but \{'dimension': 3\}"):
+        load_embedder("mine:other", dimension=3)
+    with pytest.raises(EmbeddingError, match="name it with --embedder"):
+        load_embedder("mine:hashed", named=False)
+
+
 # -- the computer --------------------------------------------------------------------------------
 
 

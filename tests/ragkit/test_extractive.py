@@ -20,15 +20,7 @@ from ragkit.answer.extractive import MAX_CHARACTERS, MAX_SENTENCES
 from ragkit.answer.rows_and_items import cells, read_table, readable
 from ragkit.embed import load_embedder
 from ragkit.language import words
-from ragkit.question.kinds import (
-    asks_list,
-    counted,
-    counts,
-    fit,
-    fits,
-    question_kind,
-    question_kinds,
-)
+from ragkit.question.kinds import asks_list, question_kind
 from ragkit.question.parts import parts_of
 from ragkit.results import Hit
 
@@ -223,56 +215,6 @@ def test_question_kinds(question: str, kind: str) -> None:
     assert question_kind(question) == kind
 
 
-@pytest.mark.parametrize(
-    ("question", "yes", "no"),
-    [
-        ("How many?", "There are three of them.", "There are some."),
-        ("When?", "On 3 March 2024.", "Some time ago it was."),
-        ("Who?", "It was Ada Lovelace.", "It was somebody."),
-        ("How do I start it?", "Press the button.", "It is a machine."),
-        ("Why?", "Because it rains.", "It rains."),
-    ],
-)
-def test_sentences_fit_questions(question: str, yes: str, no: str) -> None:
-    kind = question_kind(question)
-    assert fits(kind, yes) > fits(kind, no)
-
-
-@pytest.mark.parametrize(
-    ("question", "kinds"),
-    [
-        ("When is it ready and what does it cost?", ("money", "date")),
-        ("price of the lamp", ("money",)),
-        ("What share of sales is made in yen?", ("share",)),
-        ("torque hose clamps", ("number",)),
-        ("How much does it weigh?", ("weight",)),
-        ("Why does it cost more?", ("reason",)),
-        ("Wie lange gilt die Garantie?", ("duration",)),
-        ("Tell me about lamps", ("other",)),
-    ],
-)
-def test_a_question_asks_for_units(question: str, kinds: tuple[str, ...]) -> None:
-    assert question_kinds(question) == kinds
-
-
-@pytest.mark.parametrize(
-    ("question", "sentence", "value"),
-    [
-        ("What does the lamp cost?", "The lamp is €24.00.", 1.0),
-        ("What does the lamp cost?", "The lamp lasts 9 years.", 0.3),
-        ("What does the lamp cost?", "The lamp is green.", 0.0),
-        ("Who replaced Ann Lee?", "They replaced Ann Lee in spring.", 0.3),
-        ("Who replaced Ann Lee?", "In spring Bo Hart replaced Ann Lee.", 1.0),
-        ("How many of the 40 lamps broke?", "There are 40 lamps.", 0.3),
-        ("How many of the 40 lamps broke?", "Of the 40 lamps 3 broke.", 1.0),
-    ],
-)
-def test_what_the_question_holds_is_no_answer(question: str, sentence: str, value: float) -> None:
-    kinds = question_kinds(question)
-    found = fit(kinds, sentence, terms=words.terms(question), numbers=words.numbers(question))
-    assert found == value
-
-
 # -- what a sentence beside the best must bring --------------------------------------------------
 
 
@@ -342,22 +284,6 @@ These things must be left at the gate:
 - bags of more than 20 litres
 - open shoes
 """
-
-
-def test_a_table_is_said_whole_where_several_things_are_asked_for(tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "terms.md").write_text(TERMS, encoding="utf-8")
-    (tmp_path / "docs" / "tour.md").write_text(TOUR, encoding="utf-8")
-    with KnowledgeBase(tmp_path / "kb") as kb:
-        kb.ingest(tmp_path / "docs")
-        answer = kb.ask("Which guarantee periods are there?")
-    assert "- Kestrel K-20 – Private use: 36 months; Business use: 24 months [" in answer.text
-    assert "- Plover P-5 – Private use: 12 months; Business use: 12 months [" in answer.text
-    assert "- Spare parts – Private use: 6 months; Business use: 6 months [" in answer.text
-    (table,) = [c for c in answer.citations if "Kestrel" in c.quote]
-    assert table.quote.startswith("| Kestrel K-20 |")
-    assert table.quote.endswith("| Spare parts | 6 months | 6 months |")
-    assert len(answer.citations) <= MAX_SENTENCES
 
 
 def test_a_row_asked_for_is_said_alone(embedder: Embedder) -> None:
@@ -438,21 +364,6 @@ def test_questions_for_several_things(question: str, several: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "is_duration"),
-    [
-        ("24 months", True),
-        ("268 rain days", True),
-        ("within an hour", True),
-        ("a battery of 18 Ah", False),
-        ("as announced", False),
-        ("10,000 euros a year", False),
-    ],
-)
-def test_durations(text: str, is_duration: bool) -> None:
-    assert (fits("duration", text) == 1.0) is is_duration
-
-
-@pytest.mark.parametrize(
     ("question", "parts"),
     [
         ("When will it be ready and what does it cost?", 2),
@@ -473,16 +384,6 @@ def test_parts_of_a_question(question: str, parts: int) -> None:
 def test_parts_are_of_the_question(question: str) -> None:
     for part in parts_of(question):
         assert all(word in question for word in part.split())
-
-
-def test_what_is_counted_stands_behind_its_number() -> None:
-    things = counted("Combien de stations le domaine a-t-il fait poser ?")
-    assert counts(things, "Depuis 2023, quatorze stations mesurent la température.")
-    assert not counts(things, "Les stations ont été posées en deux jours.")
-    assert counts(
-        counted("How many faulty packs were swapped?"), "We swapped all 412 faulty packs."
-    )
-    assert not counts(counted("How long is it?"), "It is 3 m long.")
 
 
 def test_a_follow_up_asks_for_what_was_asked_before(embedder: Embedder) -> None:
