@@ -162,14 +162,14 @@ def dying_replace(self, target):
     step()
     return done
 Path.replace = dying_replace
-apply = lexical.apply
+apply = tantivy_index.apply
 def dying_apply(*arguments):
     step()
     done = apply(*arguments)
     step()
     return done
-lexical.apply = dying_apply
-dense._FINAL_TAIL = dense._INTERIM_TAIL = (0, 0.0)
+tantivy_index.apply = dying_apply
+faiss_index._FINAL_TAIL = faiss_index._INTERIM_TAIL = (0, 0.0)
 
 with Store.open(directory, create=True) as store, store.writing("test"):
     for number in range(6):
