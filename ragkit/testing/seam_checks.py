@@ -13,11 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.loader_spec import Source
-<<<<<<< HEAD
-from ingest.structure import faults
-=======
 from ingest.loaders.registry import checked
->>>>>>> w-promises
 from ragkit.errors import UsageError
 from ragkit.events import recording, span
 from ragkit.llm.chat_model import Delta, Message, ToolCall
