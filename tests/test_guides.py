@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ingest.loaders import registry
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+FILE = re.compile(r"# (\w+\.py)\n")  # an example that is a file of its own
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#([^)]+))?\)")
 GUIDES = sorted(
     path for path in (REPOSITORY / "docs").glob("*.md") if EXAMPLE.search(path.read_text("utf-8"))
@@ -24,9 +27,14 @@ def test_guide(
 ) -> None:
     shutil.copytree(REPOSITORY / "sample_docs", tmp_path / "sample_docs")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(registry, "_registered", {})
     text = guide.read_text(encoding="utf-8")
     names: dict[str, object] = {}
     for match in EXAMPLE.finditer(text):
+        if named := FILE.match(match[1]):
+            (tmp_path / named[1]).write_text(match[1], encoding="utf-8")
+            continue
         line = text.count("\n", 0, match.start(1))
         code = compile("\n" * line + match[1], str(guide), "exec")
         exec(code, names)

@@ -52,10 +52,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--expand",
-    type=click.Choice(["acronyms", "aliases", "comparison"]),
+    metavar="NAME",
     multiple=True,
-    help="Search also for what acronyms stand for in the documents, for other names that they give"
-    " (X, also known as Y), or for each of two things that are compared.",
+    help="Search also for what 'acronyms' stand for in the documents, for other names that they give"
+    " ('aliases': X, also known as Y), for each of two things that are compared ('comparison'), or"
+    " for what an installed package's expander tells.",
 )
 @click.option(
     "--by",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from ragkit.errors import EmbeddingError, UsageError
 from ragkit.events import Listener, Notice, ignore
-from ragkit.events.plug_ins import plug_in
+from ragkit.events.plug_ins import plug_in, plug_in_names
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
@@ -63,18 +63,19 @@ def load_embedder(
     """
     scheme, _, model = name.partition(":")
     if scheme in ("openai", "ollama"):
-        from ragkit.embed.openai_embedder import ollama_embedder, openai_embedder
+        from ragkit.embed.openai_embedder import served_embedder
 
         if not model:
             raise UsageError(f"{name!r} names no model; write {scheme + ':NAME'!r}")
         if not named:
             raise _unnamed(name, "a model on a server", "let texts be sent there")
-        make = openai_embedder if scheme == "openai" else ollama_embedder
-        return make(model, base_url=base_url, api_key=api_key, dimension=dimension)
+        return served_embedder(
+            scheme, model, base_url=base_url, api_key=api_key, dimension=dimension
+        )
     is_ours = name in _DEFAULT_NAMES or Path(name).expanduser().is_dir()
+    if not is_ours and not named and scheme in plug_in_names(EMBEDDERS):
+        raise _unnamed(name, "a model of another package", "load it")
     if not is_ours and (make_one := plug_in(EMBEDDERS, scheme)) is not None:
-        if not named:
-            raise _unnamed(name, "a model of another package", "load it")
         options = {
             "base_url": base_url, "api_key": api_key, "dimension": dimension, "device": device
         }  # fmt: skip
