@@ -76,12 +76,12 @@ def ask(kb: KnowledgeBase, golden: GoldenQuestion) -> Asked | None:
     """Search, cut and rank as the answerer does."""
     where = {"path": golden.scope} if golden.scope else None
     presence = Presence(kb._base.indexes(), kb._base.embedder, parse_where(where))
-    question = read_question(golden.question, golden.history)
+    asked = read_question(golden.question, golden.history)
 
-    def retrieve(asked: Question, *, k: int = ANSWER_HITS) -> SearchResult:
-        return kb._base.passages(asked, k, where)
+    def retrieve(question: Question, *, k: int = ANSWER_HITS) -> SearchResult:
+        return kb._base.passages(question, k, where)
 
-    found = find(question, "single", retrieve)
+    found = find(asked, "single", retrieve)
     candidates = candidates_of(found.hits, kb._base.document_of)
     ranked = rank_groups(found, candidates, embedder=kb._base.embedder, presence=presence)
     best = ranked[0].ranking

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING
 
 from ragkit.language import lists, words
 
-if TYPE_CHECKING:
-    from ragkit.question.question import Question
-
 _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
-_WORD = re.compile(r"[^\W\d_]{3,}")
 _SENTENCE = re.compile(r"(?<=[.?!:])\s+")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.IGNORECASE)
 _JOINING = lists.words("names.joining")
 _YEAR = 4
 _SHOUT = 15  # letters; fewer may well be an acronym or two
-# Behind a word without a capital, or an article, where nothing but a name has one in English.
-_WITHIN = re.compile(r"(?:[^\W\d_A-Z]+|\b(?:A|An|The)),? \Z")
-# So often a word must stand in the passages, always with a capital, to be taken for a name.
-_TIMES = 2
 # Terms that begin alike count as the same from this length on: Japan, Japanese; Urlaub, Urlaubstage.
 _BEGINNING = 4
 
@@ -39,17 +29,6 @@ def own_names(text: str, terms: AbstractSet[str], language: str | None) -> froze
         if language != "German":
             found.update(*map(words.names, _SENTENCE.split(text)))
     return frozenset(found & terms)
-
-
-def names_among(question: Question, passages: Iterable[str]) -> frozenset[str]:
-    """The names of a question, as it writes them or as the passages do.
-
-    A word without a capital, as in "heron torque", is a name if the passages always write it with
-    one; not in German.
-    """
-    if question.language == "German":
-        return question.names
-    return question.names | (_always_capital(question.terms, passages) & question.terms)
 
 
 def holds(terms: AbstractSet[str], wanted: str) -> bool:
@@ -111,19 +90,3 @@ def _shouted(question: str) -> bool:
     letters = [character for character in question if character.isalpha()]
     capitals = sum(character.isupper() for character in letters)
     return len(letters) > _SHOUT and 2 * capitals > len(letters)
-
-
-def _always_capital(terms: AbstractSet[str], passages: Iterable[str]) -> set[str]:
-    capital: Counter[str] = Counter()
-    small: set[str] = set()
-    for passage in passages:
-        for match in _WORD.finditer(passage):
-            word = match[0]
-            stem = words.stem(word.casefold())
-            if stem not in terms:
-                continue
-            if not word[0].isupper():
-                small.add(stem)
-            elif _WITHIN.search(passage, max(0, match.start() - 30), match.start()):
-                capital[stem] += 1
-    return {term for term, times in capital.items() if times >= _TIMES and term not in small}

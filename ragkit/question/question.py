@@ -28,7 +28,7 @@ class Question:
         terms: The terms of the text, without those that only measure ("how long") or ask.
         topic_terms: The terms of the topic, without those that speak of documents.
         names: Those of the terms that are names, codes, or numbers that label something, as the
-            question writes them; see :func:`ragkit.question.names.names_among` for passages.
+            question writes them.
         beside: The terms of each of the things that the topic sets beside each other; one set where
             there is only one.
         numbers: Its numbers, in one spelling.

@@ -13,7 +13,6 @@ from ragkit.answer.calibration import BUILT_IN, Calibration, load_calibration, s
 from ragkit.embed import load_embedder
 from ragkit.errors import UsageError
 from ragkit.question import read_question
-from ragkit.question.names import names_among
 from ragkit.store import Store
 
 if TYPE_CHECKING:
@@ -116,10 +115,3 @@ def test_a_name_that_no_document_has_lowers_the_confidence(embedder: Embedder) -
     assert known.confidence is not None
     assert unknown.confidence is not None
     assert unknown.confidence < known.confidence - 0.1
-
-
-def test_what_the_passages_always_write_with_a_capital_is_a_name() -> None:
-    passages = ["Mount the Heron on a mast. A Heron needs sun.", "Torque of the clamps: 4 Nm."]
-    question = read_question("torque of the heron clamps")
-    assert names_among(question, passages) == {"heron"}
-    assert names_among(question, [*passages, "a heron is a bird"]) == frozenset()
