@@ -292,6 +292,25 @@ def test_bounds_of_dates_are_those_that_were_written(
         assert {hit.path for hit in base.search("kettle", where=where)} == expected
 
 
+def test_no_page_or_document_that_is_named_gets_past_a_filter(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    sheets(docs)
+    for name in ("alpha report.md", "beta report.md"):
+        (docs / name).write_text(f"# Part\n\n{name} tells of things.\n", encoding="utf-8")
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as base:
+        base.ingest(docs)
+        for where in ({"path": "alpha report.md"}, {"heading": "Part", "path": "alpha*"}):
+            for question in (
+                "What does the beta report tell of?",
+                'What is in "beta report.md"?',
+                "What is in sheets.pdf on page 7?",
+                "What is on page 7?",
+            ):
+                hits = base.search(question, k=50, where=where)
+                assert {hit.path for hit in hits} <= {"alpha report.md"}, (question, where)
+
+
 # -- merging what two searches found ----------------------------------------------------------
 
 
