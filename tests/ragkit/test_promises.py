@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from reportlab.pdfgen.canvas import Canvas
 
+from ingest import Block, Document, Page, Section
 from ragkit import (
     Budget,
     CorruptError,
@@ -309,6 +310,22 @@ def test_no_page_or_document_that_is_named_gets_past_a_filter(tmp_path: Path) ->
             ):
                 hits = base.search(question, k=50, where=where)
                 assert {hit.path for hit in hits} <= {"alpha report.md"}, (question, where)
+
+
+def test_a_page_that_is_named_is_not_looked_up_where_a_filter_leaves_it_out(tmp_path: Path) -> None:
+    text = "Kept words.\n\nLeft out words.\n"
+    document = Document(
+        text=text,
+        format="made",
+        pages=(Page(1, 0, 13), Page(2, 13, len(text))),
+        sections=(Section(("Kept",), 1, 0, 13), Section(("Left out",), 1, 13, len(text))),
+        blocks=(Block("paragraph", 0, 11), Block("paragraph", 13, 28)),
+    )
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as base:
+        base.add(document, path="made.pdf")
+        assert {hit.page for hit in base.search("What words are on page 2?")} == {1, 2}
+        hits = base.search("What words are on page 2?", where={"heading": "Kept"})
+        assert {hit.page for hit in hits} == {1}
 
 
 # -- merging what two searches found ----------------------------------------------------------
