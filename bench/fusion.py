@@ -1,9 +1,9 @@
 """Fit the weights of hybrid search to retrieval sets, and cross-validate them by set and by half.
 
 Passages are searched for once for each part of the score (meaning; words in the text, around it, in
-headings, names and codes, and whether they stand nearby); then the parts' weights, the malus for
-repeating a page and the weight of being like the best are varied one by one, as long as the mean
-of the sets' metrics rises, from a start at which all that was fitted is left out. Each set is then
+headings, names and codes, and whether they stand nearby); then the parts' weights and the malus for
+repeating a page are varied one by one, as long as the mean of the sets' metrics rises, from a start
+at which all that was fitted is left out. Each set is then
 left out in turn, and random halves of all questions: the weights fitted to the rest are scored on
 them.
 
@@ -30,11 +30,11 @@ from scoring import gold_share, ndcg, page_hit
 
 from ragkit import KnowledgeBase
 from ragkit.index.protocols import WordWeights
-from ragkit.question.reading import Reading, read, vocabulary_of
+from ragkit.question import read_question
 from ragkit.retrieve import arrange as arranging
-from ragkit.retrieve import feedback
 from ragkit.retrieve.fusion import LISTED
-from ragkit.retrieve.merging import CANDIDATES
+from ragkit.retrieve.pipeline import CANDIDATES
+from ragkit.retrieve.spelling import correct, vocabulary_of
 from ragkit.store.allowed import Allowed, as_array
 from ragkit.store.changes import ranges_of
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 FIELDS = ("context", "heading", "name", "codes", "nearby")
 NO_FIELD = WordWeights(context=0.0, heading=0.0, name=0.0, codes=0.0, nearby=0.0)
-START = {"dense": 0.5, "same page": 0.0, "like the best": 0.0} | dict.fromkeys(FIELDS, 0.0)
+START = {"dense": 0.5, "same page": 0.0} | dict.fromkeys(FIELDS, 0.0)
 STEPS = (0.1, -0.1, 0.2, -0.2)
 FINE = {"same page": 0.25, "dense": 0.5}  # of a step
 GAIN = 0.0005  # smaller gains are noise
@@ -60,11 +60,8 @@ class Question:
 
     entry: Mapping[str, Any]
     parts: dict[str, NDArray[np.float64]]
-    vectors: NDArray[np.float16]
     boosts: NDArray[np.float64]
-    documents: list[int]
     units: list[Hashable]  # what should not be repeated
-    is_short: list[bool]
     hits: list[dict[str, Any]]
 
 
@@ -73,11 +70,8 @@ Sets = Mapping[str, Sequence[Question]]
 
 def in_use() -> Weights:
     """The weights as they are in the code."""
-    return {
-        "dense": LISTED.dense,
-        "same page": LISTED.same_page,
-        "like the best": LISTED.like_best,
-    } | {name: getattr(LISTED.words, name) for name in FIELDS}
+    fields = {name: getattr(LISTED.words, name) for name in FIELDS}
+    return {"dense": LISTED.dense, "same page": LISTED.same_page} | fields
 
 
 def collect(kb: KnowledgeBase, entries: Sequence[Mapping[str, Any]]) -> list[Question]:
@@ -86,27 +80,22 @@ def collect(kb: KnowledgeBase, entries: Sequence[Mapping[str, Any]]) -> list[Que
     store = indexes.store
     questions = []
     for entry in entries:
-        text = entry.get("rewrite") or entry["question"]
-        reading = read(text, (), vocabulary_of(indexes, lambda: embedder))
-        vectors = embedder.embed([part for part, _ in reading.parts], kind="query")
-        vector = np.asarray([weight for _, weight in reading.parts], np.float32) @ vectors
+        read = read_question(entry.get("rewrite") or entry["question"])
+        text = correct(read.text, vocabulary_of(indexes, lambda: embedder))[0]
+        vector = embedder.embed([text], kind="query")[0]
         near = indexes.search_dense(vector, 2 * CANDIDATES)
-        said = indexes.search_lexical(reading.parts, 4 * CANDIDATES, weights=LISTED.words)
+        said = indexes.search_lexical(text, 4 * CANDIDATES, weights=LISTED.words)
         ids = sorted({one.chunk_id for one in (*near, *said)})
-        found = store.vectors_of(ids)
-        parts = {"dense": np.maximum(found @ vector, 0.0).astype(np.float64)}
-        parts |= word_parts(indexes, reading, ids)
+        parts = {"dense": np.maximum(store.vectors_of(ids) @ vector, 0.0).astype(np.float64)}
+        parts |= word_parts(indexes, text, ids)
         by_id = store.places(ids)
         places = [by_id[number] for number in ids]
         questions.append(
             Question(
                 entry,
                 parts,
-                found.astype(np.float16),
-                np.array([arranging.boost_of(place, reading.hints) for place in places]),
-                [place.document_id for place in places],
+                np.array([arranging.boost_of(p, read.pages, read.years, {}) for p in places]),
                 [arranging.unit_of(place) for place in places],
-                [arranging.is_short(place) for place in places],
                 [
                     {"path": one.path, "page": one.page, "start": one.start, "text": one.text}
                     for one in store.chunks(ids)
@@ -116,14 +105,12 @@ def collect(kb: KnowledgeBase, entries: Sequence[Mapping[str, Any]]) -> list[Que
     return questions
 
 
-def word_parts(
-    indexes: Indexes, reading: Reading, ids: Sequence[int]
-) -> dict[str, NDArray[np.float64]]:
+def word_parts(indexes: Indexes, text: str, ids: Sequence[int]) -> dict[str, NDArray[np.float64]]:
     """The lexical score of some passages by the field that it is due to, in units of the text's."""
     only = Allowed(as_array(ranges_of(ids)), None)
 
     def scores(weights: WordWeights) -> NDArray[np.float64]:
-        found = indexes.search_lexical(reading.parts, len(ids), weights=weights, allowed=only)
+        found = indexes.search_lexical(text, len(ids), weights=weights, allowed=only)
         by_id = {one.chunk_id: one.score for one in found}
         whole = 1.0 + weights.context + weights.nearby
         return np.array([by_id.get(number, 0.0) for number in ids]) * whole
@@ -141,9 +128,7 @@ def ranked(question: Question, weights: Weights) -> list[dict[str, Any]]:
     scores = weights["dense"] * question.parts["dense"] + (1 - weights["dense"]) * words
     order = np.argsort(-scores, kind="stable")[:110]
     scores = scores[order]
-    if weights["like the best"]:
-        scores = scores - weights["like the best"] * unlikeness(question, order, scores)
-    scores = np.maximum(scores, 0.0) + question.boosts[order]
+    scores = scores + question.boosts[order]
     listed: dict[Hashable, int] = {}
     for place in np.argsort(-scores, kind="stable").tolist():
         unit = question.units[order[place]]
@@ -151,28 +136,6 @@ def ranked(question: Question, weights: Weights) -> list[dict[str, Any]]:
             scores[place] -= weights["same page"] * listed.get(unit, 0)
             listed[unit] = listed.get(unit, 0) + 1
     return [question.hits[order[place]] for place in np.argsort(-scores, kind="stable")[:50]]
-
-
-def unlikeness(
-    question: Question, order: NDArray[np.intp], scores: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """What :func:`ragkit.retrieve.feedback.prefer_alike` takes off, before its weight."""
-    numbers = order.tolist()
-    seen = numbers[: feedback.SEEN]
-    first: dict[int, int] = {}
-    for place, number in enumerate(numbers):
-        first.setdefault(question.documents[number], place)
-    if (
-        len(first) <= feedback.BEST
-        or len({question.documents[number] for number in seen}) < feedback.BEST
-        or not all(question.is_short[number] for number in seen)
-    ):
-        return np.zeros(len(order))
-    *good, next_best = list(first.values())[: feedback.BEST + 1]
-    vectors = question.vectors[order].astype(np.float32)
-    centre = (scores[good] - scores[next_best]) @ vectors[good]
-    similarities = vectors @ (centre / (np.linalg.norm(centre) or 1.0))
-    return np.asarray(similarities.max() - similarities, dtype=np.float64)
 
 
 def score(question: Question, hits: list[dict[str, Any]]) -> float:

@@ -17,8 +17,9 @@ from pathlib import Path
 from unittest import mock
 
 from ragkit import KnowledgeBase
-from ragkit.retrieve import search as searching
-from ragkit.retrieve.named_documents import NOTHING_NAMED, find_named
+from ragkit.question import read_question
+from ragkit.retrieve import named_documents
+from ragkit.retrieve.search import search
 
 TODAY = date(2025, 8, 20)
 PEOPLE = ("Ada", "Bruno", "Chloe", "Dmitri", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jonas")
@@ -203,15 +204,20 @@ def measure(
         for label in ("without", "with"):
             first, reciprocal = 0, 0.0
             for question, wanted in questions:
-                named = find_named(question, kb._base.store(), TODAY)
-                used = named if label == "with" else NOTHING_NAMED
-                with mock.patch.object(searching, "find_named", return_value=used):
-                    hits = kb.search(question, k=5)
+                most = named_documents._MOST_DOCUMENTS if label == "with" else 0
+                with mock.patch.object(named_documents, "_MOST_DOCUMENTS", most):
+                    result = search(
+                        kb._base.indexes(),
+                        read_question(question, today=TODAY),
+                        embedder=kb._base.question_embedder,
+                        k=5,
+                    )
+                hits = result.hits
                 right = [wanted in hit.path for hit in hits]
                 first += right[0]
                 reciprocal += 1 / (right.index(True) + 1) if any(right) else 0.0
                 if label == "with" and not right[0]:
-                    print(f"  missed: {question}\n    -> {hits[0].path}; {named.notes}")
+                    print(f"  missed: {question}\n    -> {hits[0].path}; {result.notes}")
             total = len(questions)
             mean = reciprocal / total
             print(f"{name}, {label} names: right one first {first} of {total}, MRR@5 {mean:.2f}")

@@ -10,6 +10,8 @@ import io
 import zipfile
 from typing import TYPE_CHECKING, Any, Final
 
+from lxml import etree
+
 from ingest.errors import EncryptedError, TooLargeError, WrongFormatError
 
 if TYPE_CHECKING:
@@ -79,8 +81,6 @@ def parse_xml(data: bytes) -> _Element | None:
 
     Entities are not expanded, nothing is fetched, and the depth is bounded by the parser.
     """
-    from lxml import etree
-
     options: dict[str, Any] = {
         "resolve_entities": False,
         "no_network": True,

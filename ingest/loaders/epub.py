@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from ingest.errors import EncryptedError, LoadError, WrongFormatError
 from ingest.loaders.archive import open_archive, parse_xml, read_member
 from ingest.loaders.building import DocumentBuilder
+from ingest.loaders.html.page import whole_page
 
 if TYPE_CHECKING:
     from zipfile import ZipFile
@@ -113,8 +114,6 @@ def _chapters(package: Any, folder: str) -> Iterator[str]:
 
 
 def _add_chapter(builder: DocumentBuilder, data: bytes) -> None:
-    from ingest.loaders.html.page import whole_page
-
     written = whole_page(data)
     levels = {start: level for start, level, _ in written.headings}
     for block in written.blocks:

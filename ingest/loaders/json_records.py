@@ -14,6 +14,7 @@ from ingest.decode import decode
 from ingest.errors import WrongFormatError
 from ingest.loader_spec import Source
 from ingest.loaders.building import DocumentBuilder
+from ingest.loaders.markdown import load_markdown
 from ingest.loaders.plain_text import load_text
 from ingest.structure import normalise_plain
 
@@ -60,8 +61,6 @@ def load_notebook(source: Source) -> Document:
     Raises:
         WrongFormatError: Not a notebook.
     """
-    from ingest.loaders.markdown import load_markdown
-
     builder, text = _begin(source, "notebook")
     try:
         cells = _parse(text)["cells"]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from ingest.decode import decode
 from ingest.errors import WrongFormatError
 from ingest.loaders.building import DocumentBuilder
+from ingest.loaders.html.page import whole_page
+from ingest.loaders.plain_text import find_blocks
 
 if TYPE_CHECKING:
     from ingest.document import Document
@@ -70,9 +72,6 @@ def _add_message(builder: DocumentBuilder, message: Message, *, level: int) -> N
 
 
 def _add_body(builder: DocumentBuilder, plain: list[Message], html: list[Message]) -> None:
-    from ingest.loaders.html.page import whole_page
-    from ingest.loaders.plain_text import find_blocks
-
     texts = [_text(builder, part) for part in plain]
     if any(text.strip() for text in texts):
         for text in texts:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ingest.decode import decode
 from ingest.document import Block, Document
+from ingest.loaders.plain_text import find_blocks
 from ingest.structure import normalise_plain
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ def load_csv(source: Source) -> Document:
     Nothing is rewritten, so that a passage is found in the file as it is quoted. What has no
     regular cells is loaded as plain text.
     """
-    from ingest.loaders.plain_text import find_blocks
-
     decoded = decode(source.data)
     text = normalise_plain(decoded.text)
     warnings = [decoded.warning] if decoded.warning else []

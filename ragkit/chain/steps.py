@@ -17,6 +17,10 @@ from ragkit.errors import ModelError, RagkitError, UsageError
 from ragkit.events import carried, span
 
 Step = Callable[[Any], Any]
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 Value = TypeVar("Value")
 Result = TypeVar("Result")
 Errors = type[Exception] | tuple[type[Exception], ...]
@@ -74,6 +78,23 @@ def _checked(steps: Sequence[Step], function: str) -> None:
         raise UsageError(f"{function} needs at least one step")
 
 
+@overload
+def sequence(first: Callable[[A], B], /, *, name: str = ...) -> Callable[[A], B]: ...
+@overload
+def sequence(
+    first: Callable[[A], B], second: Callable[[B], C], /, *, name: str = ...
+) -> Callable[[A], C]: ...
+@overload
+def sequence(
+    first: Callable[[A], B],
+    second: Callable[[B], C],
+    third: Callable[[C], D],
+    /,
+    *,
+    name: str = ...,
+) -> Callable[[A], D]: ...
+@overload
+def sequence(*steps: Step, name: str = ...) -> Step: ...
 def sequence(*steps: Step, name: str = "sequence") -> Step:
     """Return a step that runs ``steps`` one after another, each on the result of the last.
 

@@ -22,6 +22,7 @@ from ragkit.cli.common import (
     session_option,
 )
 from ragkit.cli.output import can_prompt, console, is_terminal, note, print_json
+from ragkit.cli.shell import converse
 from ragkit.cli.step_lines import step_sinks
 from ragkit.errors import UsageError
 
@@ -149,7 +150,7 @@ def command(
             return 0 if result.stopped == "answer" else EXIT_FAILURES
         if common.as_json:
             raise UsageError("agent --json needs a question")
-        from ragkit.cli.repl import Shell, converse
+        from ragkit.cli.repl import Shell
 
         shell = Shell(
             kb,

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import difflib
 import errno
-import sys
 import traceback
 from collections.abc import Iterable, Iterator
 
 from rich.text import Text
 
-from ragkit.cli.app import EXIT_FAILURES
 from ragkit.cli.common import clean_question
 from ragkit.cli.conversation import Conversation
 from ragkit.cli.output import note, printable
 from ragkit.cli.slash import COMMANDS
 from ragkit.errors import RagkitError, UsageError
 
-__all__ = ["COMMANDS", "Shell", "converse", "questions_from"]
+__all__ = ["COMMANDS", "Shell", "questions_from"]
 
 
 class Shell(Conversation):
@@ -74,19 +72,6 @@ class Shell(Conversation):
             self.out.print(Text(f"Error: {printable(message)}", style="bad"))
         else:
             note(f"Error: {printable(message)}")
-
-
-def converse(shell: Shell) -> int:
-    """Handle lines, typed or from a pipe, until the user leaves; return the exit code."""
-    if shell.interactive:
-        from ragkit.cli.line_editor import run
-
-        run(shell)
-        return 0
-    for question in questions_from(sys.stdin.buffer):
-        if not shell.handle(question):
-            break
-    return EXIT_FAILURES if shell.errors else 0
 
 
 def questions_from(lines: Iterable[bytes]) -> Iterator[str]:

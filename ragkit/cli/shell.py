@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ragkit.cli.answer_options import answer_options, open_answering
+from ragkit.cli.app import EXIT_FAILURES
 from ragkit.cli.common import (
     Command,
     Common,
@@ -21,6 +22,9 @@ from ragkit.cli.common import (
 )
 from ragkit.cli.output import can_prompt, console, is_terminal, print_json
 from ragkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from ragkit.cli.repl import Shell
 
 
 @click.command(
@@ -58,7 +62,7 @@ def command(
     interactive = can_prompt() and is_terminal()
     if common.as_json and interactive:
         raise UsageError("shell --json reads its questions from a pipe or a file")
-    from ragkit.cli.repl import Shell, converse
+    from ragkit.cli.repl import Shell
 
     with open_answering(common, opening, answering, budget_of="session") as kb:
         shell = Shell(
@@ -78,3 +82,18 @@ def command(
     if common.as_json:
         print_json({"answers": shell.records})
     return code
+
+
+def converse(shell: Shell) -> int:
+    """Handle lines, typed or from a pipe, until the user leaves; return the exit code."""
+    if shell.interactive:
+        from ragkit.cli.line_editor import run
+
+        run(shell)
+        return 0
+    from ragkit.cli.repl import questions_from
+
+    for question in questions_from(sys.stdin.buffer):
+        if not shell.handle(question):
+            break
+    return EXIT_FAILURES if shell.errors else 0

@@ -63,14 +63,15 @@ def load_embedder(
     """
     scheme, _, model = name.partition(":")
     if scheme in ("openai", "ollama"):
-        from ragkit.embed.openai_embedder import ollama_embedder, openai_embedder
+        from ragkit.embed.openai_embedder import served_embedder
 
         if not model:
             raise UsageError(f"{name!r} names no model; write {scheme + ':NAME'!r}")
         if not named:
             raise _unnamed(name, "a model on a server", "let texts be sent there")
-        make = openai_embedder if scheme == "openai" else ollama_embedder
-        return make(model, base_url=base_url, api_key=api_key, dimension=dimension)
+        return served_embedder(
+            scheme, model, base_url=base_url, api_key=api_key, dimension=dimension
+        )
     is_ours = name in _DEFAULT_NAMES or Path(name).expanduser().is_dir()
     if not is_ours and not named and scheme in plug_in_names(EMBEDDERS):
         raise _unnamed(name, "a model of another package", "load it")

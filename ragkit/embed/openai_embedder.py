@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ragkit.embed.embedder import ModelFingerprint, TextKind
+from ragkit.embed.servers import address
 from ragkit.embed.tokenizer import OpenAITokenizer, without_surrogates
-from ragkit.errors import EmbeddingError, UsageError
+from ragkit.errors import EmbeddingError
 
 if TYPE_CHECKING:
     import numpy as np
     import openai
     from numpy.typing import NDArray
 
-OPENAI_URL = "https://api.openai.com/v1"
-OLLAMA_URL = "http://localhost:11434/v1"
-
-# What a server that takes no key is sent in its place, since the protocol's header wants one.
-_NO_KEY = "no-key"
 _RETRIES = 4
 _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 120.0
@@ -35,7 +30,8 @@ _OPENAI_TOKENS = 8_000
 _OTHER_TOKENS = 400
 
 
-def openai_embedder(
+def served_embedder(
+    provider: str,
     model: str,
     *,
     base_url: str | None = None,
@@ -43,44 +39,19 @@ def openai_embedder(
     dimension: int | None = None,
     retries: int = _RETRIES,
 ) -> OpenAICompatibleEmbedder:
-    """Make the embedder that ``openai:NAME`` stands for.
+    """Make the embedder that ``openai:NAME`` or ``ollama:NAME`` stands for.
 
     Raises:
         UsageError: OpenAI's own server is meant, and there is no key for it.
     """
-    url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-    key = api_key or os.environ.get("OPENAI_API_KEY")
-    if key is None and url == OPENAI_URL:
-        raise UsageError(
-            f"'openai:{model}' needs a key: set OPENAI_API_KEY, or name another server by its "
-            "base URL"
-        )
+    url, key = address(provider, model, base_url=base_url, api_key=api_key)
+    at_openai = provider == "openai" and model.startswith("text-embedding-")
     return OpenAICompatibleEmbedder(
         model,
-        name=f"openai:{model}",
+        name=f"{provider}:{model}",
         base_url=url,
-        api_key=key or _NO_KEY,
-        max_tokens=_OPENAI_TOKENS if model.startswith("text-embedding-") else _OTHER_TOKENS,
-        dimension=dimension,
-        retries=retries,
-    )
-
-
-def ollama_embedder(
-    model: str,
-    *,
-    base_url: str | None = None,
-    api_key: str | None = None,
-    dimension: int | None = None,
-    retries: int = _RETRIES,
-) -> OpenAICompatibleEmbedder:
-    """Make the embedder that ``ollama:NAME`` stands for; a key in the environment is not sent."""
-    return OpenAICompatibleEmbedder(
-        model,
-        name=f"ollama:{model}",
-        base_url=base_url or OLLAMA_URL,
-        api_key=api_key or _NO_KEY,
-        max_tokens=_OTHER_TOKENS,
+        api_key=key,
+        max_tokens=_OPENAI_TOKENS if at_openai else _OTHER_TOKENS,
         dimension=dimension,
         retries=retries,
     )

@@ -20,11 +20,25 @@ from typing import TYPE_CHECKING, Any
 
 from ragkit.errors import UsageError
 from ragkit.events.span_documents import plain
+from ragkit.results import __version__
+
+try:
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import (
+        SpanContext,
+        SpanKind,
+        Status,
+        StatusCode,
+        TraceFlags,
+        get_current_span,
+    )
+except ImportError as error:
+    raise UsageError("OpenTelemetry is not installed: pip install 'ragkit[otel]'") from error
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-    from opentelemetry.trace import SpanContext
+    from opentelemetry.sdk.trace import SpanProcessor
 
     from ragkit.events.spans import Span
 
@@ -52,17 +66,7 @@ class OpenTelemetrySink:
     """
 
     def __init__(self, processor: SpanProcessor, *, resource: Resource | None = None) -> None:
-        """Take the processor that exports, and who the spans come from (default: ``ragkit``).
-
-        Raises:
-            UsageError: OpenTelemetry is not installed.
-        """
-        try:
-            from opentelemetry.sdk.resources import Resource
-        except ImportError as error:
-            raise UsageError(
-                "OpenTelemetry is not installed: pip install 'ragkit[otel]'"
-            ) from error
+        """Take the processor that exports, and who the spans come from (default: ``ragkit``)."""
         self._processor = processor
         self._resource = resource or Resource.create({"service.name": "ragkit"})
 
@@ -76,12 +80,6 @@ class OpenTelemetrySink:
 
 
 def _readable(span: Span, resource: Resource) -> ReadableSpan:
-    from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import SpanKind, Status, StatusCode, get_current_span
-
-    from ragkit.results import __version__
-
     outside = get_current_span().get_span_context()
     trace = outside.trace_id if outside.is_valid else int(span.trace, 16)
     parent = _context(trace, span.parent) if span.parent else None
@@ -104,8 +102,6 @@ def _readable(span: Span, resource: Resource) -> ReadableSpan:
 
 
 def _context(trace: int, span_id: str) -> SpanContext:
-    from opentelemetry.trace import SpanContext, TraceFlags
-
     return SpanContext(trace, int(span_id, 16), False, TraceFlags(TraceFlags.SAMPLED))
 
 

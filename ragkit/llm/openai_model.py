@@ -9,6 +9,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from ragkit.embed.servers import OPENAI_URL, address
 from ragkit.errors import ModelError, UsageError
 from ragkit.llm.chat_model import (
     Delta,
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import openai
-
-OPENAI_URL = "https://api.openai.com/v1"
-OLLAMA_URL = "http://localhost:11434/v1"
-
-# What a server that takes no key is sent in its place, since the protocol's header wants one.
-_NO_KEY = "no-key"
 
 
 def served_model(
@@ -54,18 +49,9 @@ def served_model(
             Azure or its key is missing.
     """
     version, window = None, context_window
-    if provider == "ollama":
-        url, key = base_url or OLLAMA_URL, api_key or _NO_KEY
-        window = window or OLLAMA_WINDOW
-    elif provider == "openai":
-        url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-        key = api_key or os.environ.get("OPENAI_API_KEY") or _NO_KEY
-        if key == _NO_KEY and url == OPENAI_URL:
-            raise UsageError(
-                f"'openai:{model}' needs a key: set OPENAI_API_KEY, or name another server by its "
-                "base URL"
-            )
-        window = window or known_window(model)
+    if provider != "azure":
+        url, key = address(provider, model, base_url=base_url, api_key=api_key)
+        window = window or (OLLAMA_WINDOW if provider == "ollama" else known_window(model))
         if url == OPENAI_URL:  # it would not tell the window of a model that is not known
             window = window or DEFAULT_WINDOW
     else:

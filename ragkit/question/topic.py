@@ -14,7 +14,7 @@ _FISCAL_YEAR = re.compile(r"\bfy[\s'’]?(?=(?:19|20)\d\d\b)", re.IGNORECASE)
 # Words that speak of documents and their parts, or order and count things, rather than name one.
 _OF_DOCUMENTS = frozenset(
     words.stem(word)
-    for word in lists.words("answer_form.documents")
+    for word in lists.words("documents.words_of")
     | lists.words("number_words", "english")
     | lists.words("number_words.ordinals", "english")
 )

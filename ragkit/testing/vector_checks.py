@@ -51,8 +51,8 @@ class VectorTruth:
         numbers = list(ids)
         for number in numbers:
             row = self._random.standard_normal(self.dimension) if like is None else like
-            row = (row / np.linalg.norm(row)).astype(np.float16)  # as they are stored
-            self.rows[number] = row.astype(np.float32)
+            stored = (row / np.linalg.norm(row)).astype(np.float16)
+            self.rows[number] = stored.astype(np.float32)
         self._note(numbers)
 
     def remove(self, ids: Iterable[int]) -> None:

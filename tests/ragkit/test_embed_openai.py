@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ragkit.embed import Embedder, load_embedder
-from ragkit.embed.openai_embedder import OpenAICompatibleEmbedder, openai_embedder
+from ragkit.embed.openai_embedder import OpenAICompatibleEmbedder, served_embedder
 from ragkit.errors import EmbeddingError, UsageError
 
 DIMENSION = 8
@@ -84,8 +84,8 @@ def server() -> Iterator[Server]:
 
 
 def connect(server: Server, *, retries: int = 1) -> OpenAICompatibleEmbedder:
-    return openai_embedder(
-        "text-embedding-3-small", base_url=server.url, api_key="a key", retries=retries
+    return served_embedder(
+        "openai", "text-embedding-3-small", base_url=server.url, api_key="a key", retries=retries
     )
 
 

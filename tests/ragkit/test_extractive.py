@@ -218,26 +218,6 @@ def test_question_kinds(question: str, kind: str) -> None:
 # -- what a sentence beside the best must bring --------------------------------------------------
 
 
-def test_a_sentence_that_only_shares_the_thing_is_not_said(tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "terms.md").write_text(
-        "# Warranty\n\n| Product | Private use | Business use |\n|---|---|---|\n"
-        "| Kestrel K-20 | 36 months | 24 months |\n| Plover P-5 | 12 months | 12 months |\n",
-        encoding="utf-8",
-    )
-    (tmp_path / "docs" / "firmware.md").write_text(
-        "# Firmware\n\n| Product | Release | Date |\n|---|---|---|\n"
-        "| Kestrel K-20 | 4.2.1 | 6 May 2025 |\n| Plover P-5 | 1.3 | 2 June 2025 |\n",
-        encoding="utf-8",
-    )
-    with KnowledgeBase(tmp_path / "kb") as kb:
-        kb.ingest(tmp_path / "docs")
-        answer = kb.ask("How long is the Kestrel K-20 under warranty?")
-    assert "36 months" in answer.text
-    assert "4.2.1" not in answer.text
-    assert {citation.path for citation in answer.citations} == {"terms.md"}
-
-
 def test_each_thing_that_is_asked_is_answered(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "meeting.md").write_text(

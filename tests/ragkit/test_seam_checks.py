@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ingest.document import Document, Page
-from ingest.loaders.registry import Source
+from ingest.loader_spec import Source
 from ragkit.agent import tool
 from ragkit.embed import load_embedder
 from ragkit.events import JsonLines

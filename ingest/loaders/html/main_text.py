@@ -12,8 +12,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from trafilatura import bare_extraction
-
 from ingest.loaders.html.data_tables import is_data_table
 from ingest.loaders.html.elements import (
     HEADING_TAGS,
@@ -56,6 +54,8 @@ def keep_main_text(page: VisiblePage, tree: HtmlElement) -> None:
         page: The page, built with signs.
         tree: The parsed page with those signs; it is used up.
     """
+    from trafilatura import bare_extraction  # a second to import: books and messages do without
+
     chrome = _chrome(page.root)
     chosen: set[int] = set()
     if page.depth <= _DEEPEST and page.elements <= _MOST_ELEMENTS:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from bs4.dammit import EncodingDetector
 
 from ingest.decode import decode
 from ingest.document import Document
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from ingest.loader_spec import Source
 
 _HEAD = 8192
-_DECLARED = re.compile(rb"""<meta[^>]*?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
-_XML_DECLARED = re.compile(rb"""\A\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)""", re.IGNORECASE)
 
 
 def load_html(source: Source) -> Document:
@@ -57,6 +56,6 @@ def whole_page(data: bytes, *, declared: str | None = None) -> Written:
 
 def declared_encoding(data: bytes) -> str | None:
     """Return the encoding that a page's head names, as written there."""
-    head = data[:_HEAD]
-    match = _XML_DECLARED.search(head) or _DECLARED.search(head)
-    return match[1].decode("ascii") if match else None
+    return EncodingDetector.find_declared_encoding(
+        data[:_HEAD].lstrip(), is_html=True, search_entire_document=True
+    )

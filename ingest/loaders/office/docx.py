@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from ingest.loaders.archive import parse_xml
 from ingest.loaders.building import DocumentBuilder
 from ingest.loaders.office.properties import read_properties, reading
 
@@ -181,8 +182,6 @@ def _row_of(cell: Any) -> Any:
 
 
 def _add_notes(builder: DocumentBuilder, data: bytes) -> None:
-    from ingest.loaders.archive import parse_xml
-
     root = parse_xml(data)
     for note in root if root is not None else ():
         if isinstance(note.tag, str) and note.get(f"{_W}type") is None:
