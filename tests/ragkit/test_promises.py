@@ -297,19 +297,19 @@ def test_no_page_or_document_that_is_named_gets_past_a_filter(tmp_path: Path) ->
     docs = tmp_path / "docs"
     docs.mkdir()
     sheets(docs)
-    for name in ("alpha report.md", "beta report.md"):
+    for name in ("alpha-report.md", "beta-report.md"):
         (docs / name).write_text(f"# Part\n\n{name} tells of things.\n", encoding="utf-8")
     with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as base:
         base.ingest(docs)
-        for where in ({"path": "alpha report.md"}, {"heading": "Part", "path": "alpha*"}):
+        for where in ({"path": "alpha-report.md"}, {"heading": "Part", "path": "alpha*"}):
             for question in (
                 "What does the beta report tell of?",
-                'What is in "beta report.md"?',
+                "What is in beta-report.md?",
                 "What is in sheets.pdf on page 7?",
                 "What is on page 7?",
             ):
                 hits = base.search(question, k=50, where=where)
-                assert {hit.path for hit in hits} <= {"alpha report.md"}, (question, where)
+                assert {hit.path for hit in hits} <= {"alpha-report.md"}, (question, where)
 
 
 def test_a_page_that_is_named_is_not_looked_up_where_a_filter_leaves_it_out(tmp_path: Path) -> None:
