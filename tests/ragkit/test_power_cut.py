@@ -45,7 +45,7 @@ with KnowledgeBase(here / "kb", embedder=HashEmbedder()) as kb:
     done("export")
     kb.delete_session("alice")
     done("forget")
-    kb.remove("tea.txt")
+    kb.delete("tea.txt")
     done("remove")
     import_base(here / "moved.ragkit", here / "there")
     done("import")

@@ -224,7 +224,7 @@ def test_a_second_thread_is_kept_out_of_the_same_base(kb: KnowledgeBase, made: P
     def listener(_event: object) -> None:
         if not errors:
             errors.append(None)
-            errors[0] = in_another_thread(lambda: kb.remove("tea.txt"))
+            errors[0] = in_another_thread(lambda: kb.delete("tea.txt"))
 
     (made / "docs" / "more.txt").write_text("More.\n", encoding="utf-8")
     kb.ingest(made / "docs", listener=listener)
