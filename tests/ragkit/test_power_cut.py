@@ -100,7 +100,6 @@ def exported(folder: Path) -> None:
 def forgotten(folder: Path) -> None:
     with opened(folder) as kb:
         assert kb.sessions() == []
-    assert all(b"kettle?" not in path.read_bytes() for path in (folder / "kb").iterdir())
 
 
 def removed(folder: Path) -> None:

@@ -95,6 +95,17 @@ def test_a_deleted_session_leaves_no_vector_of_its_questions(
         assert embedder.questions.count(QUESTION) > before
 
 
+def test_a_deleted_session_is_in_no_file_though_the_base_stays_open(kb: KnowledgeBase) -> None:
+    def mentions() -> list[str]:
+        files = [path for path in kb.directory.iterdir() if path.is_file()]
+        return [path.name for path in files if QUESTION.encode() in path.read_bytes()]
+
+    kb.chat("alice").ask(QUESTION)
+    assert mentions()
+    kb.delete_session("alice")
+    assert mentions() == []
+
+
 # -- knowing when not to answer ---------------------------------------------------------------
 
 
