@@ -4,8 +4,11 @@ The misbehaving loader comes from a plug-in, so this also tests how plug-ins are
 """
 
 import hashlib
+import os
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from ingest.loader_spec import LoaderSpec, Source
 from ingest.loaders import registry
 from ingest.loaders.registry import register
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 PLUG_IN = """
 import os, sys, time
 from ingest import Document, LoaderSpec
@@ -187,3 +191,36 @@ def test_a_loader_that_workers_cannot_import_is_refused(
     register(LoaderSpec("shout", (".evil",), loader))
     with pytest.raises(ValueError, match="the loader of 'shout' files cannot be handed to"):
         LoaderPool()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_busy_worker_does_not_outlive_its_program(tmp_path: Path) -> None:
+    (tmp_path / "sleepy.py").write_text(
+        "import os, time\nfrom pathlib import Path\n"
+        "def load(source):\n    Path('pid').write_text(str(os.getpid()))\n    time.sleep(600)\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "a.sleepy").write_text("words", encoding="utf-8")
+    script = (
+        "from pathlib import Path\nfrom ingest import LoaderSpec, register\n"
+        "from ingest.isolate import LoaderPool, LoadRequest\n"
+        "register(LoaderSpec('sleepy', ('.sleepy',), 'sleepy:load'))\n"
+        "with LoaderPool(workers=1) as pool:\n"
+        "    list(pool.load_all([LoadRequest(Path('a.sleepy').absolute())]))\n"
+    )
+    places = os.pathsep.join([str(tmp_path), str(REPOSITORY)])
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": places}
+    ) as program:
+        until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+        worker = Path("/proc", (tmp_path / "pid").read_text())
+        assert worker.exists()
+        program.kill()
+    until(lambda: not worker.exists() or "(zombie)" in (worker / "status").read_text())
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

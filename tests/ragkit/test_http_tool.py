@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragkit.agent import ToolError
+from ragkit.agent.tools import fetch as fetching
 from ragkit.agent.tools import http_tool
 from ragkit.agent.tools.addresses import AllowList, BlockedError, is_public, parse_target
-from ragkit.agent.tools.fetch import FetchError, fetch
+from ragkit.agent.tools.fetch import Fetched, FetchError, fetch
 from ragkit.errors import UsageError
 
 PRIVATE_FORMS = """
@@ -550,3 +551,16 @@ def _certificate(folder: Path) -> Path:
         + certificate.public_bytes(serialization.Encoding.PEM)
     )
     return path
+
+
+def test_a_redirect_from_https_to_http_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def once(target: Any, *_: Any) -> tuple[Fetched, str]:
+        asked.append(target.url)
+        return Fetched(target.url, 302, {}, b"", False), "http://api.example.com/secret"
+
+    monkeypatch.setattr(fetching, "_once", once)
+    with pytest.raises(BlockedError, match="from https to http"):
+        fetch("https://api.example.com/x", allow=AllowList(["api.example.com"]))
+    assert asked == ["https://api.example.com/x"]

@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from reportlab.pdfgen.canvas import Canvas
 
+from ingest import Block, Document, Page, Section
 from ragkit import (
     Budget,
     CorruptError,
@@ -92,6 +93,17 @@ def test_a_deleted_session_leaves_no_vector_of_its_questions(
         before = embedder.questions.count(QUESTION)
         base.search(QUESTION)
         assert embedder.questions.count(QUESTION) > before
+
+
+def test_a_deleted_session_is_in_no_file_though_the_base_stays_open(kb: KnowledgeBase) -> None:
+    def mentions() -> list[str]:
+        files = [path for path in kb.directory.iterdir() if path.is_file()]
+        return [path.name for path in files if QUESTION.encode() in path.read_bytes()]
+
+    kb.chat("alice").ask(QUESTION)
+    assert mentions()
+    kb.delete_session("alice")
+    assert mentions() == []
 
 
 # -- knowing when not to answer ---------------------------------------------------------------
@@ -223,7 +235,7 @@ def test_a_second_thread_is_kept_out_of_the_same_base(kb: KnowledgeBase, made: P
     def listener(_event: object) -> None:
         if not errors:
             errors.append(None)
-            errors[0] = in_another_thread(lambda: kb.remove("tea.txt"))
+            errors[0] = in_another_thread(lambda: kb.delete("tea.txt"))
 
     (made / "docs" / "more.txt").write_text("More.\n", encoding="utf-8")
     kb.ingest(made / "docs", listener=listener)
@@ -290,6 +302,41 @@ def test_bounds_of_dates_are_those_that_were_written(
         base.ingest(docs)
         assert {document.path for document in base.documents(where)} == expected
         assert {hit.path for hit in base.search("kettle", where=where)} == expected
+
+
+def test_no_page_or_document_that_is_named_gets_past_a_filter(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    sheets(docs)
+    for name in ("alpha-report.md", "beta-report.md"):
+        (docs / name).write_text(f"# Part\n\n{name} tells of things.\n", encoding="utf-8")
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as base:
+        base.ingest(docs)
+        for where in ({"path": "alpha-report.md"}, {"heading": "Part", "path": "alpha*"}):
+            for question in (
+                "What does the beta report tell of?",
+                "What is in beta-report.md?",
+                "What is in sheets.pdf on page 7?",
+                "What is on page 7?",
+            ):
+                hits = base.search(question, k=50, where=where)
+                assert {hit.path for hit in hits} <= {"alpha-report.md"}, (question, where)
+
+
+def test_a_page_that_is_named_is_not_looked_up_where_a_filter_leaves_it_out(tmp_path: Path) -> None:
+    text = "Kept words.\n\nLeft out words.\n"
+    document = Document(
+        text=text,
+        format="made",
+        pages=(Page(1, 0, 13), Page(2, 13, len(text))),
+        sections=(Section(("Kept",), 1, 0, 13), Section(("Left out",), 1, 13, len(text))),
+        blocks=(Block("paragraph", 0, 11), Block("paragraph", 13, 28)),
+    )
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as base:
+        base.add(document, path="made.pdf")
+        assert {hit.page for hit in base.search("What words are on page 2?")} == {1, 2}
+        hits = base.search("What words are on page 2?", where={"heading": "Kept"})
+        assert {hit.page for hit in hits} == {1}
 
 
 # -- merging what two searches found ----------------------------------------------------------
