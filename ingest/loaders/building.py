@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ingest.document import Block, BlockKind, Document, Page
 from ingest.errors import TooLargeError
-from ingest.loaders.html.inline import clean
 from ingest.structure import normalise_plain, sections_from_headings
 
 MAX_CHARACTERS = 100_000_000
+_LIGATURES = ("ff", "fi", "fl", "ffi", "ffl", "st", "st")
+_TRANSLATION: dict[int, str | None] = {
+    **{0xFB00 + place: letters for place, letters in enumerate(_LIGATURES)},
+    **dict.fromkeys((0xAD, 0x200B, 0x2060, 0xFEFF)),  # soft hyphen, zero-width space, joiner, mark
+    **dict.fromkeys((0xA0, 0x2007, 0x202F), " "),  # spaces that do not break
+    **dict.fromkeys((0x2028, 0x2029, 0x85), "\n"),
+}
 
 
 @dataclass(slots=True)
@@ -38,10 +45,24 @@ class DocumentBuilder:
         text = tidy_code(text) if kind == "code" else tidy(text)
         if level:
             text = " ".join(text.split())
-        if not text:
-            return
-        start = self._append(text)
-        self._blocks.append(Block(kind, start, self._length))
+        if text:
+            self.append(kind, text, level=level)
+
+    def append(
+        self, kind: BlockKind, text: str, *, level: int = 0, header: int | None = None
+    ) -> None:
+        """Append a block as it is; ``header`` is the length of a table's header rows."""
+        if self._parts:
+            self._parts.append("\n\n")
+            self._length += 2
+        start = self._length
+        self._length += len(text)
+        if self._length > MAX_CHARACTERS:
+            raise TooLargeError(f"it holds more than {MAX_CHARACTERS:,} characters of text")
+        self._parts.append(text)
+        self._blocks.append(
+            Block(kind, start, self._length, None if header is None else start + header)
+        )
         if level:
             self._headings.append((start, level, text))
 
@@ -50,13 +71,9 @@ class DocumentBuilder:
         lines = [table_row(row) for row in rows]
         header = "\n".join(line for line in lines[:header_rows] if line).lstrip()
         text = "\n".join(line for line in lines if line).strip()
-        if not text:
-            return
-        start = self._append(text)
-        has_body = bool(header) and len(header) < self._length - start
-        self._blocks.append(
-            Block("table", start, self._length, start + len(header) if has_body else None)
-        )
+        if text:
+            has_body = bool(header) and len(header) < len(text)
+            self.append("table", text, header=len(header) if has_body else None)
 
     def begin_page(self) -> None:
         """Let what is added next stand on a new page."""
@@ -78,17 +95,6 @@ class DocumentBuilder:
             encoding=self.encoding,
         )
 
-    def _append(self, text: str) -> int:
-        if self._parts:
-            self._parts.append("\n\n")
-            self._length += 2
-        start = self._length
-        self._length += len(text)
-        if self._length > MAX_CHARACTERS:
-            raise TooLargeError(f"it holds more than {MAX_CHARACTERS:,} characters of text")
-        self._parts.append(text)
-        return start
-
     def _pages(self) -> Iterable[Page]:
         for number, (start, stop) in enumerate(pairwise([*self._page_starts, self._length]), 1):
             # A page begins after the blank line that parts it from the page before.
@@ -102,6 +108,13 @@ def table_row(cells: Sequence[str]) -> str:
     while texts and not texts[-1]:
         texts.pop()
     return " | ".join(texts)
+
+
+def clean(text: str) -> str:
+    """NFC, ligatures spelled out, invisible characters dropped, fixed spaces made plain."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", text.translate(_TRANSLATION))
 
 
 def tidy(text: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from ingest.errors import EncryptedError, LoadError, WrongFormatError
 from ingest.loaders.archive import open_archive, parse_xml, read_member
 from ingest.loaders.building import DocumentBuilder
-from ingest.loaders.html.page import whole_page
+from ingest.loaders.html.page import write_page
 
 if TYPE_CHECKING:
     from zipfile import ZipFile
@@ -55,7 +55,7 @@ def load_epub(source: Source) -> Document:
             if data is None:
                 unread.append(name)
             else:
-                _add_chapter(builder, data)
+                write_page(builder, data)
         if unread:
             what = "chapter" if len(unread) == 1 else "chapters"
             builder.warnings.append(f"{len(unread)} {what} missing or damaged: {unread[0]!r}")
@@ -111,19 +111,6 @@ def _chapters(package: Any, folder: str) -> Iterator[str]:
     }
     order = dict.fromkeys(item.get("idref") for item in _named(package, "itemref"))
     yield from (pages[name] for name in order if name in pages)
-
-
-def _add_chapter(builder: DocumentBuilder, data: bytes) -> None:
-    written = whole_page(data)
-    levels = {start: level for start, level, _ in written.headings}
-    for block in written.blocks:
-        text = written.text[block.start : block.end]
-        if block.kind == "table":
-            header = written.text[block.start : block.header_end] if block.header_end else ""
-            rows = [line.split(" | ") for line in text.split("\n")]
-            builder.add_table(rows, header_rows=header.count("\n") + 1 if header else 0)
-        else:
-            builder.add(block.kind, text, level=levels.get(block.start, 0))
 
 
 def _joined(folder: str, reference: str) -> str:

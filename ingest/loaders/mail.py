@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ingest.decode import decode
 from ingest.errors import WrongFormatError
 from ingest.loaders.building import DocumentBuilder
-from ingest.loaders.html.page import whole_page
+from ingest.loaders.html.page import write_page
 from ingest.loaders.plain_text import find_blocks
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _add_message(builder: DocumentBuilder, message: Message, *, level: int) -> N
     forwarded: list[Message] = []
     for part in _own_parts(message):
         kind = part.get_content_type()
-        if part.get_content_disposition() == "attachment" and kind != _FORWARDED:
+        if _disposition(part) == "attachment" and kind != _FORWARDED:
             attachments.append(_described(part))
         elif kind == "text/plain":
             plain.append(part)
@@ -82,9 +82,12 @@ def _add_body(builder: DocumentBuilder, plain: list[Message], html: list[Message
                 )
         return
     for part in html:
-        written = whole_page(_bytes(part), declared=part.get_content_charset())
+        page = DocumentBuilder("html")
+        write_page(page, _bytes(part), declared=part.get_content_charset())
+        written = page.build()
+        builder.warnings += written.warnings
         for block in written.blocks:
-            builder.add(
+            builder.append(
                 "paragraph" if block.kind in ("heading", "table") else block.kind,
                 written.text[block.start : block.end],
             )
@@ -119,12 +122,19 @@ def _bytes(part: Message) -> bytes:
     return content if isinstance(content, bytes) else b""
 
 
+def _disposition(part: Message) -> str | None:
+    try:
+        return part.get_content_disposition()
+    except Exception:  # the parser of such headers raises many things on damaged ones
+        return "attachment"
+
+
 def _described(part: Message) -> str:
     size = len(_bytes(part))
     shown = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.0f} kB"
     try:
         name = part.get_filename() or "(without a name)"
-    except Exception:  # the parser of such headers raises many things on damaged ones
+    except Exception:  # as above
         name = "(without a name)"
     return f"- {name} ({part.get_content_type()}, {shown})"
 

@@ -269,13 +269,15 @@ def _installed() -> dict[str, LoaderSpec]:
 
 
 def _plug_in(point: EntryPoint) -> LoaderSpec | None:
+    owner = f" of the package {point.dist.name!r}" if point.dist is not None else ""
+    loader = f"the loader {point.name!r}{owner} ({point.value})"
     try:
         spec = point.load()
     except Exception as error:  # another package's code; the other formats must still load
-        warnings.warn(f"the loader {point.name!r} cannot be imported: {error}", stacklevel=2)
+        warnings.warn(f"{loader} cannot be imported: {error}", stacklevel=2)
         return None
     if not isinstance(spec, LoaderSpec):
-        warnings.warn(f"the loader {point.name!r} is no LoaderSpec: {spec!r}", stacklevel=2)
+        warnings.warn(f"{loader} is no LoaderSpec: {spec!r}", stacklevel=2)
         return None
     return spec
 

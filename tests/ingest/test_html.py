@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from loading import blocks, headers, headings, loaded
 
 from ingest.errors import NoTextError
@@ -223,3 +227,74 @@ def test_all_of_a_table_in_the_text_is_kept() -> None:
     assert blocks(document, "table") == [
         "Part | Price\nPart 0 | 00\nPart 1 | 10\nPart 2 | 20\nPart 3 | 30"
     ]
+
+
+# -- pages made to harm ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<b>" * 300_000,
+        "<p>x" * 40_000,
+        "<b>x</b> " * 40_000,
+        "<table>" + "<tr><td colspan=99999 rowspan=99999>x<td>y</tr>" * 1_000 + "</table>",
+        "<p " + " ".join(f"a{number}=x" for number in range(8_000)) + "></p>",
+        "<table><tr><td>x<td>y</tr><tr><td>" * 3_000,
+        "<a href=x><div>" * 30_000,
+        "<svg><path d='M0 0'/><text>t</text></svg>" * 20_000,
+    ],
+    ids=["b", "p", "b-closed", "spans", "attributes", "tables", "a-div", "svg"],
+)
+def test_pages_made_to_take_long_do_not(markup: str) -> None:
+    begun = time.process_time()
+    assert PROSE[0] in loaded("a.html", page(f"<main>{BODY}</main>{markup}")).text
+    assert time.process_time() - begun < 15  # a second or two where nothing else runs
+
+
+def test_braille_which_runs_are_told_apart_by_stays_in_the_text() -> None:
+    braille = "⠁⠂ is written ⠃⠇⠁⠉⠅, and ⠠⠞⠓⠑ ⠟⠥⠊⠉⠅ stands at the head of the second column."
+    body = f"<article><h1>Signs ⠉⠉</h1><p>{braille}</p>{BODY}</article>"
+    assert blocks(loaded("a.html", page(body))) == ["Signs ⠉⠉", braille, *PROSE]
+
+
+def test_controls_keep_the_labels_beside_them_apart() -> None:
+    form = "<form><label>User name</label><input><label>Password</label><input></form>"
+    assert loaded("a.html", page(form)).text == "User name Password"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pieces=st.lists(
+        st.sampled_from(
+            [
+                *(
+                    "<p>",
+                    "</p>",
+                    "<div>",
+                    "</div>",
+                    "<main>",
+                    "<article>",
+                    "<h2>",
+                    "</h2>",
+                    "<pre>",
+                ),
+                *("</pre>", "<table><tr><td>", "<td rowspan=2>", "</table>", "<ul><li>", "</ul>"),
+                *("<dl><dt>", "<dd>", "</dl>", "<br>", "<a href=x>", "</a>", "<nav>", "</nav>"),
+                *("&nbsp;", "&#x2028;", "&#13;", "\u200b", "\u2801\u2802", "\ufb01", " \n ", "<q>"),
+                *PROSE,
+            ]
+        )
+        | st.text(max_size=20),
+        max_size=40,
+    )
+)
+def test_any_markup_gives_exact_places_and_the_same_ones_again(pieces: list[str]) -> None:
+    data = page("".join(pieces)).encode("utf-8", "replace")
+    try:
+        first = loaded("a.html", data)
+    except NoTextError:
+        return
+    assert loaded("a.html", data) == first
+    # Blocks are what the text is made of: nothing between them but the blank lines that part them.
+    assert "\n\n".join(blocks(first)) == first.text

@@ -101,3 +101,20 @@ def test_damaged_headers_do_not_hide_a_message(head: bytes) -> None:
 def test_messages_nested_without_end_are_bounded() -> None:
     data = b"Subject: deep\r\nContent-Type: message/rfc822\r\n\r\n" * 300 + b"Subject: x\r\n\r\nend"
     assert loaded("a.eml", data).text.count("deep") <= 5
+
+
+def test_a_damaged_header_of_an_attachment_costs_its_name_only() -> None:
+    data = (
+        b"From: a@example.com\nSubject: Pumps\nContent-Type: multipart/mixed; boundary=q\n\n--q\n\n"
+        b"The pump is new.\n--q\nContent-Disposition: attachment; filename*=punycode''a%E9\n\n"
+        b"x\n--q--\n"
+    )
+    text = loaded("a.eml", data).text
+    assert "The pump is new." in text and "(without a name)" in text
+
+
+def test_an_undecodable_page_in_a_message_is_warned_of() -> None:
+    head = b"From: a@example.com\nSubject: x\nContent-Type: text/html; charset=punycode\n\n"
+    document = loaded("a.eml", head + "<p>Ein Kaffee für die Gäste.</p>".encode("cp1252"))
+    assert "Ein Kaffee für die Gäste." in document.text
+    assert "punycode" in document.warnings[0]

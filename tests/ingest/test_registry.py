@@ -224,13 +224,25 @@ def test_a_broken_plug_in_is_reported_and_costs_no_other_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plug_in(monkeypatch, "broken", "no_such_module_at_all:SPEC")
-    with pytest.warns(UserWarning, match="the loader 'broken' cannot be imported"):
+    with pytest.warns(UserWarning, match=r"the loader 'broken' \(no_such.*\) cannot be imported"):
         assert load(write(tmp_path, "a.txt", "words")).text == "words"
+
+
+def test_the_package_of_a_broken_plug_in_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "lost_recipes-1.0.dist-info"
+    installed.mkdir()
+    write(installed, "METADATA", "Metadata-Version: 2.1\nName: lost-recipes\nVersion: 1.0\n")
+    write(installed, "entry_points.txt", "[ingest.loaders]\nrecipe = no_such_recipes:SPEC\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.warns(UserWarning, match="of the package 'lost-recipes' .* cannot be imported"):
+        registry.loaders()
 
 
 def test_a_plug_in_that_is_no_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plug_in(monkeypatch, "odd", "json:loads")
-    with pytest.warns(UserWarning, match="the loader 'odd' is no LoaderSpec"):
+    with pytest.warns(UserWarning, match=r"the loader 'odd' \(json:loads\) is no LoaderSpec"):
         assert load(write(tmp_path, "a.txt", "words")).text == "words"
 
 

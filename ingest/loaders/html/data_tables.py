@@ -50,12 +50,12 @@ def cells_of(row: Node) -> list[Node]:
     return [cell for cell in row.elements() if cell.name in ("td", "th")]
 
 
-def table_rows(table: Node) -> tuple[list[str], int]:
-    """Return the rows as lines of cells, and how many rows at the top are its header.
+def table_rows(table: Node) -> tuple[list[list[str]], int]:
+    """Return the rows as texts of cells, and how many rows at the top are its header.
 
     A short cell that spans rows is repeated in each of them, so that every line can be read alone.
     """
-    lines: list[str] = []
+    found: list[list[str]] = []
     header_rows = 0
     in_header = True
     spanning: dict[int, tuple[str, int]] = {}
@@ -71,16 +71,14 @@ def table_rows(table: Node) -> tuple[list[str], int]:
             texts.append(text)
             texts += [""] * (min(_span(cell, "colspan"), _WIDEST_CELL) - 1)
         _repeat_spanning(texts, spanning)
-        while texts and not texts[-1]:
-            texts.pop()
         if not any(texts):
             continue
-        lines.append(" | ".join(texts))
+        found.append(texts)
         in_header = in_header and (
             in_head or (len(cells) > 1 and all(cell.name == "th" for cell in cells))
         )
         header_rows += in_header
-    return lines, header_rows
+    return found, header_rows
 
 
 def _repeat_spanning(texts: list[str], spanning: dict[int, tuple[str, int]]) -> None:

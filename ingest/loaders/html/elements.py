@@ -6,7 +6,7 @@ Everything here iterates; nothing recurses, so nesting may be as deep as a file 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lxml.etree import ParserError, TreeBuilder, fromstring
@@ -36,6 +36,8 @@ _UNSEEN_TAGS = words(
     template textarea track video
     """
 )
+# Controls that are not drawn as text, but keep the texts beside them apart.
+_CONTROL_TAGS = words("input select textarea")
 _HIDDEN_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)", re.IGNORECASE
 )
@@ -53,7 +55,9 @@ _SIGN = re.compile(f"[{chr(_FIRST_SIGN)}-{chr(_FIRST_SIGN + _SIGNS - 1)}]")
 _SIGNED = re.compile(f"{_SIGN.pattern}{{2}}")
 MOST_SIGNED = _SIGNS**2
 _DEEPEST = 1_000
-_ATTRIBUTES = words("class hidden id role style type")  # kept where a page nests too deep
+# What is kept of elements that have very many attributes, and of pages that nest too deep.
+_ATTRIBUTES = words("class colspan hidden id open reversed role rowspan start style type value")
+_MOST_ATTRIBUTES = 200
 
 
 @dataclass(slots=True, eq=False)
@@ -125,8 +129,7 @@ class _Flattened:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth <= _DEEPEST:
-            known = {name: attributes[name] for name in _ATTRIBUTES if name in attributes}
-            self._builder.start(tag if tag.isalnum() else "span", known)
+            self._builder.start(tag if tag.isalnum() else "span", _known(attributes))
 
     def end(self, _tag: str) -> None:
         if self._depth <= _DEEPEST:
@@ -138,6 +141,10 @@ class _Flattened:
 
     def close(self) -> HtmlElement:
         return self._builder.close()
+
+
+def _known(attributes: Mapping[str, str]) -> dict[str, str]:
+    return {name: attributes[name] for name in _ATTRIBUTES if name in attributes}
 
 
 def build(tree: HtmlElement, *, sign: bool = False) -> VisiblePage:
@@ -164,8 +171,14 @@ def build(tree: HtmlElement, *, sign: bool = False) -> VisiblePage:
                 builder.take_tail(node.parent, element)
         elif child.tag in _UNSEEN_TAGS or _is_hidden(child, opened):
             unseen.append(child)
+            if child.tag in _CONTROL_TAGS:
+                node.children.append(" ")
             builder.take_tail(node, child)
         else:
+            if len(child.attrib) > _MOST_ATTRIBUTES:  # each look-up goes through all of them
+                known = _known(child.attrib)
+                child.attrib.clear()
+                child.attrib.update(known)
             below = Node(child.tag, dict(child.attrib), node)
             node.children.append(below)
             builder.page.elements += 1

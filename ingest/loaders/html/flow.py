@@ -5,58 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ingest.document import Block, BlockKind
+from ingest.loaders.building import DocumentBuilder, tidy
 from ingest.loaders.html.data_tables import is_data_table, table_rows
 from ingest.loaders.html.elements import BLOCK_TAGS, HEADING_TAGS, PREFORMATTED_TAGS, Node
-from ingest.loaders.html.inline import flat_text, lines_of, one_space, verbatim
+from ingest.loaders.html.inline import flat_text, one_space, verbatim
+
+if TYPE_CHECKING:
+    from ingest.document import BlockKind
 
 _REPEATED_LENGTH = 60
 _LIST_TAGS = frozenset(["dir", "menu", "ol", "ul"])
 _PERMALINK = re.compile(r"[\s#¶§🔗⚓\ufe0e\ufe0f]*\Z")
-
-
-@dataclass(slots=True)
-class Written:
-    """The text of a page so far, and where its blocks and headings (start, level, title) are."""
-
-    parts: list[str] = field(default_factory=list)
-    length: int = 0
-    blocks: list[Block] = field(default_factory=list)
-    headings: list[tuple[int, int, str]] = field(default_factory=list)
-    said: set[str] = field(default_factory=set)
-
-    @property
-    def text(self) -> str:
-        """The whole text."""
-        return "".join(self.parts)
-
-    def add(self, kind: BlockKind, text: str, *, header: int | None = None, level: int = 0) -> None:
-        """Append a block; ``header`` is the length of a table's header rows."""
-        if not text.strip() or self._is_repeated(kind, text):
-            return
-        if self.parts:
-            self.parts.append("\n\n")
-            self.length += 2
-        start = self.length
-        self.parts.append(text)
-        self.length += len(text)
-        self.blocks.append(
-            Block(kind, start, self.length, None if header is None else start + header)
-        )
-        if level:
-            self.headings.append((start, level, text))
-
-    def _is_repeated(self, kind: BlockKind, text: str) -> bool:
-        """Whether a text was said below this heading already, as the captions of galleries are."""
-        if kind == "heading":
-            self.said.clear()
-        if kind not in ("paragraph", "list_item") or len(text) < _REPEATED_LENGTH:
-            return False
-        text = text.removeprefix("- ")
-        repeated = text in self.said
-        self.said.add(text)
-        return repeated
 
 
 @dataclass(slots=True)
@@ -71,7 +32,8 @@ class _List:
 class _Writer:
     """Gathers the text of one block at a time, and what it stands in."""
 
-    written: Written = field(default_factory=Written)
+    builder: DocumentBuilder
+    said: set[str] = field(default_factory=set)
     inline: list[str] = field(default_factory=list)
     level: int = 0
     marker: str = ""
@@ -84,20 +46,24 @@ class _Writer:
         self.after_term = False
         if not self.inline:
             return
-        text = lines_of("".join(self.inline))
+        text = tidy("".join(self.inline))
         self.inline.clear()
         if not text:
             return
         if self.level:
-            self.written.add("heading", " ".join(text.split()), level=self.level)
+            self.said.clear()
+            self.builder.append("heading", " ".join(text.split()), level=self.level)
             return
-        self.written.add("list_item" if self.items else "paragraph", self.marker + text)
+        if len(text) < _REPEATED_LENGTH or text not in self.said:
+            kind: BlockKind = "list_item" if self.items else "paragraph"
+            self.builder.append(kind, self.marker + text)
+        self.said.add(text)  # below this heading; the captions of galleries are said again
         self.marker = ""
 
 
-def write_blocks(root: Node) -> Written:
-    """Turn an element into text: blocks apart by a blank line, white space as it is drawn."""
-    writer = _Writer()
+def write_blocks(builder: DocumentBuilder, root: Node) -> None:
+    """Add an element's text block by block, white space as it is drawn."""
+    writer = _Writer(builder)
     _enter(writer, root)
     stack: list[tuple[Node, Iterator[Node | str]]] = [(root, iter(root.children))]
     while stack:
@@ -112,7 +78,6 @@ def write_blocks(root: Node) -> Written:
             _enter(writer, child)
             stack.append((child, iter(child.children)))
     writer.flush()
-    return writer.written
 
 
 def _write_whole(writer: _Writer, node: Node) -> bool:
@@ -122,15 +87,14 @@ def _write_whole(writer: _Writer, node: Node) -> bool:
         writer.inline.append("\n")
     elif name in PREFORMATTED_TAGS:
         writer.flush()
-        writer.written.add("code", verbatim(node))
+        writer.builder.add("code", verbatim(node))
     elif name == "table" and is_data_table(node):
         writer.flush()
         for caption in node.elements():
             if caption.name == "caption":
-                writer.written.add("paragraph", flat_text(caption))
+                writer.builder.add("paragraph", flat_text(caption))
         rows, header_rows = table_rows(node)
-        header = len("\n".join(rows[:header_rows])) if 0 < header_rows < len(rows) else None
-        writer.written.add("table", "\n".join(rows), header=header)
+        writer.builder.add_table(rows, header_rows=header_rows)
     elif name == "a" and writer.level and node.length <= 4 and _PERMALINK.match(flat_text(node)):
         pass  # the mark beside a heading that links to itself
     else:

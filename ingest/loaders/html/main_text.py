@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from lxml.etree import strip_attributes
+
 from ingest.loaders.html.data_tables import is_data_table
 from ingest.loaders.html.elements import (
     HEADING_TAGS,
@@ -60,6 +62,7 @@ def keep_main_text(page: VisiblePage, tree: HtmlElement) -> None:
     chosen: set[int] = set()
     if page.depth <= _DEEPEST and page.elements <= _MOST_ELEMENTS:
         _forget_generated_names(tree)
+        strip_attributes(tree, "rowspan", "colspan")  # a cell over thousands would be made so many
         found = bare_extraction(tree, include_comments=False)
         if found is not None and not isinstance(found, dict) and found.body is not None:
             chosen = signed_in("".join(found.body.itertext()))

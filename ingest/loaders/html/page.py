@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from bs4.dammit import EncodingDetector
 
 from ingest.decode import decode
-from ingest.document import Document
+from ingest.loaders.building import DocumentBuilder
 from ingest.loaders.html.elements import build, parse
-from ingest.loaders.html.flow import Written, write_blocks
+from ingest.loaders.html.flow import write_blocks
 from ingest.loaders.html.head import PageFacts, read_facts
-from ingest.loaders.html.inline import clean
 from ingest.loaders.html.main_text import keep_main_text
-from ingest.structure import normalise_plain, sections_from_headings
+from ingest.structure import normalise_plain
 
 if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+    from ingest.document import Document
     from ingest.loader_spec import Source
 
 _HEAD = 8192
@@ -26,32 +28,31 @@ def load_html(source: Source) -> Document:
 
     Nothing is fetched and no script is run; what the page hides is left out.
     """
-    decoded = decode(source.data, declared=declared_encoding(source.data))
-    tree = parse(normalise_plain(decoded.text))
+    builder = DocumentBuilder("html")
+    tree = _tree(builder, source.data)
     facts = PageFacts(None) if tree is None else read_facts(tree)
-    written = Written()
+    builder.metadata = facts.metadata
     if tree is not None:
         page = build(tree, sign=True)
         keep_main_text(page, tree)
-        written = write_blocks(page.root)
-    text = written.text
-    return Document(
-        text=text,
-        format="html",
-        title=clean(facts.title) if facts.title else None,
-        sections=sections_from_headings(written.headings, end=len(text)),
-        blocks=tuple(written.blocks),
-        metadata={key: clean(value) for key, value in facts.metadata.items()},
-        warnings=(decoded.warning,) if decoded.warning else (),
-        encoding=decoded.encoding,
-    )
+        write_blocks(builder, page.root)
+    return builder.build(title=facts.title)
 
 
-def whole_page(data: bytes, *, declared: str | None = None) -> Written:
-    """Write down all of a page, for what comes without chrome: a book's chapter, a message."""
+def write_page(builder: DocumentBuilder, data: bytes, *, declared: str | None = None) -> None:
+    """Add all of a page, for what comes without chrome: a book's chapter, a message."""
+    tree = _tree(builder, data, declared)
+    if tree is not None:
+        write_blocks(builder, build(tree).root)
+
+
+def _tree(builder: DocumentBuilder, data: bytes, declared: str | None = None) -> HtmlElement | None:
+    """Decode and parse a page; the builder is told the encoding, and what was doubtful about it."""
     decoded = decode(data, declared=declared or declared_encoding(data))
-    tree = parse(normalise_plain(decoded.text))
-    return Written() if tree is None else write_blocks(build(tree).root)
+    builder.encoding = decoded.encoding
+    if decoded.warning and decoded.warning not in builder.warnings:
+        builder.warnings.append(decoded.warning)
+    return parse(normalise_plain(decoded.text))
 
 
 def declared_encoding(data: bytes) -> str | None:
