@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from ingest.document import Document
 
@@ -54,14 +56,28 @@ class LoaderSpec:
         if isinstance(self.loader, str) and not all(self.loader.partition(":")):
             raise ValueError(f"not of the form 'package.module:function': {self.loader!r}")
 
+    def resolve(self) -> Loader:
+        """Return the loader itself, imported if need be."""
+        if not isinstance(self.loader, str):
+            return self.loader
+        module, _, function = self.loader.partition(":")
+        return cast("Loader", getattr(import_module(module), function))
+
     def address(self) -> str:
         """Return where another process finds the loader: ``"package.module:function"``.
 
         Raises:
             ValueError: It finds none there: the loader is a lambda, a nested function or a method,
-                or was defined in the program that was started.
+                was defined in the program that was started, or cannot be imported.
         """
         if isinstance(self.loader, str):
+            try:
+                self.resolve()
+            except Exception as error:  # a module may raise anything when it is imported
+                raise ValueError(
+                    f"the loader {self.loader!r} of {self.format!r} files cannot be imported: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
             return self.loader
         module = getattr(self.loader, "__module__", None) or "__main__"
         name = getattr(self.loader, "__qualname__", "")

@@ -19,10 +19,8 @@ import re
 import stat
 import warnings
 from dataclasses import replace
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import cast
 
 from ingest.decode import wide_encoding
 from ingest.document import Document
@@ -35,7 +33,7 @@ from ingest.errors import (
     WrongFormatError,
 )
 from ingest.invisible import invisible_warning
-from ingest.loader_spec import Loader, LoaderSpec, Source
+from ingest.loader_spec import LoaderSpec, Source
 from ingest.loaders.plain_text import find_blocks
 from ingest.structure import faults
 
@@ -100,7 +98,8 @@ def register(spec: LoaderSpec) -> None:
 
     Files of a base are loaded in processes of their own; they import the loader anew. One that
     cannot be imported there (a lambda, a nested function, one of the program that was started)
-    serves :func:`load` only, and :class:`~ingest.isolate.LoaderPool` refuses it.
+    serves :func:`load` only, and :class:`~ingest.isolate.LoaderPool` refuses it, as it does a
+    module that cannot be imported.
     """
     _registered[spec.format] = spec
 
@@ -184,7 +183,7 @@ def load_bytes(
     """Load a file that has been read already; see :func:`load`."""
     spec, warning = _choose(path, data)
     try:
-        document = _resolve(spec)(Source(path, data, password, ocr))
+        document = spec.resolve()(Source(path, data, password, ocr))
         document = document if spec in _BUILT_IN else checked(document)
     except (LoadError, MemoryError):
         raise
@@ -280,10 +279,3 @@ def _plug_in(point: EntryPoint) -> LoaderSpec | None:
         warnings.warn(f"{loader} is no LoaderSpec: {spec!r}", stacklevel=2)
         return None
     return spec
-
-
-def _resolve(spec: LoaderSpec) -> Loader:
-    if not isinstance(spec.loader, str):
-        return spec.loader
-    module, _, function = spec.loader.partition(":")
-    return cast("Loader", getattr(import_module(module), function))

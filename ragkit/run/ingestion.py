@@ -165,7 +165,13 @@ class _Run:
 
     def over(self, targets: Sequence[Target]) -> IngestReport:
         started = time.perf_counter()
-        with self.store.writing("ingest"):
+        # Before anything is changed, for it may refuse a loader; it starts nothing yet.
+        pool = LoaderPool(
+            workers=self.options.get("workers"),
+            limits=self.options.get("limits"),
+            ocr=self.options.get("ocr", False),
+        )
+        with self.store.writing("ingest"), pool:
             for target in () if self.options.get("allow_empty") else targets:
                 if (reason := vanished(self.store, target)) is not None:
                     raise EmptyFolderError(reason)
@@ -174,7 +180,7 @@ class _Run:
                 self.tally.begin(look)
                 root_id = self.tally.root_id = self.store.root(look.folder, kind=look.kind).id
                 self._apply_cheap_changes(root_id, look)
-                self._load_files(root_id, look)
+                self._load_files(root_id, look, pool)
             self.indexes.sync()
             self._embed()
             self.indexes.sync(final=True)
@@ -209,33 +215,28 @@ class _Run:
             if before.document_id is not None:
                 store.touch_document(before.document_id, _state(touched, before.sha256))
 
-    def _load_files(self, root_id: int, look: Survey) -> None:
+    def _load_files(self, root_id: int, look: Survey, pool: LoaderPool) -> None:
         files = [*look.plan.add, *look.plan.change]
         if not files:
             return
         changed = {file.relative_path for file in look.plan.change}
         self.listener(Progress("load", 0, len(files), "files"))
         last_sync = 0.0
-        with LoaderPool(
-            workers=self.options.get("workers"),
-            limits=self.options.get("limits"),
-            ocr=self.options.get("ocr", False),
-        ) as pool:
-            loading = _load(pool, files, self.options.get("password"))
-            for done, (file, outcome) in enumerate(loading, start=1):
-                path = file.relative_path
-                had_document = path in changed and look.known[path].document_id is not None
-                if isinstance(outcome, LoadError):
-                    self._record_failure(root_id, file, outcome, had_document)
-                else:
-                    self._store_document(root_id, file, outcome)
-                    (self.tally.changed if had_document else self.tally.added).append(
-                        self.tally.place(path)
-                    )
-                self.listener(Progress("load", done, len(files), "files", path))
-                if time.monotonic() - last_sync > _SYNC_SECONDS:
-                    self.indexes.sync()
-                    last_sync = time.monotonic()
+        loading = _load(pool, files, self.options.get("password"))
+        for done, (file, outcome) in enumerate(loading, start=1):
+            path = file.relative_path
+            had_document = path in changed and look.known[path].document_id is not None
+            if isinstance(outcome, LoadError):
+                self._record_failure(root_id, file, outcome, had_document)
+            else:
+                self._store_document(root_id, file, outcome)
+                (self.tally.changed if had_document else self.tally.added).append(
+                    self.tally.place(path)
+                )
+            self.listener(Progress("load", done, len(files), "files", path))
+            if time.monotonic() - last_sync > _SYNC_SECONDS:
+                self.indexes.sync()
+                last_sync = time.monotonic()
 
     def _store_document(self, root_id: int, file: FoundFile, loaded: Loaded) -> None:
         path = file.relative_path

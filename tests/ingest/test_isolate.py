@@ -193,6 +193,14 @@ def test_a_loader_that_workers_cannot_import_is_refused(
         LoaderPool()
 
 
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize("address", ["no_such_module_at_all:load", "json:no_such_function"])
+def test_a_loader_that_is_not_where_it_was_said_to_be_is_refused(address: str) -> None:
+    register(LoaderSpec("shout", (".evil",), address))
+    with pytest.raises(ValueError, match=f"the loader '{address}' of 'shout' files cannot be imp"):
+        LoaderPool()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_a_busy_worker_does_not_outlive_its_program(tmp_path: Path) -> None:
     (tmp_path / "sleepy.py").write_text(
