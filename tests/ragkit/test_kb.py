@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from ingest import Document, LoaderSpec, register
+from ingest.loaders import registry
 from ragkit import (
     Answer,
     EmbeddingError,
@@ -693,3 +695,16 @@ def test_a_search_loads_nothing_that_only_answers_need(kb: KnowledgeBase, docs: 
         "assert not unneeded & set(sys.modules), unneeded & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script, str(kb.directory)], check=True)
+
+
+def test_a_loader_that_is_refused_leaves_the_base_as_it_was(
+    kb: KnowledgeBase, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+    kb.ingest(docs)
+    before = state(kb)
+    (docs / "warranty.md").unlink()
+    register(LoaderSpec("shout", (".shout",), lambda source: Document(source.path.name, "shout")))
+    with pytest.raises(ValueError, match="the loader of 'shout' files cannot be handed to"):
+        kb.ingest(docs)
+    assert state(kb) == before
