@@ -12,9 +12,20 @@ LoadError
 
 from __future__ import annotations
 
+_LONGEST_MESSAGE = 500
+
 
 class LoadError(Exception):
-    """A file could not be loaded; the message says why, in one sentence for the user."""
+    """A file could not be loaded; the message says why, in one sentence for the user.
+
+    What a parser says may quote megabytes of the file, so a message ends after 500 characters.
+    """
+
+    def __init__(self, message: str) -> None:
+        """Say why."""
+        super().__init__(
+            message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]} …"
+        )
 
 
 class UnsupportedFormatError(LoadError):

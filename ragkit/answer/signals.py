@@ -63,8 +63,10 @@ def signals_of(hits: Sequence[Hit], ranking: Ranking, presence: Presence | None 
     meant = {
         term: words.terms(written[word]) for word, own in unseen if word in written for term in own
     }
+    # What stands nowhere counts as absent, and not as apart from the rest as well.
+    nowhere = frozenset[str]().union(*(own for _, own in absent))
     apart = frozenset[str]()
-    for named in (part & names for part in question.beside):
+    for named in ((part & names) - nowhere for part in question.beside):
         spelled = frozenset[str]().union(*(meant.get(name, {name}) for name in named))
         if not any(holds_all(passage, spelled) for passage in passages):
             apart = named

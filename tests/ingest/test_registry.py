@@ -1,8 +1,10 @@
 """Files go to the loader that fits them, and every failure has a reason."""
 
+import io
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -334,3 +336,18 @@ def test_text_is_loaded_without_the_other_formats_libraries(tmp_path: Path) -> N
         cwd=REPOSITORY,
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_reason_quotes_no_more_of_a_file_than_anybody_reads(tmp_path: Path) -> None:
+    name = b"[Content_Types].xml"
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr(name.decode(), "<Types/>")
+    # The local header says that the name goes on over what follows.
+    damaged = data.getvalue().replace(b"PK\x03\x04", b"PK\x03\x04", 1)
+    length = damaged.index(name) - 4
+    damaged = damaged[:length] + (20_000).to_bytes(2, "little") + damaged[length + 2 :]
+    damaged += b"\xb5" * 40_000
+    with pytest.raises(LoadError) as caught:
+        registry.load_bytes(Path("a.docx"), damaged)
+    assert len(str(caught.value)) <= 502
