@@ -50,7 +50,7 @@ class CompiledEmbedder:
     ) -> None:
         """Remember what to load; ``model_name`` is what the fingerprint calls the model."""
         self._model = model
-        self._name = name
+        self.name = name
         self._weights_sha256 = weights_sha256
         self._fingerprint = model.fingerprint(model_name, weights_sha256)
         self._device = device
@@ -62,12 +62,7 @@ class CompiledEmbedder:
         self._runtime = "onnx-int8"
 
     def __repr__(self) -> str:
-        return f"CompiledEmbedder({self._name!r})"
-
-    @property
-    def name(self) -> str:
-        """What the user chose the model by."""
-        return self._name
+        return f"CompiledEmbedder({self.name!r})"
 
     @property
     def fingerprint(self) -> ModelFingerprint:

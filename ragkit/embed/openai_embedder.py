@@ -76,34 +76,29 @@ class OpenAICompatibleEmbedder:
         dimension: int | None = None,
         retries: int = _RETRIES,
     ) -> None:
-        """Remember where the model is; ``model`` is its name on the server."""
+        """Remember where the model is.
+
+        Args:
+            model: Its name on the server.
+            name: What the user chose it by.
+            base_url: Of the server's API; most end in ``/v1``.
+            api_key: Its key.
+            max_tokens: How many tokens of a text are sent.
+            dimension: The length of its vectors, if it is known.
+            retries: How often a request is sent again.
+        """
         self._model = model
-        self._name = name
+        self.name = name
         self._base_url = base_url
         self._api_key = api_key
-        self._max_tokens = max_tokens
+        self.max_tokens = max_tokens
         self._dimension = dimension
         self._retries = retries
-        self._tokenizer = OpenAITokenizer()
+        self.tokenizer = OpenAITokenizer()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"OpenAICompatibleEmbedder({self._name!r}, base_url={self._base_url!r})"
-
-    @property
-    def name(self) -> str:
-        """What the user chose the model by."""
-        return self._name
-
-    @property
-    def max_tokens(self) -> int:
-        """How many tokens of a text are sent."""
-        return self._max_tokens
-
-    @property
-    def tokenizer(self) -> OpenAITokenizer:
-        """The encoding of OpenAI's embedding models."""
-        return self._tokenizer
+        return f"OpenAICompatibleEmbedder({self.name!r}, base_url={self._base_url!r})"
 
     @property
     def fingerprint(self) -> ModelFingerprint:
@@ -113,7 +108,7 @@ class OpenAICompatibleEmbedder:
             EmbeddingError: the dimension had to be asked for, and the server did not say.
         """
         return ModelFingerprint(
-            model=self._name,
+            model=self.name,
             dimension=self._dimension or self._request(["dimension"]).shape[1],
             pooling="server",
             normalised=True,
@@ -141,8 +136,8 @@ class OpenAICompatibleEmbedder:
         tokens = 0
         for text in texts:
             # Servers refuse an empty text; a blank has a vector as neutral as any.
-            clean = self._tokenizer.truncate(without_surrogates(text), self._max_tokens) or " "
-            size = min(self._max_tokens, len(clean.encode()))
+            clean = self.tokenizer.truncate(without_surrogates(text), self.max_tokens) or " "
+            size = min(self.max_tokens, len(clean.encode()))
             if batch and (len(batch) == _REQUEST_TEXTS or tokens + size > _REQUEST_TOKENS):
                 yield batch
                 batch, tokens = [], 0
@@ -203,12 +198,12 @@ class OpenAICompatibleEmbedder:
         return vectors
 
     def _unexpected(self, what: str) -> EmbeddingError:
-        return EmbeddingError(f"{self._base_url} sent {what} when asked for {self._name}")
+        return EmbeddingError(f"{self._base_url} sent {what} when asked for {self.name}")
 
     def _explain(self, error: openai.OpenAIError) -> EmbeddingError:
         import openai
 
-        url, name = self._base_url, self._name
+        url, name = self._base_url, self.name
         ollama = name.startswith("ollama:")
         said = _said(error)
         if isinstance(error, openai.APITimeoutError):

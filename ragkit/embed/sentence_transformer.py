@@ -87,19 +87,14 @@ class SentenceTransformerEmbedder:
     ) -> None:
         """Remember what to load; ``model_name`` is what the fingerprint calls the model."""
         self._folder = folder
-        self._name = name
+        self.name = name
         self._model_name = f"{model_name}@sha256:{weights_sha256[:12]}"
         self._device = device
         self._lock = threading.RLock()
         self._loaded: TorchEncoder | None = None
 
     def __repr__(self) -> str:
-        return f"SentenceTransformerEmbedder({self._name!r}, device={self._device!r})"
-
-    @property
-    def name(self) -> str:
-        """What the user chose the model by."""
-        return self._name
+        return f"SentenceTransformerEmbedder({self.name!r}, device={self._device!r})"
 
     @cached_property
     def fingerprint(self) -> ModelFingerprint:
@@ -136,7 +131,7 @@ class SentenceTransformerEmbedder:
         fast = getattr(self._encoder().model.tokenizer, "backend_tokenizer", None)
         if not isinstance(fast, Tokenizer):
             raise EmbeddingError(
-                f"the tokenizer of {self._name!r} does not say where its tokens are; choose a model "
+                f"the tokenizer of {self.name!r} does not say where its tokens are; choose a model "
                 "with a 'tokenizer.json'"
             )
         return FastTokenizer(Tokenizer.from_str(fast.to_str()))

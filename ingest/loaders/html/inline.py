@@ -46,6 +46,4 @@ def verbatim(node: Node) -> str:
             if item.name in _LINE_TAGS and pieces and not pieces[-1].endswith("\n"):
                 pieces.append("\n")
             stack.extend(reversed(item.children))
-    lines = clean("".join(pieces)).split("\n")
-    first = next((at for at, line in enumerate(lines) if line.strip()), len(lines))
-    return "\n".join(lines[first:]).rstrip()
+    return clean("".join(pieces))

@@ -155,11 +155,12 @@ def _add_table(builder: DocumentBuilder, table: Any) -> None:
     rows: list[list[str]] = []
     header_rows = 0
     for row in table.iter(f"{_W}tr"):
-        if _nearest_table(row) is not table:
+        if next(row.iterancestors(f"{_W}tbl"), None) is not table:
             continue  # of a table in a cell, whose text is in that cell
         marked = row.find(f"{_W}trPr/{_W}tblHeader") is not None
         header_rows += marked and header_rows == len(rows)
-        rows.append([_cell_text(cell) for cell in row.iter(f"{_W}tc") if _row_of(cell) is row])
+        cells = (cell for cell in row.iter(f"{_W}tc") if next(cell.iterancestors(f"{_W}tr")) is row)
+        rows.append([_cell_text(cell) for cell in cells])
     several = max((len(row) for row in rows), default=0) > 1
     if several:
         builder.add_table(rows, header_rows=header_rows or int(len(rows) > 1))
@@ -171,14 +172,6 @@ def _add_table(builder: DocumentBuilder, table: Any) -> None:
 
 def _cell_text(cell: Any) -> str:
     return "\n".join("".join(_texts(paragraph)) for paragraph in cell.iter(f"{_W}p"))
-
-
-def _nearest_table(row: Any) -> Any:
-    return next(row.iterancestors(f"{_W}tbl"), None)
-
-
-def _row_of(cell: Any) -> Any:
-    return next(cell.iterancestors(f"{_W}tr"), None)
 
 
 def _add_notes(builder: DocumentBuilder, data: bytes) -> None:
