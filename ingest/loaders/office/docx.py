@@ -159,8 +159,8 @@ def _add_table(builder: DocumentBuilder, table: Any) -> None:
             continue  # of a table in a cell, whose text is in that cell
         marked = row.find(f"{_W}trPr/{_W}tblHeader") is not None
         header_rows += marked and header_rows == len(rows)
-        cells = (cell for cell in row.iter(f"{_W}tc") if next(cell.iterancestors(f"{_W}tr")) is row)
-        rows.append([_cell_text(cell) for cell in cells])
+        own = (cell for cell in row.iter(f"{_W}tc") if next(cell.iterancestors(f"{_W}tr")) is row)
+        rows.append([_cell_text(cell) for cell in own])
     several = max((len(row) for row in rows), default=0) > 1
     if several:
         builder.add_table(rows, header_rows=header_rows or int(len(rows) > 1))
