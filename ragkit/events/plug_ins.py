@@ -10,10 +10,12 @@ for is imported.
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ragkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 def plug_in(group: str, name: str) -> Any | None:
@@ -22,7 +24,7 @@ def plug_in(group: str, name: str) -> Any | None:
     Raises:
         UsageError: it cannot be imported, or several packages call theirs the same.
     """
-    found = tuple(entry_points(group=group, name=name))
+    found = _entry_points(group, name)
     if len({point.value for point in found}) > 1:
         places = ", ".join(sorted(repr(point.value) for point in found))
         raise UsageError(f"{name!r} in {group!r} is named by several packages: {places}")
@@ -39,4 +41,11 @@ def plug_in(group: str, name: str) -> Any | None:
 
 def plug_in_names(group: str) -> list[str]:
     """Return what installed packages offer in an entry-point group, for messages and choices."""
-    return sorted({point.name for point in entry_points(group=group)})
+    return sorted({point.name for point in _entry_points(group)})
+
+
+def _entry_points(group: str, name: str | None = None) -> tuple[EntryPoint, ...]:
+    from importlib.metadata import entry_points  # loads more than a search needs
+
+    found = entry_points(group=group)
+    return tuple(found if name is None else found.select(name=name))
