@@ -30,6 +30,7 @@ from ragkit.answer.settings import AnswerSettings as AnswerSettings
 from ragkit.answer.settings import Verify as Verify
 from ragkit.chat import AskOptions as AskOptions
 from ragkit.chat import Chat as Chat
+from ragkit.chat import SayOptions as SayOptions
 from ragkit.embed.embedder import Embedder as Embedder
 from ragkit.embed.embedder import ModelFingerprint as ModelFingerprint
 from ragkit.embed.embedder import TextKind as TextKind
@@ -104,6 +105,7 @@ from ragkit.run.importing import import_base as import_base
 from ragkit.run.ingestion import IngestOptions as IngestOptions
 from ragkit.run.ingestion import Password as Password
 from ragkit.run.one_by_one import AddOptions as AddOptions
+from ragkit.run.options import FindOptions as FindOptions
 from ragkit.run.options import Model as Model
 from ragkit.run.options import OpenOptions as OpenOptions
 from ragkit.run.options import PathLike as PathLike

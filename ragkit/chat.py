@@ -32,21 +32,29 @@ ANSWER_HITS = 12
 MEMORY_TOKENS = 2_000
 
 
-class AskOptions(AnswerOptions, total=False):
+class SayOptions(AnswerOptions, total=False):
     """How to answer: fields of :class:`ragkit.AnswerSettings` that are to differ, and
+
+    Attributes:
+        notes: What is remembered beside the ``history``; a language model is shown them, as data.
+    """
+
+    notes: Sequence[str]
+
+
+class AskOptions(SayOptions, total=False):
+    """All that an answer takes beside its question and filter.
 
     Attributes:
         history: Earlier turns, oldest first: ``[{"role": "user", "content": "…"}, …]``.
         model: What answers, or several, the cheapest first: an answer of one that is not sure is
             given up for that of the next. Default: the one given on opening.
         session: The conversation whose budget counts.
-        notes: What is remembered beside the ``history``; a language model is shown them, as data.
     """
 
     history: Turns | None
     model: Model | Sequence[Model] | None
     session: str | None
-    notes: Sequence[str]
 
 
 def answer(base: Opened, question: str, where: WhereMapping | None, options: AskOptions) -> Answer:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from ragkit import aio
+from ragkit import aio, run
 from ragkit.errors import NotInBaseError
 from ragkit.events import new_trace_id
 from ragkit.events.traces import Trace, find_trace, read_trace
@@ -20,14 +20,22 @@ if TYPE_CHECKING:
     from ingest.document import Document
     from ragkit.agent import Tool
     from ragkit.answer.calibration import Calibration
-    from ragkit.chat import AskOptions, Chat
+    from ragkit.chat import AskOptions, Chat, SayOptions
     from ragkit.embed.embedder import Embedder
     from ragkit.events import Listener
     from ragkit.memory import CombinedMemory, Memory
     from ragkit.results import Answer, Hit, IngestReport, SearchResult, StreamEvent, Usage
     from ragkit.run.ingestion import IngestOptions
     from ragkit.run.one_by_one import AddOptions
-    from ragkit.run.options import Model, OpenOptions, PathLike, Paths, SearchOptions
+    from ragkit.run.options import (
+        FindOptions,
+        Model,
+        OpenOptions,
+        PathLike,
+        Paths,
+        SearchOptions,
+        Turns,
+    )
     from ragkit.run.overview import Status
     from ragkit.store.records import Check, SessionInfo, Spent, StoredDocument, StoredFailure, Turn
     from ragkit.store.transfer import Exported
@@ -82,13 +90,8 @@ class KnowledgeBase:
         """Make the base equal to folders, or add or update single files.
 
         Documents of other folders, and what :meth:`add` put in, are left alone. Files that have not
-        changed are not read.
-
-        Args:
-            paths: A folder or file, or several.
-            dry_run: Only say what would be done, and about how long it would take.
-            **options: ``password``, ``workers``, ``limits``, ``ocr``, ``retry_failed``,
-                ``allow_empty``, ``listener``; see :class:`ragkit.IngestOptions`.
+        changed are not read. ``dry_run`` only says what would be done, and about how long it would
+        take; for the options see :class:`ragkit.IngestOptions`.
 
         Raises:
             UsageError: a path does not exist.
@@ -97,21 +100,16 @@ class KnowledgeBase:
             FingerprintError: the base was built with another embedding model or chunker.
             EmbeddingError: the model failed; everything is committed and can be found by words.
         """
-        from ragkit.run.ingestion import ingest
-
-        return ingest(self._base, paths, options, dry_run=dry_run)
+        return run.ingest(self._base, paths, options, dry_run=dry_run)
 
     def watch(
         self, paths: Paths, *, stop: Event | None = None, **options: Unpack[IngestOptions]
     ) -> Iterator[IngestReport]:
         """Ingest now and after each change, and yield what was done, until ``stop`` is set.
 
-        The options are those of :meth:`ingest`; a function for passwords is asked the first time
-        only.
+        The options are those of :meth:`ingest`; a function for passwords is asked once.
         """
-        from ragkit.run.watching import watch
-
-        return watch(self._base, paths, options, stop=stop)
+        return run.watch(self._base, paths, options, stop=stop)
 
     def add(
         self,
@@ -128,51 +126,39 @@ class KnowledgeBase:
         Args:
             content: Text; a file's bytes, which a worker process loads by what ``path`` ends in; or
                 a document as :func:`ingest.load` returns it.
-            path: What it is called and cited by, such as ``"notes/hours.txt"``. Where an ingested
-                file has the same path, both are shown with their folder's name before it, and this
-                one's folder is ``"added"``.
-            metadata: Facts to filter on with ``where``, which go before the document's own;
-                ``"title"`` names it. Its date is when it was added.
+            path: What it is cited by, such as ``"notes/hours.txt"``; shown as ``"added/notes/…"``
+                where an ingested file has the same.
+            metadata: Facts to filter on with ``where``, before the document's own; ``"title"``
+                names it. Its date is when it was added.
             **options: ``password``, ``limits``, ``ocr``; see :class:`ragkit.AddOptions`.
 
         Raises:
             UsageError: ``content`` cannot be loaded, or the path or metadata are none. Nothing is
                 stored then, nor where the model fails or another process is writing.
         """
-        from ragkit.run.one_by_one import add
-
-        return add(self._base, content, path, metadata or {}, options)
+        return run.add(self._base, content, path, metadata or {}, options)
 
     def delete(self, paths: Paths) -> tuple[str, ...]:
         """Delete documents by path or glob, as :meth:`documents` shows them; return their paths.
 
-        The files themselves stay where they are.
-
-        Raises:
-            NotFoundError: a path matches nothing; nothing is deleted then.
+        The files stay where they are. Where a path matches nothing, NotFoundError is raised and
+        nothing is deleted.
         """
-        from ragkit.run.one_by_one import delete
-
-        return delete(self._base, paths)
+        return run.delete(self._base, paths)
 
     def rebuild(
         self, *, embedder: str | Embedder | None = None, listener: Listener | None = None
     ) -> None:
         """Chunk and embed all documents anew from their stored text, without their files.
 
-        The base is searched as it was until all is done, and then exchanged at once. Interrupted
-        at any moment, it is as it was; rebuilding again goes on. ``embedder`` is the model to change
-        to; default: the one named on opening, or the one the base has.
+        The base is searched as it was until all is done, and then exchanged at once; interrupted, it
+        is as it was, and rebuilding again goes on. ``embedder`` is the model to change to.
         """
-        from ragkit.run.rebuilding import rebuild
-
-        rebuild(self._base, embedder, listener or self._base.listener)
+        run.rebuild(self._base, embedder, listener or self._base.listener)
 
     def check(self) -> list[Check]:
         """Check the whole base: the database, the indexes against it, the disk, the model."""
-        from ragkit.run.checkup import examine
-
-        return examine(self._base.indexes(), self._base.embedder_in_use)
+        return run.examine(self._base.indexes(), self._base.embedder_in_use)
 
     def repair(self) -> list[str]:
         """Repair what cannot lose anything; return what was done, one sentence each.
@@ -194,9 +180,7 @@ class KnowledgeBase:
 
     def status(self) -> Status:
         """Say what the base holds, without loading any model."""
-        from ragkit.run.overview import status_of
-
-        return status_of(self._base)
+        return run.status_of(self._base)
 
     def documents(self, where: WhereMapping | None = None) -> list[StoredDocument]:
         """List the documents, by path."""
@@ -215,17 +199,24 @@ class KnowledgeBase:
         return self._base.document(path).text
 
     def locate(self, path: str) -> Path | None:
-        """Return the file that a document was read from, which may be gone by now.
-
-        It is ``None`` for what :meth:`add` put in. Raises as :meth:`document`.
-        """
+        """Return the file of a document, which may be gone by now; ``None`` for what was added."""
         return self._base.file_of(path)
 
     def search(
-        self, question: str, *, where: WhereMapping | None = None, **options: Unpack[SearchOptions]
+        self,
+        question: str,
+        *,
+        k: int = 10,
+        where: WhereMapping | None = None,
+        history: Turns | None = None,
+        **options: Unpack[FindOptions],
     ) -> list[Hit]:
-        """Find the ``k`` best passages; see :meth:`retrieve`, which also says how it went."""
-        return list(self._base.retrieve("search", question, where, options).hits)
+        """Find the ``k`` best passages; see :meth:`retrieve`, which also says how it went.
+
+        ``history`` are earlier turns, oldest first: ``[{"role": "user", "content": "…"}, …]``.
+        """
+        full: SearchOptions = {**options, "k": k, "history": history}
+        return list(self._base.retrieve("search", question, where, full).hits)
 
     def retrieve(
         self, question: str, *, where: WhereMapping | None = None, **options: Unpack[SearchOptions]
@@ -236,21 +227,32 @@ class KnowledgeBase:
             question: Any text of at most 100,000 characters.
             where: Exact filter, such as ``{"path": "*.pdf", "date": ">=2024"}``; see
                 :func:`ragkit.retrieve.filters.parse_where`.
-            **options: ``k`` (default: 10), ``history``, ``mode``, and stages beyond the defaults;
-                see :class:`ragkit.SearchOptions`.
+            **options: ``k`` and ``history`` as for :meth:`search`, ``mode``, and stages beyond the
+                defaults; see :class:`ragkit.SearchOptions`.
         """
         return self._base.retrieve("retrieve", question, where, options)
 
     def ask(
-        self, question: str, *, where: WhereMapping | None = None, **options: Unpack[AskOptions]
+        self,
+        question: str,
+        *,
+        where: WhereMapping | None = None,
+        history: Turns | None = None,
+        model: Model | Sequence[Model] | None = None,
+        session: str | None = None,
+        **options: Unpack[SayOptions],
     ) -> Answer:
         """Answer ``question`` from the documents, with checked citations, or refuse and say why.
 
-        See :meth:`stream` for the arguments.
+        ``where`` and ``history`` are as for :meth:`search`. Of several models, the cheapest first,
+        an answer of one that is not sure is given up for that of the next. ``session`` is the
+        conversation whose budget counts. The options are what is to differ this time, such as
+        ``mode="compare"`` or ``cache=False``: see :class:`ragkit.AskOptions`.
         """
         from ragkit.chat import answer
 
-        return answer(self._base, question, where, options)
+        full: AskOptions = {**options, "history": history, "model": model, "session": session}
+        return answer(self._base, question, where, full)
 
     def stream(
         self, question: str, *, where: WhereMapping | None = None, **options: Unpack[AskOptions]
@@ -260,9 +262,7 @@ class KnowledgeBase:
         The final answer's text may differ from the pieces: citations that do not exist are
         removed, the others renumbered.
 
-        ``where`` filters as for :meth:`retrieve`; the options are ``history``, ``model``,
-        ``session``, and what is to differ this time, such as ``mode="compare"`` or ``cache=False``:
-        see :class:`ragkit.AskOptions`.
+        ``where`` filters as for :meth:`retrieve`; the options are those of :meth:`ask`.
         """
         from ragkit.chat import answer_events
 
@@ -329,19 +329,16 @@ class KnowledgeBase:
         """Return the turns of a conversation, oldest first; NotFoundError if there is none."""
         turns = self._base.store().turns(session)
         if not turns:
-            raise NotInBaseError(f"there is no conversation {session!r}; ragkit session lists them")
+            raise _no_conversation(session)
         return turns
 
     def delete_session(self, session: str) -> None:
         """Delete a conversation with its memories and traces; NotFoundError if there is none."""
         if not self._base.store().delete_session(session):
-            raise NotInBaseError(f"there is no conversation {session!r}; ragkit session lists them")
+            raise _no_conversation(session)
 
     def trace(self, trace_id: str) -> Trace:
-        """Return what happened for a question, by the trace's id or an unambiguous beginning of it.
-
-        Raises NotFoundError if there is none.
-        """
+        """Return a trace by its id or the beginning of it; NotFoundError if there is none."""
         return find_trace(self._base.store(), trace_id)
 
     def traces(self, limit: int = 20) -> list[Trace]:
@@ -351,8 +348,8 @@ class KnowledgeBase:
     def delete_traces(self, trace_ids: Sequence[str] | None = None) -> int:
         """Delete traces by their whole ids, by default all; return how many there were.
 
-        Their text is overwritten in the database. Answers kept in conversations stay. An id that is
-        not there raises NotFoundError, and nothing is deleted.
+        Their text is overwritten in the database. An id that is not there raises NotFoundError, and
+        nothing is deleted.
         """
         store = self._base.store()
         for trace_id in trace_ids or ():
@@ -364,7 +361,7 @@ class KnowledgeBase:
     def recording(self, name: str, *, inputs: Mapping[str, Any] | None = None) -> Iterator[None]:
         """Keep all that happens inside, such as an agent's run, as a trace called ``name``.
 
-        ``inputs`` is what went in; its ``"question"`` is shown in the list of traces.
+        Of the ``inputs``, ``"question"`` is shown in the list of traces.
         """
         with self._base.traced(name, "agent", trace=new_trace_id(), inputs=dict(inputs or {})):
             yield
@@ -396,3 +393,7 @@ class KnowledgeBase:
     def calibrate(self, calibration: Calibration | None) -> None:
         """Keep another calibration to answer with; ``None``: the built-in one."""
         self._base.calibrate(calibration)
+
+
+def _no_conversation(session: str) -> NotInBaseError:
+    return NotInBaseError(f"there is no conversation {session!r}; ragkit session lists them")

@@ -71,18 +71,26 @@ class OpenOptions(TypedDict, total=False):
     word_index: str | WordIndex | WordIndexFactory
 
 
-class SearchOptions(StageOptions, total=False):
+class FindOptions(StageOptions, total=False):
     """How to search: the fields of :class:`StageOptions`, and
+
+    Attributes:
+        mode: ``"hybrid"`` (the default), ``"dense"`` (meaning only) or ``"lexical"`` (words only).
+    """
+
+    mode: Mode
+
+
+class SearchOptions(FindOptions, total=False):
+    """All that a search takes beside its question and filter.
 
     Attributes:
         k: How many passages at most; default: 10.
         history: Earlier turns, oldest first: ``[{"role": "user", "content": "…"}, …]``.
-        mode: ``"hybrid"`` (the default), ``"dense"`` (meaning only) or ``"lexical"`` (words only).
     """
 
     k: int
     history: Turns | None
-    mode: Mode
 
 
 def several(paths: Paths) -> list[str]:
