@@ -73,7 +73,7 @@ class Kept:
 
 def same_meaning(one: Question, other: Question) -> bool:
     """Whether two questions agree in what vectors are blind to, such as "with" and "without"."""
-    if one.numbers != other.numbers or one.kind != other.kind:
+    if set(one.quantities) != set(other.quantities) or one.kind != other.kind:
         return False
     # A word in place of another one may be a synonym or another thing: only the user knows.
     first, second = words.terms(one.text), words.terms(other.text)

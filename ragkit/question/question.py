@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ragkit.language.dates import Period
     from ragkit.question.document_hints import Order
     from ragkit.question.kinds import Kind
+    from ragkit.question.quantities import Quantity
 
 Turn = Mapping[str, str]
 Word = tuple[str, frozenset[str]]
@@ -31,7 +32,7 @@ class Question:
             question writes them.
         beside: The terms of each of the things that the topic sets beside each other; one set where
             there is only one.
-        numbers: Its numbers, in one spelling.
+        quantities: Its numbers in order, with their units.
         kind: What kind of answer it asks for.
         asks_list: Whether it asks for several things.
         periods: The dates and spans of time that it names, from "May 2023" to "last year".
@@ -59,7 +60,7 @@ class Question:
     topic_terms: frozenset[str]
     names: frozenset[str]
     beside: tuple[frozenset[str], ...]
-    numbers: frozenset[str]
+    quantities: tuple[Quantity, ...]
     kind: Kind
     asks_list: bool
     periods: tuple[Period, ...]
@@ -82,6 +83,11 @@ class Question:
         """The years that it names."""
         closed = (period for period in self.periods if period.precision != "open")
         return frozenset(f"{period.start.year}" for period in closed)
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """Its numbers, in one spelling."""
+        return frozenset(quantity.number for quantity in self.quantities)
 
     @property
     def standing_alone(self) -> str:

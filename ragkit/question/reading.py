@@ -17,6 +17,7 @@ from ragkit.question.kinds import asks_list, question_kind, without_measure
 from ragkit.question.names import own_names
 from ragkit.question.pages import find_pages
 from ragkit.question.parts import parts_of
+from ragkit.question.quantities import quantities
 from ragkit.question.question import Question, Turn
 from ragkit.question.topic import (
     apart,
@@ -113,7 +114,7 @@ def _read(
         topic_terms=topic_terms(without_measure(topic)),
         names=own_names(text, words.terms(text), language),
         beside=tuple(map(words.terms, apart(topic))),
-        numbers=frozenset(words.numbers(text)),
+        quantities=quantities(text),
         kind=question_kind(text),
         asks_list=asks_list(text),
         periods=tuple(asked_periods(text, today)),

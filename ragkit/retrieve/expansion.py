@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from ragkit.errors import ModelError, UsageError
+from ragkit.errors import ModelError, RagkitError, UsageError
 from ragkit.events.plug_ins import plug_in
 from ragkit.retrieve.acronyms import acronyms
 from ragkit.retrieve.aliases import aliases_of, other_names
@@ -67,9 +67,15 @@ class Expand:
             expander = load_expander(each, self.corpus.indexes, self.ask)
             kind = each if isinstance(each, str) else type(each).__name__
             try:
-                found = expander.expand(state.question)
+                found = list(expander.expand(state.question))
             except ModelError as error:
                 state = state.degrading(f"not searched for more ({kind!r}): {error}")
+                continue
+            except RagkitError:
+                raise
+            except Exception as error:  # somebody else's object may raise anything
+                told = f"{type(error).__name__}: {error}"
+                state = state.degrading(f"not searched for more ({kind!r}): {told}")
                 continue
             texts += found
             for text in found:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ragkit.errors import EmbeddingError, ModelError, RerankError
+from ragkit.errors import EmbeddingError, ModelError, RagkitError, RerankError
 from ragkit.events.plug_ins import plug_in
 
 if TYPE_CHECKING:
@@ -71,19 +71,24 @@ class Rerank:
             reranker = self.reranker
             if isinstance(reranker, str):
                 reranker = load_reranker(reranker, embedder=self.corpus.embedder, ask=self.ask)
-            scores = _checked(reranker.scores(state.question.text, texts), len(texts))
+            scores = _scores(reranker, state.question.text, texts)
         except (RerankError, ModelError) as error:
             return state.degrading(f"not reranked: {error}")
         given = {chunk.id: score for chunk, score in zip(chunks, scores, strict=True)}
-        order = sorted(given, key=lambda chunk_id: -given[chunk_id])
+        order = sorted(given, key=lambda chunk_id: (-given[chunk_id], chunk_id))
         ranking = [replace(by_id[number], score=given[number]) for number in order]
         return replace(state, ranking=ranking, reranked=given)
 
 
-def _checked(scores: Sequence[float], wanted: int) -> list[float]:
-    found = [float(score) for score in scores]
-    if len(found) != wanted:
-        raise RerankError(f"the reranker gave {len(found)} scores for {wanted} passages")
+def _scores(reranker: Reranker, question: str, texts: Sequence[str]) -> list[float]:
+    try:
+        found = [float(score) for score in reranker.scores(question, texts)]
+    except RagkitError:
+        raise
+    except Exception as error:  # somebody else's object may raise anything
+        raise RerankError(f"the reranker failed: {type(error).__name__}: {error}") from error
+    if len(found) != len(texts):
+        raise RerankError(f"the reranker gave {len(found)} scores for {len(texts)} passages")
     if wrong := [score for score in found if not 0 <= score <= 1]:
         raise RerankError(f"the reranker gave a score of {wrong[0]!r}, which is not from 0 to 1")
     return found

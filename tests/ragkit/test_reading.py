@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragkit.language.words import stem
-from ragkit.question import Question, read_question
+from ragkit.question import Quantity, Question, read_question
 from ragkit.retrieve.arrange import arrange
 from ragkit.retrieve.fusion import LISTED, Fused
 from ragkit.retrieve.spelling import Vocabulary, correct, slips
@@ -123,6 +123,24 @@ def test_each_thing_that_is_asked_is_a_question_and_later_ones_know_the_first() 
     assert second.text == "what does it cost?"
     assert "Heron" in second.standing_alone
     assert read_question("What does it cost?").parts == ()
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("May it weigh 30 kg?", [("30", "kg")]),
+        ("Is 5 km/h too fast?", [("5", "km/h")]),
+        ("Why 12 % and not 1,200.5%?", [("12", "%"), ("1200.5", "%")]),
+        ("Is it €20, € 20 or 20 euros?", [("20", "€"), ("20", "€"), ("20", "euro")]),
+        ("Does it take two hours?", [("2", "hour")]),
+        ("What does the RX-200 need in 2024?", [("200", ""), ("2024", "")]),
+        ("What does it need?", []),
+    ],
+)
+def test_numbers_are_read_with_their_units(question: str, found: list[tuple[str, str]]) -> None:
+    read = read_question(question)
+    assert read.quantities == tuple(Quantity(*each) for each in found)
+    assert read.numbers == {number for number, _ in found}
 
 
 def test_a_file_and_an_order_are_read_as_hints() -> None:
