@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         'ragkit search "how long is the warranty"',
         "ragkit search warranty -k 3 --where 'path=manuals/*' --where type=pdf",
         "ragkit search --mode lexical E-1042 --json",
-        'ragkit search "what is the quick ratio" --explain',
+        'ragkit search "which seal fits the pump" --explain',
         "ragkit search warranty --where 'heading=Terms*' --where author=Smith",
         'ragkit search "which reports mention fraud" --by document -k 20',
     ),

@@ -95,6 +95,17 @@ def test_a_deleted_session_leaves_no_vector_of_its_questions(
         assert embedder.questions.count(QUESTION) > before
 
 
+def test_a_deleted_cache_leaves_no_vector_of_a_question(kb: KnowledgeBase) -> None:
+    embedder = Recorder()
+    with KnowledgeBase(kb.directory, embedder=embedder) as base:
+        base.search(QUESTION)
+        base.search(QUESTION)
+        assert embedder.questions.count(QUESTION) == 1
+        base.delete_cache()
+        base.search(QUESTION)
+        assert embedder.questions.count(QUESTION) == 2
+
+
 def test_a_deleted_session_is_in_no_file_though_the_base_stays_open(kb: KnowledgeBase) -> None:
     def mentions() -> list[str]:
         files = [path for path in kb.directory.iterdir() if path.is_file()]
