@@ -50,6 +50,7 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy tests/typed_usage.py
 
 clean:
 	rm -rf $(VENV) .ragkit .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

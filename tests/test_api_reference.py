@@ -45,8 +45,11 @@ COMMON = {
         "Path",
     ),
     *(
+        "Output",
         "Self",
         "Sequence",
+        "UnionType",
+        "_SpecialForm",
         "Unpack",
         "bool",
         "bytes",
@@ -58,6 +61,7 @@ COMMON = {
         "str",
     ),
     "tuple",
+    "type",
 }
 
 

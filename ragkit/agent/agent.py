@@ -6,14 +6,15 @@ import asyncio
 import threading
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from types import UnionType
+from typing import TYPE_CHECKING, Generic, Literal, _SpecialForm
 
 from ragkit.agent import workers
 from ragkit.agent.calls import RESUMING, Approve, Decision
 from ragkit.agent.limits import Limits
 from ragkit.agent.loop import Run
 from ragkit.agent.model_turn import Calling, CancelledError, Setup
-from ragkit.agent.outcome import AgentEvent, AgentResult, RunState
+from ragkit.agent.outcome import AgentEvent, AgentResult, Output, RunState
 from ragkit.agent.remembering import keep_turn, recall_messages
 from ragkit.agent.tool import CALLERS_LOOP, Tool, ToolResult, tool
 from ragkit.errors import UsageError
@@ -35,7 +36,7 @@ _ACTIVE: ContextVar[tuple[Agent, ...]] = ContextVar("ragkit_active_agents", defa
 _APPROVE: ContextVar[Approve | None] = ContextVar("ragkit_approve", default=None)
 
 
-class Agent:
+class Agent(Generic[Output]):
     """A model that reaches its answer in steps, calling tools on the way.
 
         agent = Agent(model="openai:gpt-5-mini", tools=[kb.as_tool(), calculator])
@@ -55,7 +56,7 @@ class Agent:
         tools: Sequence[Tool] = (),
         instructions: str = "",
         memory: Memory | None = None,
-        output_type: Any = None,
+        output_type: type[Output] | _SpecialForm | UnionType | None = None,
         limits: Limits | None = None,
         approve: Approve | None = None,
         name: str = "agent",
@@ -138,7 +139,7 @@ class Agent:
 
     def run(
         self, question: str, *, history: Sequence[Message | Mapping[str, str]] = ()
-    ) -> AgentResult:
+    ) -> AgentResult[Output]:
         """Work on ``question`` until there is an answer, a limit is reached or a person is needed.
 
         Args:
@@ -163,7 +164,7 @@ class Agent:
 
     def resume(
         self, state: RunState | str, decisions: Mapping[str, Decision] | None = None
-    ) -> AgentResult:
+    ) -> AgentResult[Output]:
         """Go on with a run that paused for approval, or that a failing model ended.
 
         Args:
@@ -185,9 +186,9 @@ class Agent:
 
     async def arun(
         self, question: str, *, history: Sequence[Message | Mapping[str, str]] = ()
-    ) -> AgentResult:
+    ) -> AgentResult[Output]:
         """Like :meth:`run`, in a worker thread; async tools run on the caller's event loop."""
-        result: AgentResult | None = None
+        result: AgentResult[Output] | None = None
         async for event in self.astream(question, history=history):
             if isinstance(event, AgentResult):
                 result = event

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal
+
+from typing_extensions import TypeVar
 
 from ragkit.errors import UsageError
 from ragkit.events import Notice
@@ -161,8 +163,12 @@ class RunState:
 _STATE_VERSION = 1
 
 
+# What a run returns, where the agent's ``output_type`` is a class.
+Output = TypeVar("Output", default=Any)
+
+
 @dataclass(frozen=True, slots=True)
-class AgentResult:
+class AgentResult(Generic[Output]):
     """What came of a run.
 
     Attributes:
@@ -185,7 +191,7 @@ class AgentResult:
         trace: Identifier of the trace, where one was recorded.
     """
 
-    output: Any
+    output: Output | None
     text: str
     stopped: Stopped
     steps: tuple[Step, ...]

@@ -11,9 +11,10 @@ from concurrent.futures import wait
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, overload
+from typing import Any, Generic, overload
 
 from pydantic_core import PydanticSerializationError, to_json
+from typing_extensions import ParamSpec, TypeVar  # with defaults
 
 from ragkit.agent import workers
 from ragkit.agent.signature import (
@@ -42,6 +43,11 @@ CALLERS_LOOP: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar(
 )
 
 
+# A tool whose function is not known to the type checker takes and returns anything.
+Takes = ParamSpec("Takes", default=...)
+Returns = TypeVar("Returns", default=Any)
+
+
 class ToolError(Exception):
     """Raise it in a tool to tell the model, in your own words, what went wrong."""
 
@@ -63,7 +69,7 @@ class ToolResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tool:
+class Tool(Generic[Takes, Returns]):
     """A function that a model may call. Make one with :func:`tool` or :meth:`from_schema`.
 
     Attributes:
@@ -82,7 +88,7 @@ class Tool:
     timeout: float | None
     confirm: Confirm
     max_result_characters: int
-    _function: Callable[..., Any] = field(repr=False)
+    _function: Callable[Takes, Returns] = field(repr=False)
     _bind: Validator = field(repr=False)
 
     def __post_init__(self) -> None:
@@ -134,11 +140,11 @@ class Tool:
         """What a model is told of the tool."""
         return ToolSchema(self.name, self.description, self.parameters)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Takes.args, **kwargs: Takes.kwargs) -> Returns:
         """Call the function itself, as if it were no tool."""
         return self._function(*args, **kwargs)
 
-    def renamed(self, name: str) -> Tool:
+    def renamed(self, name: str) -> Tool[Takes, Returns]:
         """Return the same tool under another name."""
         return replace(self, name=name)
 
@@ -198,7 +204,7 @@ class Tool:
 
     def _run(self, args: list[Any], kwargs: dict[str, Any], timeout: float | None) -> ToolResult:
         try:
-            value = self._function(*args, **kwargs)
+            value: Any = self._function(*args, **kwargs)
             if inspect.isawaitable(value):
                 value = awaited(value, timeout)
             if isinstance(value, ToolResult):
@@ -229,7 +235,7 @@ class Tool:
 
 
 @overload
-def tool(function: Callable[..., Any], /) -> Tool: ...
+def tool(function: Callable[Takes, Returns], /) -> Tool[Takes, Returns]: ...
 
 
 @overload
@@ -240,7 +246,7 @@ def tool(
     timeout: float | None = DEFAULT_TIMEOUT,
     confirm: Confirm = False,
     max_result_characters: int = DEFAULT_RESULT_CHARACTERS,
-) -> Callable[[Callable[..., Any]], Tool]: ...
+) -> Callable[[Callable[Takes, Returns]], Tool[Takes, Returns]]: ...
 
 
 def tool(
