@@ -9,6 +9,7 @@ from ragkit.testing.scripted_model import ScriptedModel
 from ragkit.testing.seam_checks import (
     check_chat_model,
     check_embedder,
+    check_expander,
     check_loader,
     check_memory,
     check_reranker,
@@ -24,6 +25,7 @@ __all__ = [
     "WordTokenizer",
     "check_chat_model",
     "check_embedder",
+    "check_expander",
     "check_loader",
     "check_memory",
     "check_reranker",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from ragkit.errors import UsageError
 from ragkit.events import recording, span
 from ragkit.llm.chat_model import Delta, Message, ToolCall
 from ragkit.memory.memory import Recall
+from ragkit.question import read_question
 
 if TYPE_CHECKING:
     from ingest.loader_spec import Loader
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from ragkit.events import Sink
     from ragkit.llm.chat_model import ChatModel
     from ragkit.memory.memory import Memory
+    from ragkit.retrieve.expansion import Expander
     from ragkit.retrieve.rerank import Reranker
 
 TEXTS = (
@@ -76,6 +79,19 @@ def check_reranker(reranker: Reranker) -> None:
     same = all(abs(a - b) < 1e-3 for a, b in zip(scores, backwards, strict=True))
     _require(same, "scores depend on the order of the passages", (scores, backwards))
     _require(not list(reranker.scores(question, [])), "no passage gives a score")
+
+
+def check_expander(expander: Expander) -> None:
+    """Check that any question gives a list of texts, the same twice, and none that is empty."""
+    for text in ("What colour is the lamp?", "東京?", "the", "lamp " * 3_000):
+        question = read_question(text)
+        found = expander.expand(question)
+        is_list = isinstance(found, Sequence) and not isinstance(found, str)
+        _require(is_list, "expand() returns no list of texts", found)
+        _require(
+            all(isinstance(one, str) and one.strip() for one in found), "a text is none", found
+        )
+        _require(list(expander.expand(question)) == list(found), "the same question gives others")
 
 
 def check_chat_model(model: ChatModel) -> None:

@@ -18,12 +18,14 @@ from ragkit.index import Allowed, Scored
 from ragkit.index.tantivy_index import TantivyIndex, TantivyReader
 from ragkit.llm.chat_model import Delta
 from ragkit.memory.memory import Recall
+from ragkit.question import Question
 from ragkit.retrieve.rerank import SentenceReranker
 from ragkit.testing import (
     HashEmbedder,
     ScriptedModel,
     check_chat_model,
     check_embedder,
+    check_expander,
     check_loader,
     check_memory,
     check_reranker,
@@ -78,6 +80,24 @@ class TestRerankers:
     def test_wrong_ones(self, how: str) -> None:
         with pytest.raises(AssertionError):
             check_reranker(self.Wrong(how))
+
+
+class TestExpanders:
+    class Wrong:
+        def __init__(self, how: str) -> None:
+            self.how, self.calls = how, 0
+
+        def expand(self, question: Question) -> Any:
+            self.calls += 1
+            return {"a text": "lamp", "empty": [""], "others": [f"lamp {self.calls}"], "right": []}[
+                self.how
+            ]
+
+    @pytest.mark.parametrize("how", ["a text", "empty", "others"])
+    def test_wrong_ones(self, how: str) -> None:
+        check_expander(self.Wrong("right"))
+        with pytest.raises(AssertionError):
+            check_expander(self.Wrong(how))
 
 
 class TestModels:
