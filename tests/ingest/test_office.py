@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+import zipfile
 from datetime import date, datetime
 from typing import Any
 
@@ -255,3 +257,34 @@ def test_a_damaged_part_costs_the_file_only(name: str, part: str) -> None:
     data = saved(word() if name == "a.docx" else slides())
     with pytest.raises(WrongFormatError, match="damaged"):
         loaded(name, rezipped(data, {part: b"<w:document"}))
+
+
+def test_a_sheet_is_read_as_its_rows_come_whatever_it_says_of_its_size() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (("Part", "Shelf"), ("Shackle", "B3"), ("Rope", "A7")):
+        sheet.append(row)
+    sheet["XFD1048576"] = "far away"
+    data = io.BytesIO()
+    book.save(data)
+    lying = io.BytesIO()
+    with zipfile.ZipFile(data) as whole, zipfile.ZipFile(lying, "w") as changed:
+        for name in whole.namelist():
+            part = whole.read(name)
+            if name.endswith("sheet1.xml"):
+                part = re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1"', part)
+            changed.writestr(name, part)
+    for file in (data, lying):
+        document = loaded("stock.xlsx", file.getvalue())
+        assert "Part | Shelf\nShackle | B3\nRope | A7\n\nfar away" in document.text
+
+
+def test_columns_beyond_the_first_thousand_are_told() -> None:
+    book = openpyxl.Workbook()
+    book.active.append([f"c{number}" for number in range(1, 1_003)])
+    data = io.BytesIO()
+    book.save(data)
+    document = loaded("wide.xlsx", data.getvalue())
+    assert "c1000" in document.text
+    assert "c1001" not in document.text
+    assert ["only the first 1,000 columns" in warning for warning in document.warnings] == [True]

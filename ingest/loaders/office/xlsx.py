@@ -37,9 +37,14 @@ def load_xlsx(source: Source) -> Document:
         builder = DocumentBuilder("xlsx", metadata=metadata)
         for sheet in book.worksheets:
             builder.add("heading", sheet.title, level=1)
+            # What a file says of its size may be wrong, and is of no use: rows are read as they come.
+            sheet.reset_dimensions()
+            widest = 0
             for rows in _tables(sheet):
-                builder.add_table(rows, header_rows=int(names_columns(rows)))
-            if (sheet.max_column or 0) > MOST_COLUMNS:
+                widest = max(widest, *map(len, rows))
+                shown = [row[:MOST_COLUMNS] for row in rows]
+                builder.add_table(shown, header_rows=int(names_columns(shown)))
+            if widest > MOST_COLUMNS:
                 builder.warnings.append(
                     f"sheet {sheet.title!r}: only the first {MOST_COLUMNS:,} columns were read"
                 )
@@ -57,7 +62,7 @@ def names_columns(rows: Sequence[Sequence[str]]) -> bool:
 def _tables(sheet: Any) -> Iterator[list[list[str]]]:
     """Yield the rows of a sheet in stretches without empty rows, from their first column on."""
     rows: list[list[str]] = []
-    for values in sheet.iter_rows(max_col=MOST_COLUMNS, values_only=True):
+    for values in sheet.iter_rows(values_only=True):
         row = [_text(value) for value in values]
         if table_row(row):
             rows.append(row)
