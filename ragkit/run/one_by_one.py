@@ -62,6 +62,7 @@ def add(
     document = replace(document, metadata=facts, title=title)
     base.embedder(make=True)
     store = base.store()
+    indexes = base.indexes()  # which refuses a wrong index before anything is changed
     with store.writing("add"):
         embedder = base.embedder()  # nobody can change it now
         bind_chunker(store, embedder)
@@ -75,7 +76,7 @@ def add(
         state = FileState(len(data), time.time_ns(), hashlib.sha256(data).hexdigest())
         root = store.added_root()
         store.put_document(root.id, path, state, document, chunks, vectors_=vectors)
-        base.indexes().sync(final=True)
+        indexes.sync(final=True)
         named = store.unusual_paths().get((root.id, path), shown(path))
         return cast("StoredDocument", store.stored_document(named))
 
@@ -83,6 +84,7 @@ def add(
 def delete(base: Opened, paths: Paths) -> tuple[str, ...]:
     """Take documents out; see :meth:`ragkit.KnowledgeBase.delete`."""
     store = base.store()
+    indexes = base.indexes()  # which refuses a wrong index before anything is changed
     with store.writing("rm"):
         doomed: dict[str, int] = {}
         for name in several(paths):
@@ -91,7 +93,7 @@ def delete(base: Opened, paths: Paths) -> tuple[str, ...]:
                 raise NotInBaseError(f"no document matches {name!r}; ragkit ls shows their paths")
             doomed.update({document.path: document.id for document in matches})
         store.remove_documents(list(doomed.values()))
-        base.indexes().sync(final=True)
+        indexes.sync(final=True)
     return tuple(sorted(doomed))
 
 
