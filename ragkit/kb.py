@@ -56,6 +56,7 @@ class KnowledgeBase:
         Its ``model``, ``embedder`` and all other options: see :class:`ragkit.OpenOptions`.
 
         Raises:
+            UsageError: an option is unknown, or what it is given is none of its kind.
             NotFoundError: there is none at ``path`` and ``create`` is false.
             FingerprintError: it was built with another embedding model than ``embedder``.
             VersionError: it was written by a newer version.

@@ -22,10 +22,12 @@ def sink_of(sink: Sink | str) -> Sink:
             colon that returns a sink.
 
     Raises:
-        UsageError: there is no such sink.
+        UsageError: there is no such sink, or it is none.
     """
-    if not isinstance(sink, str):
+    if callable(sink):
         return sink
+    if not isinstance(sink, str):
+        raise UsageError(f"a sink must be a function of a span, or a name, not {sink!r}")
     if sink == "console":
         return ConsoleLines()
     kind, _, rest = sink.partition(":")

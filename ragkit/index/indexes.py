@@ -6,11 +6,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ragkit.errors import CorruptError, UsageError
-from ragkit.events.plug_ins import plug_in, plug_in_names
-from ragkit.index.faiss_index import FaissIndex
+from ragkit.errors import CorruptError
+from ragkit.index.engines import make_faiss, make_tantivy
 from ragkit.index.protocols import ALONE
-from ragkit.index.tantivy_index import TantivyIndex
 from ragkit.index.vector_view import VectorView
 from ragkit.index.word_view import WordView
 from ragkit.language.languages import ENGLISH
@@ -22,9 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ragkit.index.protocols import (
-        VectorIndex,
         VectorIndexFactory,
-        WordIndex,
         WordIndexFactory,
         WordReader,
         WordWeights,
@@ -46,28 +42,20 @@ class Indexes:
         self,
         store: Store,
         *,
-        vector_index: str | VectorIndex | VectorIndexFactory = "faiss",
-        word_index: str | WordIndex | WordIndexFactory = "tantivy",
+        vector_index: VectorIndexFactory = make_faiss,
+        word_index: WordIndexFactory = make_tantivy,
     ) -> None:
         """Join a store and its indexes; nothing is opened until something is searched.
 
         Args:
             store: The truth. It is not closed with this.
-            vector_index: ``"faiss"``, the name of an entry point of ``ragkit.vector_indexes``, or
-                what makes a :class:`ragkit.index.protocols.VectorIndex` of a directory and a base.
-            word_index: ``"tantivy"``, the name of an entry point of ``ragkit.word_indexes``, or
-                what makes a :class:`ragkit.index.protocols.WordIndex`. An index itself will do in
-                place of what makes one, where no process is forked.
-
-        Raises:
-            UsageError: a name is not known, or an object is no index.
+            vector_index: Makes the index by meaning; see :mod:`ragkit.index.engines`.
+            word_index: Makes the index by words.
         """
         self.store = store
-        make_vectors = _factory("vector_index", vector_index, {"faiss": FaissIndex})
-        make_words = _factory("word_index", word_index, {"tantivy": TantivyIndex})
         self._pid = os.getpid()
-        self._vectors = VectorView(store, lambda: make_vectors(store.directory, store.base))
-        self._words = WordView(store, lambda place: make_words(place, store.base), self.sync)
+        self._vectors = VectorView(store, lambda: vector_index(store.directory, store.base))
+        self._words = WordView(store, lambda place: word_index(place, store.base), self.sync)
         store.when_released(self._settle)
 
     def close(self) -> None:
@@ -229,19 +217,3 @@ class Indexes:
             _INHERITED.append((vars(self._vectors).copy(), vars(self._words).copy()))
             self._vectors.start_over()
             self._words.start_over()
-
-
-def _factory(argument: str, given: Any, built_in: dict[str, Any]) -> Callable[..., Any]:
-    if isinstance(given, str):
-        group = f"ragkit.{argument}es"
-        found = built_in.get(given) or plug_in(group, given)
-        if found is None:
-            known = ", ".join(map(repr, [*built_in, *plug_in_names(group)]))
-            raise UsageError(f"{argument} must be one of {known}, or an object, not {given!r}")
-        given = found
-    if not isinstance(given, type) and hasattr(given, "apply"):
-        return lambda *_place: given
-    if not callable(given):
-        raise UsageError(f"{argument} must be a name, an index or what makes one, not {given!r}")
-    factory: Callable[..., Any] = given
-    return factory

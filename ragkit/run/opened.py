@@ -19,10 +19,11 @@ from ragkit.errors import (
 from ragkit.events import Listener, Notice, OpenSpan, SpanKind, ignore, span
 from ragkit.events.named_sinks import sink_of
 from ragkit.events.traces import Tracing, note_search, traced
+from ragkit.index.engines import vector_engine, word_engine
 from ragkit.question import read_question
 from ragkit.retrieve.filters import WhereMapping, parse_where
 from ragkit.retrieve.stages import Stages, make_stages
-from ragkit.run.options import Model, OpenOptions, SearchOptions, check_keywords
+from ragkit.run.options import Model, OpenOptions, SearchOptions, check_keywords, check_objects
 
 if TYPE_CHECKING:
     from ingest.document import Document
@@ -43,9 +44,14 @@ class Opened:
     """The parts of a knowledge base; safe to use from several threads and in forked children."""
 
     def __init__(self, directory: Path, options: OpenOptions) -> None:
-        """Open what is there; see :class:`ragkit.KnowledgeBase` for what is raised."""
+        """Open what is there; see :class:`ragkit.KnowledgeBase` for what is raised.
+
+        What can be told of the options without opening anything is told before.
+        """
         check_keywords("KnowledgeBase", options, OpenOptions)
         embedder = options.get("embedder")
+        check_objects("model", options.get("model", EXTRACTIVE), "stream")
+        check_objects("embedder", "" if embedder is None else embedder, "embed")
         self.directory = directory
         self.model = options.get("model", EXTRACTIVE)
         self.base_url = options.get("base_url")
@@ -63,8 +69,8 @@ class Opened:
         self._chat_models: dict[str, ChatModel] = {}
         self._locked_in = (os.getpid(), threading.RLock())
         self._store: Store | None = None
-        self._vector_index = options.get("vector_index", "faiss")
-        self._word_index = options.get("word_index", "tantivy")
+        self._vector_index = vector_engine("KnowledgeBase", options.get("vector_index", "faiss"))
+        self._word_index = word_engine("KnowledgeBase", options.get("word_index", "tantivy"))
         self._joined: Indexes | None = None
         self._is_closed = False
         self._told_read_only = False

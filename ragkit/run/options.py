@@ -15,12 +15,7 @@ if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
     from ragkit.events import Listener, Sink
     from ragkit.events.traces import TraceLevel
-    from ragkit.index.protocols import (
-        VectorIndex,
-        VectorIndexFactory,
-        WordIndex,
-        WordIndexFactory,
-    )
+    from ragkit.index.engines import VectorEngine, WordEngine
     from ragkit.llm.chat_model import ChatModel
     from ragkit.retrieve.finding import Mode
 
@@ -67,8 +62,8 @@ class OpenOptions(TypedDict, total=False):
     listener: Listener
     traces: TraceLevel
     sinks: Sequence[Sink | str]
-    vector_index: str | VectorIndex | VectorIndexFactory
-    word_index: str | WordIndex | WordIndexFactory
+    vector_index: VectorEngine
+    word_index: WordEngine
 
 
 class FindOptions(StageOptions, total=False):
@@ -98,6 +93,22 @@ def several(paths: Paths) -> list[str]:
     if isinstance(paths, str | os.PathLike):
         return [os.fspath(paths)]
     return [os.fspath(path) for path in paths]
+
+
+def check_objects(option: str, given: object, method: str) -> None:
+    """Raise a :class:`UsageError` where what is given in place of a name cannot stand for it.
+
+    Args:
+        option: Of :class:`ragkit.KnowledgeBase`.
+        given: Names and objects: one, or a sequence.
+        method: What an object of the protocol has.
+    """
+    for each in given if isinstance(given, list | tuple) else (given,):
+        if not isinstance(each, str) and not callable(getattr(each, method, None)):
+            raise UsageError(
+                f"KnowledgeBase() got {option}={each!r}; it must be a name, or an object with a"
+                f" method {method!r}"
+            )
 
 
 def check_keywords(call: str, given: Mapping[str, object], known: type) -> None:

@@ -1,6 +1,7 @@
 """Indexes of one's own: what is checked of them, that the checks can fail, and a base that uses one."""
 
 import importlib.util
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -272,9 +273,35 @@ def test_a_base_uses_the_index_that_its_opener_names(tmp_path: Path) -> None:
         assert (where / "dense").is_dir()
 
 
-def test_what_is_no_index_is_refused(tmp_path: Path) -> None:
-    for given, message in ((3, "vector_index must be a name"), ("annoy", "one of 'faiss'")):
-        with KnowledgeBase(tmp_path, embedder=HashEmbedder(), vector_index=given) as kb:  # type: ignore[arg-type]
-            (tmp_path / "a.txt").write_text("Some words.")
-            with pytest.raises(UsageError, match=message):
-                kb.ingest(tmp_path / "a.txt")
+@pytest.mark.parametrize("there", [False, True], ids=["no base", "a base"])
+@pytest.mark.parametrize(
+    ("option", "given", "message"),
+    [
+        ("vector_index", "annoy", "it must be one of 'faiss', or an object"),
+        ("word_index", "lucene", "it must be one of 'tantivy', or an object"),
+        ("vector_index", 3, "it must be a name, an index or what makes one"),
+        ("word_index", 3, "it must be a name, an index or what makes one"),
+    ],
+)
+def test_what_is_no_index_is_refused_on_opening(
+    tmp_path: Path, option: str, given: Any, message: str, there: bool
+) -> None:
+    where, embedder = tmp_path / "kb", HashEmbedder()
+    if there:
+        with KnowledgeBase(where, embedder=embedder) as kb:
+            kb.add("Some words.", path="a.txt")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    expected = re.escape(f"KnowledgeBase() got {option}={given!r}; {message}")
+    with pytest.raises(UsageError, match=expected):
+        KnowledgeBase(where, embedder=embedder, **{option: given})  # type: ignore[arg-type]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_what_makes_no_index_is_refused_before_anything_is_stored(tmp_path: Path) -> None:
+    def nothing(_directory: Path, _base: str) -> None: ...
+
+    for option in ("vector_index", "word_index"):
+        with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder(), **{option: nothing}) as kb:  # type: ignore[arg-type]
+            with pytest.raises(UsageError, match=rf"KnowledgeBase.. got {option}=.*made no index"):
+                kb.add("Some words.", path="a.txt")
+            assert kb.documents() == []

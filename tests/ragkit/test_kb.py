@@ -538,6 +538,23 @@ def test_errors_of_arguments_name_the_public_class(
         KnowledgeBase(kb.directory, modell="extractive")  # type: ignore[call-arg]
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": 3}, r"KnowledgeBase\(\) got model=3; .*'stream'"),
+        ({"model": ["extractive", 3]}, r"KnowledgeBase\(\) got model=3; .*'stream'"),
+        ({"embedder": 3}, r"KnowledgeBase\(\) got embedder=3; .*'embed'"),
+        ({"sinks": [3]}, "a sink must be a function"),
+    ],
+)
+def test_an_object_that_cannot_stand_for_a_name_is_refused_on_opening(
+    tmp_path: Path, options: Any, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        KnowledgeBase(tmp_path / "kb", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("question", ["", " \n", None, b"warranty"])
 def test_what_is_no_question(kb: KnowledgeBase, docs: Path, question: Any) -> None:
     kb.ingest(docs)
