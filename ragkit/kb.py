@@ -122,11 +122,12 @@ class KnowledgeBase:
     ) -> StoredDocument:
         """Put a document in that is not a file; it is found at once, by words and by meaning.
 
-        No ingest of a folder touches it. The same ``path`` again replaces it.
+        No ingest of a folder touches it. The same ``path`` again replaces it. Where this raises,
+        nothing was stored.
 
         Args:
-            content: Text; a file's bytes, which a worker process loads by what ``path`` ends in; or
-                a document as :func:`ingest.load` returns it.
+            content: Text; a file's bytes, loaded apart by what ``path`` ends in; or a document as
+                :func:`ingest.load` returns it.
             path: What it is cited by, such as ``"notes/hours.txt"``; shown as ``"added/notes/…"``
                 where an ingested file has the same.
             metadata: Facts to filter on with ``where``, before the document's own; ``"title"``
@@ -134,16 +135,17 @@ class KnowledgeBase:
             **options: ``password``, ``limits``, ``ocr``; see :class:`ragkit.AddOptions`.
 
         Raises:
-            UsageError: ``content`` cannot be loaded, or the path or metadata are none. Nothing is
-                stored then, nor where the model fails or another process is writing.
+            UsageError: ``content`` cannot be loaded, or the path, metadata or an option are none.
+            LockedError, ReadOnlyError: another process is writing; the base may only be read.
+            FingerprintError: the base was built with another embedding model or chunker.
+            EmbeddingError: the model failed, or cannot be loaded.
         """
         return run.add(self._base, content, path, metadata or {}, options)
 
     def delete(self, paths: Paths) -> tuple[str, ...]:
         """Delete documents by path or glob, as :meth:`documents` shows them; return their paths.
 
-        The files stay where they are. Where a path matches nothing, NotFoundError is raised and
-        nothing is deleted.
+        The files stay. Where a path matches nothing, NotFoundError is raised, nothing is deleted.
         """
         return run.delete(self._base, paths)
 
@@ -261,9 +263,7 @@ class KnowledgeBase:
         """Answer piece by piece: first the sources, then text, then the whole :class:`Answer`.
 
         The final answer's text may differ from the pieces: citations that do not exist are
-        removed, the others renumbered.
-
-        ``where`` filters as for :meth:`retrieve`; the options are those of :meth:`ask`.
+        removed, the others renumbered. ``where`` and the options are those of :meth:`ask`.
         """
         from ragkit.chat import answer_events
 

@@ -60,12 +60,11 @@ def add(
     facts = {**document.metadata, **metadata}
     title = metadata.get("title", document.title)
     document = replace(document, metadata=facts, title=title)
-    base.embedder(make=True)
-    store = base.store()
-    indexes = base.indexes()  # which refuses a wrong index before anything is changed
-    with store.writing("add"):
-        embedder = base.embedder()  # nobody can change it now
-        bind_chunker(store, embedder)
+    state = FileState(len(data), time.time_ns(), hashlib.sha256(data).hexdigest())
+    while True:
+        # Chunked and embedded before others are kept out, for a model may take its time.
+        embedder = base.embedder(make=True)
+        store, indexes = base.store(), base.indexes()
         chunks = chunk_document(
             document,
             tokenizer=embedder.tokenizer,
@@ -73,12 +72,15 @@ def add(
             name=shown(path),
         )
         vectors = embedder.embed([chunk.embedded_text for chunk in chunks], kind="passage")
-        state = FileState(len(data), time.time_ns(), hashlib.sha256(data).hexdigest())
-        root = store.added_root()
-        store.put_document(root.id, path, state, document, chunks, vectors_=vectors)
-        indexes.sync(final=True)
-        named = store.unusual_paths().get((root.id, path), shown(path))
-        return cast("StoredDocument", store.stored_document(named))
+        with store.writing("add"):
+            if base.embedder() is not embedder:
+                continue  # another process has rebuilt the base with another model
+            bind_chunker(store, embedder)
+            root = store.added_root()
+            store.put_document(root.id, path, state, document, chunks, vectors_=vectors)
+            indexes.sync(final=True)
+            named = store.unusual_paths().get((root.id, path), shown(path))
+            return cast("StoredDocument", store.stored_document(named))
 
 
 def delete(base: Opened, paths: Paths) -> tuple[str, ...]:

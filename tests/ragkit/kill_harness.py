@@ -187,6 +187,17 @@ def ingest(directory: Path, folder: Path, limit: int, *, often: bool) -> int:
     return count()
 
 
+def add(directory: Path, limit: int) -> int:
+    """Replace what was added as ``hours.txt``, as :func:`ingest` does."""
+    from ragkit import KnowledgeBase
+    from ragkit.testing import HashEmbedder
+
+    count = count_steps(limit)
+    with KnowledgeBase(directory, embedder=HashEmbedder()) as kb:
+        kb.add("Later we close at noon.", path="hours.txt")
+    return count()
+
+
 def serve() -> None:
     """Answer requests, each in a child of its own."""
     import faiss
@@ -228,6 +239,8 @@ def _answer(request: dict[str, Any]) -> Any:
     directory = Path(request["directory"])
     if request["do"] == "fingerprint":
         return fingerprint(directory)
+    if request["do"] == "add":
+        return add(directory, request["limit"])
     return ingest(directory, Path(request["folder"]), request["limit"], often=request["often"])
 
 

@@ -1,5 +1,8 @@
 """Documents that are put in without a file."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import pytest
 from ingest import Document, LoadLimits, load
 from ragkit import (
     EmbeddingError,
+    FingerprintError,
     KnowledgeBase,
     UsageError,
     import_base,
@@ -181,3 +185,64 @@ def test_nothing_is_stored_where_the_model_fails(tmp_path: Path) -> None:
             kb.add("Closed.", path="hours.txt")
         embedder.fails = False
         assert kb.text("hours.txt") == HOURS
+
+
+def test_the_model_works_before_others_are_kept_out(tmp_path: Path) -> None:
+    class Meanwhile(HashEmbedder):
+        def embed(self, texts, *, kind):  # type: ignore[no-untyped-def]
+            if not (tmp_path / "once").exists():
+                (tmp_path / "once").touch()
+                with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as other:
+                    other.add("Closed on Mondays.", path="mondays.txt")
+            return super().embed(texts, kind=kind)
+
+    with KnowledgeBase(tmp_path / "kb", embedder=Meanwhile()) as kb:
+        kb.add(HOURS, path="hours.txt")
+        assert paths(kb) == ["hours.txt", "mondays.txt"]
+
+
+def test_a_base_that_was_rebuilt_meanwhile_takes_no_vector_of_the_old_model(tmp_path: Path) -> None:
+    class Meanwhile(HashEmbedder):
+        def embed(self, texts, *, kind):  # type: ignore[no-untyped-def]
+            if HOURS in texts[0]:
+                with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as other:
+                    other.rebuild(embedder=HashEmbedder(dimension=16))
+            return super().embed(texts, kind=kind)
+
+    with KnowledgeBase(tmp_path / "kb", embedder=Meanwhile()) as kb:
+        kb.add("Closed on Mondays.", path="mondays.txt")
+        with pytest.raises(FingerprintError, match="16 dimensions"):
+            kb.add(HOURS, path="hours.txt")
+        assert paths(kb) == ["mondays.txt"]
+
+
+ADDER = """
+import sys
+from ragkit import KnowledgeBase
+from ragkit.testing import HashEmbedder
+
+with KnowledgeBase(sys.argv[1], embedder=HashEmbedder()) as kb:
+    for number in range(5):
+        kb.add(f"{sys.argv[2]} said number{number}.", path=f"{sys.argv[2]}/{number}.txt")
+"""
+
+
+def test_two_processes_add_at_once(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(SAMPLES.parent)}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", ADDER, str(tmp_path / "kb"), name],
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+        for name in ("alice", "zora")
+    ]
+    ends = [(process.communicate(timeout=300)[1], process.returncode) for process in both]
+    assert ends == [(b"", 0), (b"", 0)]
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
+        assert len(paths(kb)) == 10
+        for name in ("alice", "zora"):
+            for mode in ("dense", "lexical"):
+                hit = kb.search(f"{name} said number3", k=1, mode=mode)[0]
+                assert hit.path == f"{name}/3.txt"
+        assert {check.status for check in kb.check() if check.name != "sandbox"} == {"ok"}

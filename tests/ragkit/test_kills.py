@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kill_harness import Scenario, scenarios
+from kill_harness import Scenario, Server, scenarios
+
+from ragkit import KnowledgeBase
+from ragkit.testing import HashEmbedder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 
@@ -37,6 +40,38 @@ def test_killed_and_finished_is_as_undisturbed(both: tuple[Scenario, Scenario], 
     assert scenario.expected["files"] == "[]"
     wrong = {limit: scenario.kill_and_finish(limit) for limit in moments(scenario)}
     assert {limit: found for limit, found in wrong.items() if found} == {}
+
+
+def test_an_addition_that_is_killed_is_whole_or_never_was(tmp_path: Path) -> None:
+    before, after = "We open at nine.", "Later we close at noon."
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
+        kb.add("Of something else.", path="other.txt")
+        kb.add(before, path="hours.txt")
+    server, seen, was_late = Server(), set(), False
+    try:
+        shutil.copytree(tmp_path / "kb", tmp_path / "whole")
+        steps = server.ask("add", tmp_path / "whole")["answer"]
+        assert steps > 10
+        for limit in range(1, steps + 1, 2):
+            directory = tmp_path / f"killed-{limit}"
+            shutil.copytree(tmp_path / "kb", directory)
+            assert server.ask("add", directory, limit=limit)["killed"]
+            with KnowledgeBase(directory, embedder=HashEmbedder()) as kb:
+                text = kb.text("hours.txt")
+                seen.add(text)
+                was_late |= any("changed since" in check.message for check in kb.check())
+                for mode in ("dense", "lexical"):
+                    hits = kb.search(text, k=9, mode=mode)  # type: ignore[arg-type]
+                    assert hits[0].text == text, (limit, mode)
+                    assert not {before, after} - {text} & {hit.text for hit in hits}
+                assert kb.add(after, path="hours.txt").chunks == 1
+                assert kb.search(after, k=1)[0].text == after
+                wrong = [check for check in kb.check() if check.status == "fail"]
+                assert wrong == []
+    finally:
+        server.close()
+    assert seen == {before, after}
+    assert was_late  # killed between the commit and the indexes, among others
 
 
 @pytest.mark.skipif(
