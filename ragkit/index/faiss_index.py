@@ -15,6 +15,7 @@ looks at all lists, and is exact.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ragkit.index import faiss_file, quantized
@@ -174,19 +175,22 @@ def _search(
     options: dict[str, Any] = {}
     if mask is not None:
         options["sel"] = faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
-    parameters: Any = None
-    if note.kind == "ivf":
-        probes = note.probes
-        if share < _NEARLY_ALL:
-            probes = note.lists if share < 0.5 else min(note.lists, 2 * probes)
-        parameters = faiss.SearchParametersIVF(nprobe=probes, **options)
-    elif options:
-        parameters = faiss.SearchParameters(**options)
 
-    def nearest(count: int) -> list[Scored]:
+    def nearest(count: int, parameters: Any) -> list[Scored]:
         with faiss_file.one_thread():
             scores, found = loaded.index.search(query[np.newaxis], count, params=parameters)
         there = found[0] >= 0
         return in_order(candidates(found[0][there], scores[0][there], count), count)
 
-    return best(nearest, k, note.count)
+    if note.kind != "ivf":
+        exact = faiss.SearchParameters(**options) if options else None
+        return best(partial(nearest, parameters=exact), k, note.count)
+    probes = note.probes
+    if share < _NEARLY_ALL:
+        probes = note.lists if share < 0.5 else min(note.lists, 2 * probes)
+    while True:
+        lists = faiss.SearchParametersIVF(nprobe=probes, **options)
+        hits = best(partial(nearest, parameters=lists), k, note.count)
+        if len(hits) >= k or probes == note.lists:
+            return hits
+        probes = note.lists  # fewer may come back only where there are no more

@@ -14,9 +14,10 @@ from ragkit.errors import LockedError
 from ragkit.index.protocols import ALONE, BESIDE_MEANING
 from ragkit.index.word_view import WordView
 from ragkit.store.allowed import Allowed, as_array
-from ragkit.store.changes import Range, merge, ranges_of
+from ragkit.store.changes import Range, ranges_of
 from ragkit.store.feed import Passage, WordChanges
 from ragkit.store.records import Counts
+from ragkit.testing.change_log import ChangeLog, inside, require
 
 if TYPE_CHECKING:
     from ragkit.index.protocols import WordIndexFactory, WordReader
@@ -30,17 +31,16 @@ _PER_DOCUMENT = 10
 _THREADS = 4
 
 
-class WordTruth:
+class WordTruth(ChangeLog):
     """The passages of a base and the log of their changes, in memory; a stand-in for its store."""
 
     base = "base"
 
     def __init__(self, directory: Path) -> None:
+        super().__init__()
         self.directory = directory
         self.passages: dict[int, Passage] = {}
         self.is_locked = False
-        self._log: list[tuple[int, Range]] = []
-        self._sequence = self._pruned = self._last_id = 0
 
     def put(self, ids: Sequence[int], text: str, headings: str = "", name: str = "") -> None:
         """Set some passages; ``{id}`` in their text is their number."""
@@ -50,31 +50,17 @@ class WordTruth:
             self.passages[number] = Passage(
                 number, document, said, "", "", headings, name, "english"
             )
-        self._note(ids)
+        self.note(ids)
 
     def remove(self, ids: Sequence[int]) -> None:
         """Take some passages away."""
         for number in ids:
             del self.passages[number]
-        self._note(ids)
-
-    def prune(self) -> None:
-        """Forget the log."""
-        self._log, self._pruned = [], self._sequence
-
-    def _note(self, ids: Sequence[int]) -> None:
-        self._last_id = max(self._last_id, *ids)
-        for span in ranges_of(ids):
-            self._sequence += 1
-            self._log.append((self._sequence, span))
-
-    def sequence(self) -> int:
-        """As of :class:`ragkit.store.Store`, and so what follows."""
-        return self._sequence
+        self.note(ids)
 
     @contextlib.contextmanager
     def writing(self, purpose: str, *, timeout: float = 0.0) -> Iterator[None]:
-        """Be the one writer."""
+        """As of :class:`ragkit.store.Store`, and so what follows."""
         if self.is_locked:
             raise LockedError(f"somebody else is writing: {purpose}, {timeout}")
         yield
@@ -86,21 +72,19 @@ class WordTruth:
     @contextlib.contextmanager
     def word_changes(self, after: int | None) -> Iterator[WordChanges]:
         """Lend what happened after a change."""
-        known = after is not None and self._pruned <= after <= self._sequence
-        later = [span for number, span in self._log if known and number > (after or 0)]
-        ranges = tuple(merge(later)) if known else ((1, self._last_id),) if self._last_id else ()
+        whole, ranges = self.since(after)
         yield WordChanges(
-            sequence=self._sequence,
-            whole=not known,
+            sequence=self.sequence(),
+            whole=whole,
             ranges=ranges,
             total=len(self.passages),
-            last_id=self._last_id,
+            last_id=self.last_id,
             read=self._read,
         )
 
     def _read(self, ranges: tuple[Range, ...]) -> Iterator[Passage]:
         for number in sorted(self.passages):
-            if any(first <= number <= last for first, last in ranges):
+            if inside(number, ranges):
                 yield self.passages[number]
 
 
@@ -129,12 +113,12 @@ class _Trial:
         self.view.settle()
         index = self.factory(self.truth.directory, self.truth.base)
         reached, state = index.sequence(), index.check()
-        _require(reached == self.truth.sequence(), "sequence() is not what was applied", reached)
-        _require(state is not None, "check() finds no index after apply()")
+        require(reached == self.truth.sequence(), "sequence() is not what was applied", reached)
+        require(state is not None, "check() finds no index after apply()")
         if state is not None:
-            _require(not state.damage, "check() finds damage after apply()", state)
+            require(not state.damage, "check() finds damage after apply()", state)
             count = len(self.truth.passages)
-            _require(state.count == count, "it holds another number of passages", state.count)
+            require(state.count == count, "it holds another number of passages", state.count)
 
     def reader(self) -> WordReader:
         """The newest state that another process would see."""
@@ -148,7 +132,7 @@ class _Trial:
         for place, view in (("", self.view), (" once opened again", self.opened())):
             hits = view.search([(query, 1.0)], 1_000, None, ALONE)
             ids = sorted(hit.chunk_id for hit in hits)
-            _require(ids == sorted(wanted), f"{query!r} finds other passages {when}{place}", ids)
+            require(ids == sorted(wanted), f"{query!r} finds other passages {when}{place}", ids)
             _in_order(hits, f"{when}{place}")
             view.settle()
 
@@ -192,7 +176,7 @@ def _places(trial: _Trial) -> None:
     parts = [("lantern", 0.6), ("kilograms", 0.4)]
     both = trial.view.search(parts, 9, None, BESIDE_MEANING)
     ids = sorted(hit.chunk_id for hit in both)
-    _require(ids == [1, 2, 3, 4], "two texts with weights do not find what either finds", ids)
+    require(ids == [1, 2, 3, 4], "two texts with weights do not find what either finds", ids)
     _in_order(both, "for two texts with weights")
 
 
@@ -232,10 +216,10 @@ def _filters(trial: _Trial) -> None:
             for k in (1, 5, 1_000):
                 found = trial.view.search([("shared twice", 1.0)], k, allowed, ALONE)
                 message = f"a filter that allows {share:.1%} is not exact, k={k}"
-                _require(found == wanted[:k], message, found[:3])
+                require(found == wanted[:k], message, found[:3])
     only = Allowed(as_array([(1, 4)]))
     absent = trial.view.reader()
-    _require(
+    require(
         absent is not None and absent.absent(["twice", "shared"], only) == {"twice"},
         "absent() does not keep to a filter",
     )
@@ -248,22 +232,20 @@ def _equal_scores(trial: _Trial) -> None:
     trial.sync()
     for k in (1, 2, 7, 50, 150, 500):
         ids = [hit.chunk_id for hit in trial.view.search([("same", 1.0)], k, None, ALONE)]
-        _require(
-            ids == list(range(1, 200))[:k], "equal scores are not in the order of ids", ids[:9]
-        )
+        require(ids == list(range(1, 200))[:k], "equal scores are not in the order of ids", ids[:9])
 
 
 def _vocabulary(trial: _Trial) -> None:
     trial.truth.put([1], "A lantern and a harbour", headings="Tidal", name="Almanac")
     trial.sync()
     reader = trial.reader()
-    _require(reader.holds("lantern"), "holds() does not know a word of a text")
-    _require(not reader.holds("zeppelin"), "holds() knows a word that is not there")
+    require(reader.holds("lantern"), "holds() does not know a word of a text")
+    require(not reader.holds("zeppelin"), "holds() knows a word that is not there")
     stems = {stem for stem, _count in reader.terms("lant")}
-    _require(stems == {"lantern"}, "terms() gives other stems", stems)
+    require(stems == {"lantern"}, "terms() gives other stems", stems)
     missing = reader.absent(["lantern", "zeppelin", "almanac", "tidal"], None)
-    _require(missing == {"zeppelin"}, "absent() gives other words", missing)
-    _require(reader.languages()[0] == "english", "English is not the first of languages()")
+    require(missing == {"zeppelin"}, "absent() gives other words", missing)
+    require(reader.languages()[0] == "english", "English is not the first of languages()")
 
 
 def _other_base(trial: _Trial) -> None:
@@ -271,7 +253,7 @@ def _other_base(trial: _Trial) -> None:
     trial.sync()
     other = trial.factory(trial.truth.directory, "another")
     message = "it uses the files of another base, which stand in the same directory"
-    _require(other.sequence() is None and other.reader() is None, message)
+    require(other.sequence() is None and other.reader() is None, message)
 
 
 def _readers(trial: _Trial) -> None:
@@ -283,7 +265,7 @@ def _readers(trial: _Trial) -> None:
     trial.truth.remove(range(1, 20))
     trial.sync()
     after = list(reader.search([("steady", 1.0)], 99, None, ALONE))
-    _require(reader.sequence == number and after == before, "a reader changed while it was open")
+    require(reader.sequence == number and after == before, "a reader changed while it was open")
 
 
 def _lost_and_damaged(trial: _Trial) -> None:
@@ -291,7 +273,7 @@ def _lost_and_damaged(trial: _Trial) -> None:
     trial.sync()
     trial.factory(trial.truth.directory, trial.truth.base).drop()
     gone = trial.factory(trial.truth.directory, trial.truth.base).sequence()
-    _require(gone is None, "drop() left an index")
+    require(gone is None, "drop() left an index")
     trial.view = trial.opened()
     trial.finds("kept", range(1, 50), "after its files were deleted")
     for name, size in (("emptied", 0.0), ("cut", 0.5)):
@@ -311,8 +293,8 @@ def _while_locked(trial: _Trial) -> None:
     trial.sync()
     trial.truth.put([60], "late words")
     trial.truth.is_locked = True
-    _require(trial.view.search([("late", 1.0)], 9, None, ALONE) == [], "it found what is late")
-    _require(trial.view.behind() == 1, "it is not behind by what is late", trial.view.behind())
+    require(trial.view.search([("late", 1.0)], 9, None, ALONE) == [], "it found what is late")
+    require(trial.view.behind() == 1, "it is not behind by what is late", trial.view.behind())
     trial.truth.is_locked = False
     trial.finds("late", [60], "after somebody else was done writing")
 
@@ -343,7 +325,7 @@ def _threads(trial: _Trial) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    _require(not wrong, "".join(wrong[:1]))
+    require(not wrong, "".join(wrong[:1]))
 
 
 CHECKS = (
@@ -364,11 +346,6 @@ CHECKS = (
 
 def _in_order(hits: Sequence[Scored], when: str) -> None:
     order = [(-hit.score, hit.chunk_id) for hit in hits]
-    _require(order == sorted(order), f"results are not best first, equal ones by id, {when}")
+    require(order == sorted(order), f"results are not best first, equal ones by id, {when}")
     fits = all(0.0 < hit.score <= 1.0 for hit in hits)
-    _require(fits, f"scores are not above 0 and at most 1 {when}", hits[:3])
-
-
-def _require(holds: bool, what: str, found: object = None) -> None:
-    if not holds:
-        raise AssertionError(f"{what}: {found!r}" if found is not None else what)
+    require(fits, f"scores are not above 0 and at most 1 {when}", hits[:3])

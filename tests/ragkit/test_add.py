@@ -119,6 +119,27 @@ def test_a_document_is_taken_as_it_is(kb: KnowledgeBase) -> None:
     assert (stored.format, stored.title) == ("mail", "Letter")
     assert dict(stored.metadata) == {"from": "Bo", "to": "Zora"}
     assert kb.text("letter") == document.text
+    assert kb.add(document, path="letter", metadata={"from": "Zora"}).metadata == {"from": "Zora"}
+
+
+def test_text_is_in_no_encoding_whatever_it_says_of_itself(kb: KnowledgeBase) -> None:
+    kb.add("<meta charset=latin-1><p>Tee f\u00fcr zw\u00f6lf</p>", path="page.html")
+    assert kb.text("page.html") == "Tee f\u00fcr zw\u00f6lf"
+    kb.add("half a sign: \ud83d.", path="half.txt")
+    assert kb.text("half.txt").startswith("half a sign: ")
+    assert kb.search("half a sign", k=1)[0].path == "half.txt"
+
+
+def test_passages_of_another_chunker_are_not_mixed_in(
+    kb: KnowledgeBase, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kb.add(HOURS, path="hours.txt")
+    monkeypatch.setattr("ragkit.run.fingerprint.CHUNKER_VERSION", "another")
+    with pytest.raises(FingerprintError, match="another version of the chunker"):
+        kb.add(HOURS, path="more.txt")
+    with pytest.raises(FingerprintError, match="another version of the chunker"):
+        kb.ingest(docs)
+    assert paths(kb) == ["hours.txt"]
 
 
 def test_it_outlives_rebuilding_and_a_journey(kb: KnowledgeBase, tmp_path: Path) -> None:

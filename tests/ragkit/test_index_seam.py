@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ragkit import KnowledgeBase
+from ragkit import KnowledgeBase, import_base
 from ragkit.errors import UsageError
 from ragkit.index import Allowed, IndexState, Scored, VectorChanges, ordered
 from ragkit.index.faiss_index import FaissIndex
@@ -245,6 +245,34 @@ def test_an_index_that_does_wrong_is_found_out(index: type) -> None:
         check_vector_index(index)
 
 
+def misses_some(self: Reader, query: Any, k: int, allowed: Allowed | None) -> list[Scored]:
+    """One of 20, as an approximate index may; but none of those that a filter leaves."""
+    fits = self.ids % 20 != 0 if allowed is None else allowed.holds(self.ids)
+    return ordered(self.ids[fits], self.rows[fits] @ query, k)
+
+
+def test_an_approximate_index_is_held_to_the_recall_that_is_asked_of_it() -> None:
+    index = wrong_reader(misses_some)
+    check_vector_index(index, recall=0.8)
+    with pytest.raises(AssertionError, match="it finds other ids"):
+        check_vector_index(index)
+    with pytest.raises(AssertionError, match="it finds other ids"):
+        check_vector_index(index, recall=0.99)
+    for wrong in (ignores_filters, filters_afterwards, scores_wrongly, approximates_with_a_filter):
+        with pytest.raises(AssertionError):
+            check_vector_index(wrong_reader(wrong), recall=0.5)
+    for recall in (0.0, 1.1):
+        with pytest.raises(UsageError, match="recall must be"):
+            check_vector_index(index, recall=recall)
+
+
+def test_the_approximate_index_there_is_finds_most_and_never_too_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ragkit.index.faiss_index.FLAT_LIMIT", 100)
+    check_vector_index(FaissIndex, recall=0.7)
+
+
 def test_the_approximate_index_filters_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ragkit.index.faiss_index.FLAT_LIMIT", 100)
     monkeypatch.setattr("ragkit.index.inverted_file._RECALL_WANTED", 1.01)  # looks at all lists
@@ -271,6 +299,19 @@ def test_a_base_uses_the_index_that_its_opener_names(tmp_path: Path) -> None:
         assert [(hit.path, hit.score) for hit in kb.search("thing 3", mode="dense")] == found
         kb.ingest(folder)
         assert (where / "dense").is_dir()
+
+
+def test_an_imported_base_gets_the_index_that_is_asked_for(tmp_path: Path) -> None:
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
+        kb.add("Some words.", path="a.txt")
+        kb.export(tmp_path / "moved.ragkit")
+    with pytest.raises(UsageError, match=r"import_base\(\) got vector_index='annoy'"):
+        import_base(tmp_path / "moved.ragkit", tmp_path / "there", vector_index="annoy")
+    assert not (tmp_path / "there").exists()
+    index = example().NumpyIndex
+    import_base(tmp_path / "moved.ragkit", tmp_path / "there", vector_index=index)
+    assert (tmp_path / "there" / "numpy").is_dir()
+    assert not (tmp_path / "there" / "dense").exists()
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["no base", "a base"])

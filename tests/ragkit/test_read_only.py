@@ -173,6 +173,7 @@ def test_answers_kept_before_are_still_given(place: Path, request: pytest.Fixtur
     "write",
     [
         lambda kb, docs: kb.ingest(docs),
+        lambda kb, docs: kb.add(b"no PDF", path="not-even-looked-at.pdf"),
         lambda kb, docs: kb.delete("tea.txt"),
         lambda kb, docs: kb.chat("alice"),
         lambda kb, docs: kb.memory("alice").remember("What?", "That."),
