@@ -42,7 +42,8 @@ class NameDocuments:
     def apply(self, state: State) -> State:
         """Look the question's hints up in the documents' names."""
         question, store, allowed = state.question, self.corpus.store, self.corpus.allowed
-        if not (question.files or question.periods or question.months or question.order):
+        is_dated = question.periods or question.months or question.order
+        if not (question.files or is_dated or question.history):
             return state
         if store.counts().documents > _MOST_DOCUMENTS:
             note = f"documents are not looked up by name: more than {_MOST_DOCUMENTS:,}"
@@ -51,7 +52,8 @@ class NameDocuments:
         ids = None
         if allowed is not None and allowed.documents is not None:
             ids = frozenset(allowed.documents.tolist())
-        chosen = chosen_of(question, names, ids)
+        chosen = chosen_of(question, names, ids) if question.files or is_dated else []
+        chosen = chosen or talked_of(question, names, ids)
         if not chosen or len(chosen) > _MOST_CHOSEN:
             return state
         shown = ", ".join(repr(name.path) for name in chosen[:3])
@@ -75,6 +77,11 @@ class Name:
         """The terms of its file's name and title, without numbers and months."""
         terms = words.terms(f"{self.file.rpartition('.')[0] or self.file} {self._found.title}")
         return frozenset(t for t in terms - _MONTHS if not any(map(str.isdigit, t)))
+
+    @cached_property
+    def title(self) -> frozenset[str]:
+        """The terms of its title; of its file's name where it has none."""
+        return words.terms(self._found.title or self.file.rpartition(".")[0])
 
     @cached_property
     def period(self) -> Period | None:
@@ -116,6 +123,15 @@ class Names:
         grouped: dict[str, list[Name]] = {}
         for name in self.all:
             for term in name.terms:
+                grouped.setdefault(term, []).append(name)
+        return grouped
+
+    @cached_property
+    def by_title(self) -> dict[str, list[Name]]:
+        """Those whose title has a term."""
+        grouped: dict[str, list[Name]] = {}
+        for name in self.all:
+            for term in name.title:
                 grouped.setdefault(term, []).append(name)
         return grouped
 
@@ -161,6 +177,24 @@ def chosen_of(question: Question, names: Names, allowed: frozenset[int] | None) 
     pick = min if question.order == "oldest" else max
     day = pick((name.day for name in among), default=None)
     return [name for name in among if name.day == day]
+
+
+def talked_of(question: Question, names: Names, allowed: frozenset[int] | None) -> list[Name]:
+    """Return the documents that the latest turn to name any names by their whole title.
+
+    None where the question does so itself: its words are looked up in names as they are.
+    """
+    for text in (question.text, *(turn["content"] for turn in reversed(question.history))):
+        said = words.terms(text)
+        near = {name.id: name for term in said for name in names.by_title.get(term, ())}
+        named = [name for name in near.values() if name.title <= said]
+        # A title within another one says less: "House" beside "Acorn Guest House".
+        named = [n for n in named if not any(n.title < other.title for other in named)]
+        if named:
+            if text is question.text:
+                return []
+            return [name for name in named if allowed is None or name.id in allowed]
+    return []
 
 
 def _most_alike(question: Question, names: Names, allowed: frozenset[int] | None) -> Sequence[Name]:

@@ -123,6 +123,55 @@ def test_the_latest_is_that_of_the_documents_that_a_filter_allows(kb: KnowledgeB
         assert chosen_of(asked, names_of(store), allowed_by("garden.txt")) == []
 
 
+HOUSES = {
+    "a.md": "# Acorn House\n\nRooms have a desk. Pets stay in the yard.\n",
+    "b.md": "# The Birch Inn\n\nRooms have a balcony. Pets are welcome.\n",
+    "c.md": "# House\n\nRooms of any house are cleaned. Pets may be asked about.\n",
+}
+
+
+@pytest.fixture
+def houses(tmp_path: Path) -> Iterator[KnowledgeBase]:
+    (tmp_path / "files").mkdir()
+    for name, text in HOUSES.items():
+        (tmp_path / "files" / name).write_text(text, encoding="utf-8")
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
+        kb.ingest(tmp_path / "files")
+        yield kb
+
+
+@pytest.mark.parametrize(
+    ("turns", "path"),
+    [
+        (
+            ["A place in the north?", "I would recommend the Birch Inn.", "How much is it?", "90."],
+            "b.md",
+        ),
+        (
+            ["Is the Birch Inn free?", "No. But the acorn house is.", "Fine.", "Anything else?"],
+            "a.md",
+        ),
+        (["Any house?", "Yes, many."], "c.md"),
+    ],
+)
+def test_a_conversation_is_about_the_document_it_named_last(
+    houses: KnowledgeBase, turns: list[str], path: str
+) -> None:
+    history = [{"role": ("user", "assistant")[n % 2], "content": t} for n, t in enumerate(turns)]
+    result = houses.retrieve("Are pets allowed in the rooms?", history=history)
+    assert result.hits[0].path == path
+    assert any(repr(path) in note for note in result.notes)
+
+
+def test_a_question_that_names_a_document_leaves_the_conversation(houses: KnowledgeBase) -> None:
+    history = [
+        {"role": "user", "content": "Tell me of the Birch Inn."},
+        {"role": "assistant", "content": "Rooms have a balcony."},
+    ]
+    hits = houses.search("And are pets allowed at the Acorn House?", history=history)
+    assert hits[0].path == "a.md"
+
+
 def test_a_new_date_of_a_file_is_noticed(tmp_path: Path) -> None:
     for name, day in (("rules-a.txt", 1_000_000_000), ("rules-b.txt", 1_100_000_000)):
         (tmp_path / "files").mkdir(exist_ok=True)
