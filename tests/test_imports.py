@@ -132,7 +132,18 @@ def test_no_module_is_too_long_to_read_at_one_sitting() -> None:
     assert {module: count for module, count in lines.items() if count > MOST_LINES} == {}
 
 
-@pytest.mark.parametrize("package", ["ragkit", "ingest", "ragkit.cli"])
+@pytest.mark.parametrize(
+    "package",
+    [
+        "ragkit",
+        "ingest",
+        "ragkit.cli",
+        "ragkit.memory",
+        "ragkit.agent",
+        "ragkit.chain",
+        "ragkit.index",
+    ],
+)
 def test_importing_loads_nothing_heavy(package: str) -> None:
     heavy = "torch faiss onnxruntime openai tantivy sentence_transformers numpy rich pypdf lxml trafilatura"
     code = f"import sys, {package}\nprint(sorted(set(sys.modules) & set({heavy.split()!r})))"

@@ -55,6 +55,11 @@ class Tracing:
                 f"traces must be one of {', '.join(get_args(TraceLevel))}, not {self.level!r}"
             )
 
+    @property
+    def records_content(self) -> bool:
+        """Whether content, and not only facts, is told to sinks and kept in traces."""
+        return self.level != "facts"
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
@@ -156,7 +161,7 @@ def traced(
     token = _COLLECTING.set(collecting | {base})
     try:
         with (
-            recording(*sinks, content=tracing.level != "facts"),
+            recording(*sinks, content=tracing.records_content),
             span(name, kind, trace=trace, inputs=inputs, **attributes) as step,
         ):
             yield step

@@ -9,22 +9,21 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ragkit.events import span
 from ragkit.llm.token_counts import count_tokens, cut_to_tokens
 from ragkit.memory.facts import note_recall
 from ragkit.memory.log import SessionLog, SessionView
 from ragkit.memory.memory import Note, Recall
-from ragkit.memory.turn_index import Found, TurnIndex
 from ragkit.store.records import NumberedTurn, TurnVectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from ragkit.embed.embedder import Embedder
+    from ragkit.memory.turn_index import Found, TurnIndex
 
 _KIND = "turn"
 _BATCH = 256
@@ -93,6 +92,8 @@ class VectorMemory(SessionView):
             return index.search(question, vector, k)
 
     def _caught_up(self, turns: Sequence[NumberedTurn]) -> TurnIndex:
+        from ragkit.memory.turn_index import TurnIndex
+
         # A session may be deleted and begun anew under its name, perhaps with the same ids.
         begins = (turns[0].id, turns[0].created_at) if turns else None
         if self._index is None or self._begins != begins or len(self._index) > len(turns):
@@ -104,6 +105,8 @@ class VectorMemory(SessionView):
         return self._index
 
     def _add(self, index: TurnIndex, turns: Sequence[NumberedTurn], start: int) -> None:
+        import numpy as np
+
         model = _model_key(self._embedder())
         after = turns[start - 1].id if start else 0
         stored = {

@@ -16,7 +16,7 @@ from ragkit.errors import (
     NotInBaseError,
     UsageError,
 )
-from ragkit.events import Listener, Notice, OpenSpan, SpanKind, ignore, span
+from ragkit.events import Listener, Notice, OpenSpan, SpanKind, ignore, recording, span
 from ragkit.events.named_sinks import sink_of
 from ragkit.events.traces import Tracing, note_search, traced
 from ragkit.index.engines import vector_engine, word_engine
@@ -339,9 +339,11 @@ class Opened:
         from ragkit.retrieve.search import search
 
         indexes = self.indexes()
-        with span(
-            "search", "retrieval", inputs={"question": question.text}, k=k, where=where, mode=mode
-        ) as step:
+        facts = {"k": k, "where": where, "mode": mode}
+        with (
+            recording(*self.tracing.sinks, content=self.tracing.records_content),
+            span("search", "retrieval", inputs={"question": question.text}, **facts) as step,
+        ):
             result = search(
                 indexes,
                 question,

@@ -187,6 +187,14 @@ def test_metadata_that_no_filter_could_name(kb: KnowledgeBase, metadata: dict[st
 def test_limits_hold_for_bytes(kb: KnowledgeBase) -> None:
     with pytest.raises(UsageError, match="limit is 10 bytes"):
         kb.add(b"much more than ten bytes", path="a.txt", limits=LoadLimits(file_bytes=10))
+    with pytest.raises(UsageError, match="limit is 10 bytes"):  # a PDF in spite of its name
+        kb.add(" %PDF-1.7 and more", path="a.txt", limits=LoadLimits(file_bytes=10))
+
+
+def test_a_path_may_be_longer_than_the_name_of_a_file(kb: KnowledgeBase) -> None:
+    path = f"{'long' * 100}.html"
+    assert kb.add(f"<h1>Hours</h1><p>{HOURS}</p>".encode(), path=path).path == path
+    assert kb.search("opening hours", k=1)[0].heading == "Hours"
 
 
 def test_nothing_is_stored_where_the_model_fails(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ragkit.cli import cli
 from ragkit.errors import KnowledgeBaseError
 from ragkit.events import ConsoleLines, Event, JsonLines, Notice, Span, recording, span, tree
 from ragkit.events.span_documents import span_document, span_from_document
-from ragkit.events.traces import MAX_SPANS, Trace, total_usage
+from ragkit.events.traces import MAX_SPANS, Trace, TraceLevel, total_usage
 from ragkit.testing import HashEmbedder, ScriptedModel
 
 SECRET = "The vault opens with the word cardamom."
@@ -102,6 +102,29 @@ def test_sinks_are_told_as_things_happen(tmp_path: Path, docs: Path) -> None:
         assert "ask" not in [step.name for step in spans]
         list(events)
     assert spans[-1].name == "ask"
+
+
+@pytest.mark.parametrize("level", ["full", "facts", "off"])
+def test_a_search_by_itself_tells_sinks_and_is_not_kept(
+    tmp_path: Path, docs: Path, level: TraceLevel
+) -> None:
+    spans: list[Span] = []
+    where = tmp_path / "kb"
+    with KnowledgeBase(where, embedder=HashEmbedder(), sinks=[spans.append], traces=level) as base:
+        base.ingest(docs)
+        hits = base.search("Which word opens the vault?", k=2)
+        base.ask("Which word opens the vault?")
+        assert len(base.traces()) == (level != "off")
+    search = [step for step in spans if step.name == "search"]
+    assert [step.parent is None for step in search] == [True, False]
+    assert (search[0].kind, search[0].attributes["k"], search[0].attributes["hits"]) == (
+        "retrieval",
+        2,
+        len(hits),
+    )
+    content = None if level == "facts" else {"question": "Which word opens the vault?"}
+    assert search[0].inputs == content
+    assert search[0].trace != search[1].trace
 
 
 def test_a_run_is_one_trace_and_questions_are_part_of_it(kb: KnowledgeBase) -> None:
