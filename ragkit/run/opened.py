@@ -339,7 +339,7 @@ class Opened:
         from ragkit.retrieve.search import search
 
         indexes = self.indexes()
-        facts = {"k": k, "where": where, "mode": mode}
+        facts: dict[str, Any] = {"k": k, "where": where, "mode": mode}
         with (
             recording(*self.tracing.sinks, content=self.tracing.records_content),
             span("search", "retrieval", inputs={"question": question.text}, **facts) as step,
