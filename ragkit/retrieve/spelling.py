@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from ragkit.errors import EmbeddingError
 from ragkit.language import analysis
-from ragkit.language.languages import common_words
+from ragkit.language.dictionary import DICTIONARIES, is_known
+from ragkit.language.languages import ENGLISH, common_words
 
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
@@ -33,12 +34,14 @@ class Vocabulary:
         holds: Whether the documents hold a term.
         near: The terms of the documents that begin with two letters, with how often they occur.
         is_word: Whether a word is a common one, and so hardly a slip even if no document has it.
+        is_known: Whether a word is spelled right, however rare it is; it is asked last.
     """
 
     terms: Callable[[str], list[tuple[str, ...]]]
     holds: Callable[[str], bool]
     near: Callable[[str], Iterable[tuple[str, int]]]
     is_word: Callable[[str], bool]
+    is_known: Callable[[str], bool] = lambda _word: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,10 @@ class CorrectSpelling:
 
     def apply(self, state: State) -> State:
         """Correct all that is searched for, and note what was corrected in the question itself."""
-        vocabulary = vocabulary_of(self.indexes, self.embedder)
+        language = (state.question.language or ENGLISH).lower()
+        if language not in DICTIONARIES:
+            return state  # nobody could tell a slip from a word that the documents lack
+        vocabulary = vocabulary_of(self.indexes, self.embedder, language)
         searches = state.question.searches
         corrected = [correct(text, vocabulary) for text, _ in searches]
         own = corrected[0][1]
@@ -63,11 +69,11 @@ class CorrectSpelling:
         return state.noting(*notes)
 
 
-def vocabulary_of(indexes: Indexes, embedder: Callable[[], Embedder] | None) -> Vocabulary:
-    """Return what is known of words: the documents', and the model's, which are common ones.
-
-    Without a model only everyday words, in any of four languages, are taken for common ones that
-    the documents merely lack.
+def vocabulary_of(
+    indexes: Indexes, embedder: Callable[[], Embedder] | None, language: str = ENGLISH
+) -> Vocabulary:
+    """Return what is known of words: the documents', the model's, which are common ones, and those
+    in the dictionaries of the question's ``language`` and of the documents'.
     """
 
     @lru_cache(maxsize=256)
@@ -80,6 +86,7 @@ def vocabulary_of(indexes: Indexes, embedder: Callable[[], Embedder] | None) -> 
             return True
 
     present = indexes.languages()
+    spoken = dict.fromkeys([language, *(one for one in present if one in DICTIONARIES)])
 
     def terms(word: str) -> list[tuple[str, ...]]:
         if any(common_words((word,), language) for language in present):
@@ -87,11 +94,17 @@ def vocabulary_of(indexes: Indexes, embedder: Callable[[], Embedder] | None) -> 
         words = analysis.question_words(word, present)
         return [tuple(map(analysis.stem_of, found.terms)) for found in words]
 
-    return Vocabulary(terms, lru_cache(maxsize=256)(indexes.holds_stem), indexes.terms, is_word)
+    return Vocabulary(
+        terms,
+        lru_cache(maxsize=256)(indexes.holds_stem),
+        indexes.terms,
+        is_word,
+        lambda word: any(is_known(word, one) for one in spoken),
+    )
 
 
 def correct(question: str, vocabulary: Vocabulary) -> tuple[str, dict[str, str]]:
-    """Replace words that no document holds by the nearest one that some do, if there is one.
+    """Replace words that neither a document nor a dictionary holds by the nearest one of a document.
 
     A word of four to seven letters may be one slip away (a letter too many, too few, another, or
     two swapped), a longer one two; the first two letters have to be right. A word written
@@ -105,7 +118,7 @@ def correct(question: str, vocabulary: Vocabulary) -> tuple[str, dict[str, str]]
     end = 0
     for match in _WORD.finditer(question):
         word = match[0].casefold()
-        replacement = changes.get(word) or _replacement(word, vocabulary)
+        replacement = changes.get(word) or _replacement(word, match[0].lower(), vocabulary)
         if replacement is not None:
             changes[word] = replacement
             parts += (question[end : match.start()], replacement)
@@ -114,13 +127,14 @@ def correct(question: str, vocabulary: Vocabulary) -> tuple[str, dict[str, str]]
     return "".join(parts), changes
 
 
-def _replacement(word: str, vocabulary: Vocabulary) -> str | None:
+def _replacement(word: str, written: str, vocabulary: Vocabulary) -> str | None:
     if len(word) < _SHORTEST:
         return None
     terms = vocabulary.terms(word)
     if len(terms) != 1 or any(map(vocabulary.holds, terms[0])) or vocabulary.is_word(word):
         return None
-    return _apart(word, vocabulary) or _nearest(word, terms[0], vocabulary)
+    found = _apart(word, vocabulary) or _nearest(word, terms[0], vocabulary)
+    return None if found is None or vocabulary.is_known(written) else found
 
 
 def _apart(word: str, vocabulary: Vocabulary) -> str | None:

@@ -2,17 +2,21 @@
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragkit import KnowledgeBase
+from ragkit.language.dictionary import is_known
 from ragkit.language.words import stem
 from ragkit.question import Quantity, Question, read_question
 from ragkit.retrieve.arrange import arrange
 from ragkit.retrieve.fusion import LISTED, Fused
 from ragkit.retrieve.spelling import Vocabulary, correct, slips
 from ragkit.store.records import ChunkPlace
+from ragkit.testing import HashEmbedder
 
 TERMS = {"warranty": 9, "battery": 4, "netflix": 7, "best": 3, "buy": 2, "advertis": 5}
 
@@ -48,6 +52,45 @@ def test_slips_are_read_as_the_words_that_the_documents_hold(question: str, read
 def test_common_words_that_the_documents_lack_are_no_slips() -> None:
     assert correct("warrant", vocabulary()) == ("warranty", {"warrant": "warranty"})
     assert correct("warrant", vocabulary("warrant")) == ("warrant", {})
+
+
+@pytest.mark.parametrize(
+    ("question", "notes"),
+    [
+        ("Wie hoch ist das Gewicht?", []),  # there is a "Gedicht"
+        ("Was kostet der Wandbelag?", []),  # two words of the dictionary, which has not both in one
+        ("Wie lange gilt die Garrantie?", ["no document has 'garrantie': read as 'garanti'"]),
+        ("Which mettle is needed?", []),  # there is a kettle
+        ("Which kettel is needed?", ["no document has 'kettel': read as 'kettl'"]),
+        ("Hvad er vægten af en kettel, og hvor er den?", []),  # there is no dictionary of it
+    ],
+)
+def test_a_word_that_a_dictionary_holds_is_no_slip(
+    tmp_path: Path, question: str, notes: list[str]
+) -> None:
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
+        kb.add("Das Gedicht steht mit der Garantie auf dem Waldbelag.", path="a.txt")
+        kb.add("The metal kettle is in the hall.", path="b.txt")
+        assert list(kb.retrieve(question, mode="lexical").notes) == notes
+
+
+@pytest.mark.parametrize(
+    ("word", "language", "known"),
+    [
+        ("mettle", "english", True),
+        ("metle", "english", False),
+        ("gewährleistung", "german", True),
+        ("reifendruck", "german", True),
+        ("wartungsintervalle", "german", True),
+        ("reifendrukc", "german", False),
+        ("hogares", "spanish", True),
+        ("hogrres", "spanish", False),
+        ("чайника", "russian", True),
+        ("чнйника", "russian", False),
+    ],
+)
+def test_what_dictionaries_hold(word: str, language: str, known: bool) -> None:
+    assert is_known(word, language) is known
 
 
 @given(one=st.text("abc", max_size=8), other=st.text("abc", max_size=8))
