@@ -30,4 +30,7 @@ async def usage(kb: KnowledgeBase) -> None:
     agent = Agent("extractive", tools=[anything, kb.as_tool()], output_type=Invoice)
     assert_type(agent.run("total?").output, Invoice | None)
     assert_type((await agent.arun("total?")).output, Invoice | None)
+    assert_type(Agent("extractive").run("total?").output, str | None)
+    union: Agent[Invoice | int] = Agent("extractive", output_type=Invoice | int)
+    assert_type(union.run("total?").output, Invoice | int | None)
     assert_type(sequence(str.upper, len)("a"), int)

@@ -7,7 +7,7 @@ import threading
 from contextvars import ContextVar
 from dataclasses import replace
 from types import UnionType
-from typing import TYPE_CHECKING, Generic, Literal, _SpecialForm
+from typing import TYPE_CHECKING, Any, Generic, Literal, _SpecialForm
 
 from ragkit.agent import workers
 from ragkit.agent.calls import RESUMING, Approve, Decision
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _DEFAULT_REPLY_TOKENS = 4_096
 _MAX_DEPTH = 10
 
-_ACTIVE: ContextVar[tuple[Agent, ...]] = ContextVar("ragkit_active_agents", default=())
+_ACTIVE: ContextVar[tuple[Agent[Any], ...]] = ContextVar("ragkit_active_agents", default=())
 _APPROVE: ContextVar[Approve | None] = ContextVar("ragkit_approve", default=None)
 
 
@@ -74,7 +74,8 @@ class Agent(Generic[Output]):
             instructions: What it is for, and how it should go about it.
             memory: Recalls what was said before, and keeps what is said.
             output_type: What the answer is read as: a pydantic model, a dataclass, an enum,
-                ``list[str]``…; default: text.
+                ``list[str]``…; default: text. Type checkers know the answer's type of classes; for
+                a union, say it: ``agent: Agent[Cat | Dog] = Agent(…)``.
             limits: Where a run ends; default: 20 steps and ten minutes.
             approve: Asked before each call that needs a person; returns ``True`` to let it go
                 ahead, ``False`` or a reason not to. Without it, the run pauses: see
@@ -317,7 +318,7 @@ class Agent(Generic[Output]):
                 messages = (*turns, *recalled)
                 state = RunState(self._name, question, messages, len(turns) + asked)
             run = Run(self._setup(approve, cancelled), state)
-            result: AgentResult | None = None
+            result: AgentResult[Any] | None = None
             try:
                 for event in run.events(decisions):
                     if isinstance(event, AgentResult):
@@ -367,7 +368,7 @@ class Agent(Generic[Output]):
         self._without_native_tools = True
 
 
-def _last(events: Iterator[AgentEvent]) -> AgentResult:
+def _last(events: Iterator[AgentEvent]) -> AgentResult[Any]:
     for event in events:
         if isinstance(event, AgentResult):
             return event

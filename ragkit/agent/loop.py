@@ -272,7 +272,7 @@ class Run:
             lines.append(f"- {call.tool} {call.arguments}: {said}")
         return "\n".join(lines)
 
-    def _result(self, text: str, output: Any, stopped: Stopped) -> AgentResult:
+    def _result(self, text: str, output: Any, stopped: Stopped) -> AgentResult[Any]:
         setup = self._setup
         if output is None and setup.output is None and stopped != "approval":
             output = text

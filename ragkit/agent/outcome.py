@@ -163,8 +163,8 @@ class RunState:
 _STATE_VERSION = 1
 
 
-# What a run returns, where the agent's ``output_type`` is a class.
-Output = TypeVar("Output", default=Any)
+# What a run returns: text, unless the agent's ``output_type`` is another class.
+Output = TypeVar("Output", default=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,4 +244,6 @@ class ToolFinished:
     refused: bool = False
 
 
-AgentEvent = StepStarted | TextDelta | Thought | ToolStarted | ToolFinished | Notice | AgentResult
+AgentEvent = (
+    StepStarted | TextDelta | Thought | ToolStarted | ToolFinished | Notice | AgentResult[Any]
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ragkit.errors import RagkitError
 from ragkit.llm.chat_model import ChatModel, Message, ToolCall
@@ -48,7 +48,7 @@ def recall_messages(
 
 
 def keep_turn(
-    memory: Memory | None, question: str, result: AgentResult, notices: list[str]
+    memory: Memory | None, question: str, result: AgentResult[Any], notices: list[str]
 ) -> None:
     """Let the memory keep what was asked and answered; a sentence says where it cannot."""
     if memory is None:

@@ -83,7 +83,8 @@ def ingest(
     base.require_open()
     if (workers := options.get("workers")) is not None and workers < 1:
         raise UsageError(f"workers must be 1 or more: {workers!r}")
-    require_ocr(options.get("ocr", False))
+    # Before anything is made or changed, for it may be refused; it starts nothing yet.
+    pool = loader_pool(workers, options.get("limits"), ocr=options.get("ocr", False))
     targets = find_targets(paths)
     listener = options.get("listener") or base.listener
     if dry_run:
@@ -92,15 +93,23 @@ def ingest(
     store = base.store()
     store.require_writable("ingest")
     bind_chunker(store, embedder)
-    report = _Run(store, base.indexes(), embedder, options, listener).over(targets)
+    report = _Run(store, base.indexes(), embedder, options, listener).over(targets, pool)
     store.set_setting("last_ingest", datetime.now(UTC).isoformat(timespec="seconds"))
     return report
 
 
-def require_ocr(wanted: bool) -> None:
-    """Raise a :class:`UsageError` where text recognition is ``wanted`` and not installed."""
-    if wanted and find_spec("rapidocr") is None:
+def loader_pool(workers: int | None, limits: LoadLimits | None, *, ocr: bool) -> LoaderPool:
+    """Make the processes that load files, which start when they are needed.
+
+    Raises:
+        UsageError: text recognition is wanted and not installed, or a loader cannot be handed on.
+    """
+    if ocr and find_spec("rapidocr") is None:
         raise UsageError("text recognition (ocr) needs: pip install 'ragkit[ocr]'")
+    try:
+        return LoaderPool(workers=workers, limits=limits, ocr=ocr)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _plan_only(
@@ -163,14 +172,8 @@ class _Run:
     listener: Listener
     tally: Tally = field(default_factory=Tally)
 
-    def over(self, targets: Sequence[Target]) -> IngestReport:
+    def over(self, targets: Sequence[Target], pool: LoaderPool) -> IngestReport:
         started = time.perf_counter()
-        # Before anything is changed, for it may refuse a loader; it starts nothing yet.
-        pool = LoaderPool(
-            workers=self.options.get("workers"),
-            limits=self.options.get("limits"),
-            ocr=self.options.get("ocr", False),
-        )
         with self.store.writing("ingest"), pool:
             for target in () if self.options.get("allow_empty") else targets:
                 if (reason := vanished(self.store, target)) is not None:

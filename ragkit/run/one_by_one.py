@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypedDict, cast
 from ingest.chunker import chunk_document
 from ingest.document import Document
 from ingest.errors import LoadError
-from ingest.isolate import LoaderPool, LoadLimits, LoadRequest
+from ingest.isolate import LoadLimits, LoadRequest
 from ingest.loaders.registry import MARKDOWN, TEXT, checked, load_bytes, loaders
 from ragkit.errors import NotInBaseError, UsageError
 from ragkit.retrieve.filters import KEYS, parse_where
 from ragkit.run.fingerprint import bind_chunker, chunking_for
-from ragkit.run.ingestion import require_ocr
+from ragkit.run.ingestion import loader_pool
 from ragkit.run.options import Paths, check_keywords, several
 from ragkit.store.paths import shown, storable
 from ragkit.store.records import FileState, StoredDocument
@@ -150,10 +150,9 @@ def _load(
 
 def _load_apart(data: bytes, path: str, options: AddOptions) -> Document:
     """Load in a worker process, for bytes may come from anywhere."""
-    require_ocr(options.get("ocr", False))
     with (
+        loader_pool(1, options.get("limits"), ocr=options.get("ocr", False)) as pool,
         TemporaryDirectory(prefix="ragkit-") as folder,
-        LoaderPool(workers=1, limits=options.get("limits"), ocr=options.get("ocr", False)) as pool,
     ):
         file = Path(folder) / PurePosixPath(path).name[-100:]
         file.write_bytes(data)

@@ -715,13 +715,18 @@ def test_a_search_loads_nothing_that_only_answers_need(kb: KnowledgeBase, docs: 
 
 
 def test_a_loader_that_is_refused_leaves_the_base_as_it_was(
-    kb: KnowledgeBase, docs: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, kb: KnowledgeBase, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "_registered", {})
     kb.ingest(docs)
     before = state(kb)
     (docs / "warranty.md").unlink()
     register(LoaderSpec("shout", (".shout",), lambda source: Document(source.path.name, "shout")))
-    with pytest.raises(ValueError, match="the loader of 'shout' files cannot be handed to"):
+    with pytest.raises(UsageError, match="the loader of 'shout' files cannot be handed to"):
         kb.ingest(docs)
     assert state(kb) == before
+    with KnowledgeBase(tmp_path / "new", embedder=HashEmbedder()) as new:
+        for call in (lambda: new.ingest(docs), lambda: new.add(b"Some words.", path="a.txt")):
+            with pytest.raises(UsageError, match="the loader of 'shout' files cannot be handed to"):
+                call()
+    assert not (tmp_path / "new").exists()
