@@ -105,7 +105,7 @@ class Indexes:
         allowed: Allowed | None = None,
         document_ids: Sequence[int] | None = None,
     ) -> list[Scored]:
-        """Return the ``k`` chunks of highest cosine, best first, equal ones by chunk id.
+        """Return the ``k`` chunks of highest cosine, best first, equal ones by where they stand.
 
         Args:
             vector: Shape (dimension,).
@@ -128,7 +128,7 @@ class Indexes:
         allowed: Allowed | None = None,
         document_ids: Sequence[int] | None = None,
     ) -> list[Scored]:
-        """Return the ``k`` chunks whose words fit best, best first, equal ones by chunk id.
+        """Return the ``k`` chunks whose words fit best, best first, equal ones by where they stand.
 
         Any text is a valid query; several are given with their weights. Scores are from 0 to 1,
         as shares of what the question's words could reach, each by where it stands. Limits as in

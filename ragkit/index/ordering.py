@@ -1,8 +1,14 @@
-"""The one order of results: by score to six digits, equal ones by id."""
+"""The one order of results: by score to six digits, equal ones by id, or by where they stand.
+
+An index knows only ids, which are given as documents arrive. What a search returns is put in the
+order of places, so that two bases of the same documents give the same, whichever came first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from ragkit.store.records import Scored
@@ -59,3 +65,37 @@ def best(nearest: Callable[[int], list[Scored]], k: int, total: int) -> list[Sco
 def in_order(found: Iterable[Scored], k: int) -> list[Scored]:
     """Sort by score, equal ones by id, and keep ``k``."""
     return sorted(found, key=lambda hit: (-hit.score, hit.chunk_id))[:k]
+
+
+def all_of_the_best(nearest: Callable[[int], Sequence[Scored]], k: int) -> list[Scored]:
+    """Return the ``k`` best results of an index, and all others that may belong in their place.
+
+    Args:
+        nearest: Gives so many results, best first; fewer only when there are no more.
+        k: How many are wanted, at least 1.
+    """
+    count = k + 1
+    while True:
+        found = list(nearest(count))
+        if len(found) < count or found[-1].score < found[k - 1].score - 2 * 10.0**-DIGITS:
+            return found
+        count *= 4
+
+
+def by_place(
+    scores: Iterable[tuple[int, float]], in_order: Callable[[Sequence[int]], Sequence[int]]
+) -> list[tuple[int, float]]:
+    """Sort ids by score, best first, equal ones by where they stand.
+
+    Args:
+        scores: Ids, each with its score.
+        in_order: Puts ids in the order of places; asked only of those that are equal to another.
+    """
+    # The order of places first, where it matters: sorting keeps that of what is equal.
+    scores = list(scores)
+    times = Counter(map(itemgetter(1), scores))
+    if len(times) < len(scores):
+        equal = [chunk_id for chunk_id, score in scores if times[score] > 1]
+        place = {chunk_id: number for number, chunk_id in enumerate(in_order(equal))}
+        scores.sort(key=lambda one: (place.get(one[0], len(place)), one[0]))
+    return sorted(scores, key=itemgetter(1), reverse=True)

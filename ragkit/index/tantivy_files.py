@@ -19,26 +19,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ragkit.index import commit_note
+from ragkit.index.commit_note import Reached
 from ragkit.language import analysis, languages
 
 if TYPE_CHECKING:
     from ragkit.store.feed import Passage, WordChanges
 
 TEXT_FIELDS = ("body", "context", "heading", "name")
-FORMAT = f"3-{analysis.ANALYSIS_VERSION}"
+FORMAT = f"4-{analysis.ANALYSIS_VERSION}"
 _MANIFEST = "files.json"
 _READING_LOCK = ".tantivy-meta.lock"
-_CHANGING = {"meta.json", ".managed.json", _MANIFEST}
+_CHANGING = {"meta.json", ".managed.json", _MANIFEST, commit_note.NOTE}
 _WRITER_BYTES = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An index and the change it has reached; ``last_chunk``: no id in it is larger."""
+    """An index and what it has reached; ``None``: nothing was committed yet."""
 
     index: Any
-    sequence: int
-    last_chunk: int
+    reached: Reached | None
+
+    @property
+    def sequence(self) -> int:
+        """Number of the last change it holds."""
+        return self.reached.sequence if self.reached else 0
 
 
 @contextlib.contextmanager
@@ -65,9 +71,7 @@ def _schema() -> Any:
     for field in TEXT_FIELDS:
         builder.add_text_field(field, tokenizer_name="terms", index_option="freq")
     builder.add_text_field("codes", tokenizer_name="terms", index_option="freq")
-    builder.add_text_field("state", stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("language", tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("kind", tokenizer_name="raw", index_option="basic")
     return builder.build()
 
 
@@ -76,7 +80,7 @@ def new_index(folder: Path | None) -> Opened:
     import tantivy
 
     index = tantivy.Index(_schema(), str(folder) if folder else None, reuse=False)
-    return Opened(_prepared(index), 0, 0)
+    return Opened(_prepared(index), None)
 
 
 def open_writer(index: Any) -> Any:
@@ -102,7 +106,7 @@ def open_folder(folder: Path, base: str) -> Opened | None:
         return None
     try:
         with panics_as_errors(), _lockable(folder) as place:
-            return read_state(_prepared(tantivy.Index.open(str(place))), base)
+            return newest(_prepared(tantivy.Index.open(str(place))), folder, base)
     except (ValueError, OSError):  # missing or damaged: it will be built anew
         return None
 
@@ -127,30 +131,33 @@ def _lockable(folder: Path) -> Iterator[Path]:
         yield Path(links)
 
 
-def read_state(index: Any, base: str) -> Opened | None:
-    """Read how far an index is, or ``None`` if it is not a usable one of this base."""
-    import tantivy
-
-    searcher = index.searcher()
-    query = tantivy.Query.term_query(index.schema, "kind", "state")
-    hits = searcher.search(query, 1, count=False).hits
-    if not hits:
-        return None
-    state = json.loads(searcher.doc(hits[0][1]).get_first("state"))
-    if state["base"] != base or state["format"] != FORMAT:
-        return None
-    return Opened(index, int(state["sequence"]), int(state["last_chunk"]))
+def newest(index: Any, folder: Path, base: str) -> Opened | None:
+    """Look at the last commit to the index in a folder; ``None`` if it is not one of this base."""
+    while True:
+        stamp = commit_note.stamp(folder)
+        index.reload()
+        reached = commit_note.read(folder, _label(base), stamp)
+        if commit_note.stamp(folder) == stamp:  # nobody has committed meanwhile
+            return None if reached is None else Opened(index, reached)
 
 
-def apply(opened: Opened, writer: Any, base: str, changes: WordChanges) -> Opened:
-    """Look at ranges of chunks again and commit, together with the number reached."""
+def _label(base: str) -> str:
+    return f"{base} {FORMAT}"
+
+
+def apply(
+    opened: Opened, writer: Any, folder: Path | None, base: str, changes: WordChanges
+) -> Opened:
+    """Look at ranges of chunks again and commit, with a note of the number reached."""
     import tantivy
 
     schema = opened.index.schema
-    last_chunk = max([opened.last_chunk, *(last for _first, last in changes.ranges)])
+    before = 0 if opened.reached is None else opened.reached.last_chunk
+    last_chunk = max([before, *(last for _first, last in changes.ranges)])
+    reached = Reached(changes.sequence, last_chunk)
     try:
         for first, last in changes.ranges:
-            if first <= opened.last_chunk:
+            if first <= before:
                 writer.delete_documents_by_query(
                     tantivy.Query.range_query(
                         schema,
@@ -163,24 +170,17 @@ def apply(opened: Opened, writer: Any, base: str, changes: WordChanges) -> Opene
                 )
         for document in _entries(changes.added()):
             writer.add_document(document)
-        writer.delete_documents_by_term("kind", "state")
-        state = {
-            "base": base,
-            "format": FORMAT,
-            "sequence": changes.sequence,
-            "last_chunk": last_chunk,
-        }
-        entry = tantivy.Document()
-        entry.add_text("kind", "state")
-        entry.add_text("state", json.dumps(state))
-        writer.add_document(entry)
+        if folder is not None:
+            commit_note.announce(folder, _label(base), opened.reached, reached)
         writer.commit()
+        if folder is not None:
+            commit_note.confirm(folder, _label(base), reached)
     except BaseException:
         with contextlib.suppress(ValueError):
             writer.rollback()
         raise
     opened.index.reload()
-    return Opened(opened.index, changes.sequence, last_chunk)
+    return Opened(opened.index, reached)
 
 
 def _entries(passages: Iterator[Passage]) -> Iterator[Any]:

@@ -1,8 +1,7 @@
 """The word index by tantivy, searched by BM25.
 
-Its folder holds passages (text, headings, title and file name, codes) and one more entry that says
-which base it is of and which change it has reached. That entry is committed together with the
-passages, so the index is always exactly at one change, whenever the process dies.
+Its folder holds passages (text, headings, title and file name, codes), and a note which says of
+which base they are and which change they have reached (:mod:`ragkit.index.commit_note`).
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from ragkit.index.tantivy_files import (
     damaged_files,
     languages_of,
     new_index,
+    newest,
     open_folder,
     open_writer,
     panics_as_errors,
-    read_state,
     write_manifest,
 )
 from ragkit.index.tantivy_query import FINDING_FIELDS, build_presence, build_query
@@ -87,11 +86,14 @@ class TantivyIndex:
                         raise ValueError("it is not there any more")
                     if self._writer is None:
                         self._writer = open_writer(opened.index)
-                    self._opened = apply(opened, self._writer, self._base, changes)
+                    self._opened = apply(opened, self._writer, self._folder, self._base, changes)
                     if self._folder is not None:
                         write_manifest(self._folder)
             except (ValueError, OSError) as error:
-                self._opened = self._writer = None
+                writer, self._opened, self._writer = self._writer, None, None
+                with contextlib.suppress(ValueError, OSError), panics_as_errors():
+                    if writer is not None:  # merges go on in threads of their own
+                        writer.wait_merging_threads()
                 raise DamagedIndexError(
                     f"the word index in {str(self._folder)!r} cannot be written ({error}); check "
                     "the disk and your rights; nothing is lost, and the folder may be deleted: it "
@@ -110,8 +112,7 @@ class TantivyIndex:
         opened = open_folder(self._folder, self._base)
         if opened is None:
             return None
-        # One entry holds the state.
-        return IndexState(opened.sequence, opened.index.searcher().num_docs - 1)
+        return IndexState(opened.sequence, opened.index.searcher().num_docs)
 
     def drop(self) -> None:
         """Delete the folder."""
@@ -140,10 +141,7 @@ class TantivyIndex:
             if self._opened is not None:
                 opened, self._opened = self._opened, None
                 with contextlib.suppress(ValueError, OSError), panics_as_errors():
-                    opened.index.reload()
-                    fresh = read_state(opened.index, self._base)
-                    if fresh is not None and self._folder.is_dir():
-                        self._opened = fresh
+                    self._opened = newest(opened.index, self._folder, self._base)
             if self._opened is None:
                 self._opened = open_folder(self._folder, self._base)
             return self._opened

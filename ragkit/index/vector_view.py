@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ragkit.errors import UsageError
-from ragkit.index.ordering import in_order, ordered
+from ragkit.index.ordering import DIGITS, all_of_the_best, by_place, candidates
 from ragkit.index.protocols import DamagedIndexError
 from ragkit.store import changes as log
 from ragkit.store.allowed import Allowed, as_array, covered, inside
@@ -68,7 +68,9 @@ class VectorView:
     def search(
         self, vector: NDArray[np.float32], k: int, allowed: Allowed | None = None
     ) -> list[Scored]:
-        """Return the ``k`` chunks of highest cosine, best first, equal ones by chunk id.
+        """Return the ``k`` chunks of highest cosine, best first, equal ones by where they stand.
+
+        Whatever way the index came by its scores, these are the products with the stored vectors.
 
         Args:
             vector: Shape (dimension,), any length but zero.
@@ -93,8 +95,9 @@ class VectorView:
             )
         if allowed is not None and not len(allowed.ranges):
             return []
+        query = query / length
         try:
-            found = _search_index(state, query / length, k, allowed)
+            found = all_of_the_best(lambda count: _search_index(state, query, count, allowed), k)
         except DamagedIndexError:
             state = self._without_index()
             found = []
@@ -102,7 +105,10 @@ class VectorView:
         if allowed is not None:
             fits = allowed.holds(ids)
             ids, rows = ids[fits], rows[fits]
-        return in_order([*found, *ordered(ids, rows @ (query / length), k)], k)
+        found += candidates(ids, rows @ query, k)
+        exact = self._products(state, query, [one.chunk_id for one in found])
+        scores = [(number, min(1.0, max(-1.0, score))) for number, score in exact.items()]
+        return [Scored(*one) for one in by_place(scores, self._store.in_order_of_place)[:k]]
 
     def products(self, vector: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, float]:
         """Products of a vector with those of some chunks; chunks that have none are left out.
@@ -111,20 +117,31 @@ class VectorView:
             vector: Shape (dimension,); with another dimension than the stored ones, none is found.
             chunk_ids: Any number of ids.
         """
+        state = self._refresh()
+        if state.dimension != len(vector):
+            return {}
+        return self._products(state, vector, chunk_ids)
+
+    def _products(
+        self, state: _State, vector: NDArray[np.float32], chunk_ids: Sequence[int]
+    ) -> dict[int, float]:
         import numpy as np
 
-        state = self._refresh()
-        if not chunk_ids or state.dimension != len(vector):
-            return {}
         wanted = np.asarray(chunk_ids, dtype=np.int64)
         found: dict[int, float] = {}
-        if state.reader is not None:
+        if state.reader is not None and len(wanted):
             kept = wanted if state.kept is None else wanted[state.kept.holds(wanted)]
             held, rows = state.reader.vectors(kept)
-            found = _products(held, rows, vector)
+            found = _rounded_products(held, rows, vector)
             wanted = wanted[~np.isin(wanted, held)]
         if len(wanted):
-            found |= _products(wanted, self._store.vectors_of(wanted.tolist()), vector)
+            there = np.isin(state.tail_ids, wanted)
+            held, rows = state.tail_ids[there], state.tail[there]
+            found |= _rounded_products(held, rows, vector)
+            wanted = wanted[~np.isin(wanted, held)]
+        if len(wanted):
+            rows = self._store.vectors_of(wanted.tolist())
+            found |= _rounded_products(wanted, rows, vector)
         return found
 
     def sync(self, *, final: bool) -> int:
@@ -256,8 +273,12 @@ def _search_index(
     return state.reader.search(query, k, only)
 
 
-def _products(
+def _rounded_products(
     ids: NDArray[np.int64], rows: NDArray[np.float32], vector: NDArray[np.float32]
 ) -> dict[int, float]:
+    """Products in float64: rounded, they are the same wherever the rows are kept."""
+    import numpy as np
+
     there = rows.any(axis=1)  # a row of zeros is no vector
-    return dict(zip(ids[there].tolist(), (rows[there] @ vector).tolist(), strict=True))
+    products = np.round(rows[there].astype(np.float64) @ vector.astype(np.float64), DIGITS)
+    return dict(zip(ids[there].tolist(), products.tolist(), strict=True))

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragkit.errors import CorruptError, KnowledgeBaseError
-from ragkit.index.ordering import in_order
+from ragkit.index.ordering import all_of_the_best, by_place
 from ragkit.index.protocols import DamagedIndexError
 from ragkit.store.check import REPAIR
-from ragkit.store.records import Check
+from ragkit.store.records import Check, Scored
 
 if TYPE_CHECKING:
     from ragkit.index.protocols import WordIndex, WordReader, WordWeights
     from ragkit.store import Store
     from ragkit.store.allowed import Allowed
-    from ragkit.store.records import Scored
 
 _IN_MEMORY_LIMIT = 20_000  # passages
 _CATCH_UP = "it catches up at the next ingest or word search"
@@ -64,14 +64,19 @@ class WordView:
         allowed: Allowed | None,
         weights: WordWeights,
     ) -> list[Scored]:
-        """Return the ``k`` passages that fit best; see :meth:`WordReader.search`."""
+        """Return the ``k`` passages that fit best, equal ones by where they stand.
+
+        See :meth:`WordReader.search`.
+        """
         for is_last in (False, True):
             self._catch_up()
             reader = self.reader()
             if reader is None or k <= 0 or (allowed is not None and not len(allowed.ranges)):
                 return []
             try:
-                return in_order(reader.search(parts, k, allowed, weights), k)
+                found = all_of_the_best(partial(_search, reader, parts, allowed, weights), k)
+                scores = [(one.chunk_id, one.score) for one in found]
+                return [Scored(*one) for one in by_place(scores, self._store.in_order_of_place)[:k]]
             except DamagedIndexError:
                 if is_last:
                     raise
@@ -200,3 +205,13 @@ class WordView:
         index.close()
         with self._lock:
             self._in_memory, self._reader = index, index.reader()
+
+
+def _search(
+    reader: WordReader,
+    parts: Sequence[tuple[str, float]],
+    allowed: Allowed | None,
+    weights: WordWeights,
+    k: int,
+) -> Sequence[Scored]:
+    return reader.search(parts, k, allowed, weights)

@@ -129,7 +129,13 @@ class Rank:
         if self.mode == "hybrid":
             return replace(state, ranking=self._hybrid(state, limit))
         alone = 1.0 if self.mode == "dense" else 0.0
-        ranking = fuse(state.dense, state.lexical, dense_weight=alone, limit=limit)
+        ranking = fuse(
+            state.dense,
+            state.lexical,
+            dense_weight=alone,
+            limit=limit,
+            in_order=self.corpus.store.in_order_of_place,
+        )
         return replace(state, ranking=[Arranged(one, one.score, 0.0, 0.0) for one in ranking])
 
     def _hybrid(self, state: State, limit: int) -> list[Arranged]:
@@ -146,6 +152,7 @@ class Rank:
             similarities=similarities,
             dense_weight=weights.dense,
             limit=wide,
+            in_order=store.in_order_of_place,
         )
         places = store.places([passage.chunk_id for passage in ranking])
         # A filter may leave out parts of documents, and with them the pages.
@@ -164,6 +171,7 @@ class Rank:
                 also=also,
                 dense_weight=weights.dense,
                 limit=wide + len(also),
+                in_order=store.in_order_of_place,
             )
             places |= store.places(also)
         return arrange(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ragkit.index.ordering import by_place
 from ragkit.index.protocols import ALONE, BESIDE_MEANING
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def fuse(
     also: Iterable[int] = (),
     dense_weight: float = LISTED.dense,
     limit: int | None = None,
+    in_order: Callable[[Sequence[int]], Sequence[int]] = sorted,
 ) -> list[Fused]:
     """Merge by a weighted sum of cosine similarity and lexical score, best first.
 
@@ -62,34 +64,34 @@ def fuse(
     Fusion Functions for Hybrid Retrieval").
 
     Args:
-        dense: Chunk id to cosine similarity, for the passages the dense search found.
-        lexical: Chunk id to BM25 score from 0 to 1, for those the lexical search found.
+        dense: Chunk id to cosine similarity, for the passages the dense search found, in order.
+        lexical: Chunk id to BM25 score from 0 to 1, for those the lexical search found, likewise.
         similarities: Cosine similarities of passages that only the lexical search found; one that
             has none (no vector yet) counts as if it were as similar as the least similar one.
         also: Passages that neither search found, to be ranked all the same.
         dense_weight: Share of the cosine similarity, 0 to 1; without any the lexical score counts
             alone.
         limit: How many to return at most; ``None``: all.
+        in_order: Puts the ids of passages that score the same in order.
     """
     known = {**(similarities or {}), **dense}
     weight = dense_weight if known else 0.0
     floor = min(known.values(), default=0.0)
     dense_ranks = _ranks(dense)
     lexical_ranks = _ranks(lexical)
-    scores: list[tuple[float, int]] = []
+    scores: list[tuple[int, float]] = []
     for chunk_id in {*dense, *lexical, *also}:
         cosine, share = known.get(chunk_id, floor), lexical.get(chunk_id, 0.0)
         # Written out, for it runs some hundred times in each search.
         cosine = 0.0 if cosine < 0.0 else 1.0 if cosine > 1.0 else cosine
         share = 0.0 if share < 0.0 else 1.0 if share > 1.0 else share
-        scores.append((-weight * cosine - (1.0 - weight) * share, chunk_id))
-    scores.sort()
+        scores.append((chunk_id, weight * cosine + (1.0 - weight) * share))
     return [
-        Fused(chunk_id, -negative, dense_ranks.get(chunk_id), lexical_ranks.get(chunk_id))
-        for negative, chunk_id in scores[:limit]
+        Fused(chunk_id, score, dense_ranks.get(chunk_id), lexical_ranks.get(chunk_id))
+        for chunk_id, score in by_place(scores, in_order)[:limit]
     ]
 
 
 def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
-    order = sorted(scores, key=lambda chunk_id: (-scores[chunk_id], chunk_id))
+    order = sorted(scores, key=lambda chunk_id: -scores[chunk_id])
     return {chunk_id: rank for rank, chunk_id in enumerate(order, start=1)}

@@ -75,7 +75,7 @@ class Rerank:
         except (RerankError, ModelError) as error:
             return state.degrading(f"not reranked: {error}")
         given = {chunk.id: score for chunk, score in zip(chunks, scores, strict=True)}
-        order = sorted(given, key=lambda chunk_id: (-given[chunk_id], chunk_id))
+        order = sorted(given, key=lambda chunk_id: -given[chunk_id])  # equal ones as before
         ranking = [replace(by_id[number], score=given[number]) for number in order]
         return replace(state, ranking=ranking, reranked=given)
 

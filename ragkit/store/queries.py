@@ -93,9 +93,9 @@ def page_counts(connection: sqlite3.Connection, where: Where | None) -> tuple[in
 
 
 def document_names(connection: sqlite3.Connection) -> list[DocumentName]:
-    """What all documents are called, by id."""
+    """What all documents are called, by display path."""
     rows = connection.execute(
-        "SELECT id, path, coalesce(title, ''), metadata, mtime_ns FROM documents ORDER BY id"
+        "SELECT id, path, coalesce(title, ''), metadata, mtime_ns FROM documents ORDER BY path"
     )
     return [DocumentName(*row) for row in rows]
 
@@ -177,9 +177,9 @@ def chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> list[Sto
 def texts_with(connection: sqlite3.Connection, signs: Sequence[str]) -> list[str]:
     """The texts of the chunks that hold any of some pieces of text; ASCII letters in either case."""
     rows = connection.execute(
-        "SELECT text FROM chunks WHERE "  # noqa: S608 - our own conditions
+        "SELECT text FROM chunks JOIN documents ON documents.id = document_id WHERE "  # noqa: S608 - our own conditions
         + " OR ".join(["text LIKE '%' || ? || '%'"] * len(signs))
-        + " ORDER BY id",
+        + " ORDER BY path, position",
         tuple(signs),
     )
     return [row[0] for row in rows]
@@ -194,6 +194,16 @@ def places(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> dict[int
         (json.dumps([int(number) for number in chunk_ids]),),
     )
     return {row[0]: ChunkPlace(*row[1:]) for row in rows}
+
+
+def in_order_of_place(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> list[int]:
+    """Chunks by the display path of their document and their position there; those that are there."""
+    rows = connection.execute(
+        "SELECT chunks.id FROM chunks JOIN documents ON documents.id = document_id"
+        " WHERE chunks.id IN (SELECT value FROM json_each(?)) ORDER BY path, position",
+        (json.dumps([int(number) for number in chunk_ids]),),
+    )
+    return [row[0] for row in rows]
 
 
 def chunks_on_pages(

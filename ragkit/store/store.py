@@ -309,6 +309,11 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         with self._reading() as connection:
             return queries.places(connection, chunk_ids)
 
+    def in_order_of_place(self, chunk_ids: Sequence[int]) -> list[int]:
+        """Return chunks by the path of their document and their position; those that are there."""
+        with self._reading() as connection:
+            return queries.in_order_of_place(connection, chunk_ids)
+
     def chunks_on_pages(self, document_ids: Sequence[int], pages: Sequence[int]) -> list[int]:
         """Return the ids of the chunks of some documents that begin on some pages, ascending."""
         with self._reading() as connection:

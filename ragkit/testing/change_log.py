@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from ragkit.store.changes import Range, merge, ranges_of
+
+Reader = TypeVar("Reader")
 
 
 class ChangeLog:
@@ -37,6 +40,10 @@ class ChangeLog:
             return False, tuple(merge([span for n, span in self._entries if n > after]))
         return True, ((1, self.last_id),) if self.last_id else ()
 
+    def in_order_of_place(self, ids: Sequence[int]) -> list[int]:
+        """Return ids in the order of where they stand, which is theirs here."""
+        return sorted(ids)
+
 
 def inside(number: int, ranges: Iterable[Range]) -> bool:
     """Whether a number is in some of the ranges."""
@@ -47,3 +54,10 @@ def require(holds: bool, what: str, found: object = None) -> None:
     """Raise an ``AssertionError`` that says ``what`` is wrong, and what was found instead."""
     if not holds:
         raise AssertionError(f"{what}: {found!r}" if found is not None else what)
+
+
+def opened(reader: Reader | None) -> Reader:
+    """Return the reader of an index to which something was applied, so that there must be one."""
+    if reader is None:
+        raise AssertionError("there is no reader of what was applied")
+    return reader

@@ -18,6 +18,7 @@ from ragkit.testing import HashEmbedder
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 
 _EACH = 8
+_UNSURE = 4  # the list of files is written once more where a merge in the background ends late
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +28,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scenario, S
 
 
 def moments(scenario: Scenario) -> list[int]:
-    """Some steps, spread over the run, the first and the last among them."""
-    last = scenario.steps
+    """Some steps, spread over the run, the first and the last one that is sure among them."""
+    last = scenario.steps - _UNSURE
     return sorted({1 + round(number * (last - 1) / (_EACH - 1)) for number in range(_EACH)})
 
 

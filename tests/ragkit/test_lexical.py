@@ -141,14 +141,15 @@ def test_scores_are_shares_of_what_all_words_could_reach(store: Store) -> None:
     assert 0 < part < whole / 2
 
 
-def test_equal_scores_come_by_chunk_id(store: Store) -> None:
+def test_equal_scores_come_by_place(store: Store) -> None:
     for number in range(12):
         put(store, FOLDER, f"{number}.x", document_of("same"))
         indexes(store).sync()
-    ids = sorted(hit.chunk_id for hit in indexes(store).search_lexical("same", 99))
-    assert len(ids) == 12
+    places = sorted(f"{number}.x" for number in range(12))
     for k in (1, 5, 12):
-        assert [hit.chunk_id for hit in indexes(store).search_lexical("same", k)] == ids[:k]
+        found = indexes(store).search_lexical("same", k)
+        chunks = store.chunks([hit.chunk_id for hit in found])
+        assert [chunk.path for chunk in chunks] == places[:k]
     assert indexes(store).search_lexical("same", 0) == []
 
 

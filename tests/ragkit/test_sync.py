@@ -8,6 +8,7 @@ import time
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from click.testing import CliRunner
@@ -234,6 +235,37 @@ def test_a_file_that_is_replaced_all_the_time_is_whole_or_reported(
         thread.join()
     kb.ingest(docs)
     assert kb.text("busy.txt").strip() == target.read_text(encoding="utf-8").strip()
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_what_is_found_does_not_depend_on_what_was_ingested_first(
+    tmp_path: Path, mode: Literal["hybrid", "dense", "lexical"]
+) -> None:
+    texts = {
+        f"{number:02}.txt": f"Pump {number % 5} is oiled every {number % 3 + 2} weeks.\n" * 3
+        for number in range(40)
+    }
+    texts |= {f"copy{number}.txt": "The pier is closed in winter.\n" for number in range(30)}
+    found = []
+    for parts in (1, 2, 9):
+        names = sorted(texts, reverse=parts == 2)
+        folder = tmp_path / f"in {parts}"
+        folder.mkdir()
+        with KnowledgeBase(tmp_path / f"kb{parts}", embedder=HashEmbedder()) as kb:
+            for part in range(parts):
+                for name in names[part::parts]:
+                    (folder / name).write_text(texts[name], encoding="utf-8")
+                kb.ingest(folder)
+            found.append(
+                [
+                    [(hit.path, hit.start, hit.score, hit.ranks) for hit in hits]
+                    for question in ("oil of pump 3", "is the pier closed?", "weeks", "pump")
+                    for hits in (kb.search(question, k=7, mode=mode),)
+                ]
+            )
+    assert all(found[0])
+    assert found[1] == found[0]
+    assert found[2] == found[0]
 
 
 def test_a_folder_around_an_ingested_one_takes_over_all_of_it(
