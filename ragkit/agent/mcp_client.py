@@ -133,6 +133,9 @@ class _Connection:
         self._loop = asyncio.get_running_loop()
         self._leave = asyncio.Event()
         async with self._client as client:
+            # The SDK would run the server's own patterns over what it returns, by an engine that
+            # can take for ever, and drop what a tool printed where its declared form is not met.
+            client.session.validate_tool_result = _as_it_came  # type: ignore[method-assign]
             cursor: str | None = None
             while True:
                 page = await client.list_tools(cursor=cursor)
@@ -142,6 +145,10 @@ class _Connection:
                     break
             self._ready.set_result(None)
             await self._leave.wait()
+
+
+async def _as_it_came(name: str, result: CallToolResult) -> None:
+    """Take a result in whatever form: a model reads it as text."""
 
 
 def _explained(error: BaseException, shown: str) -> RagkitError:

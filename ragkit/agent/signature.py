@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import docstring_parser
@@ -100,37 +101,60 @@ def signature_of(function: Callable[..., Any]) -> Signature:
 def schema_binder(parameters: Mapping[str, Any]) -> Validator:
     """Return a check of arguments against a JSON schema, for tools described elsewhere.
 
+    The schema may be a stranger's: no pattern in it can take long, and what it refers to outside
+    itself is not fetched.
+
     Raises:
         UsageError: ``parameters`` is not a JSON schema of type ``object``.
     """
-    from jsonschema import SchemaError
-    from jsonschema.validators import validator_for
+    import jsonschema_rs
 
     if parameters.get("type", "object") != "object":
         raise UsageError(f"a tool's parameters are an object, not {parameters.get('type')!r}")
-    kind = validator_for(parameters)
+    patterns = jsonschema_rs.FancyRegexOptions(
+        backtrack_limit=_PATTERN_STEPS,
+        size_limit=_PATTERN_BYTES,
+        dfa_size_limit=_PATTERN_BYTES,
+    )
     try:
-        kind.check_schema(parameters)
-    except SchemaError as error:
-        raise UsageError(f"a tool's parameters are not a JSON schema: {error.message}") from error
-    validator = kind(parameters)
+        validator = jsonschema_rs.validator_for(
+            dict(parameters), pattern_options=patterns, retriever=_not_fetched
+        )
+    except jsonschema_rs.ValidationError as error:
+        reason = _clipped(error.message)
+        raise UsageError(f"a tool's parameters are not a JSON schema: {reason}") from None
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"a tool's parameters are not a JSON schema: {error}") from None
 
     def bind(arguments: Mapping[str, Any]) -> Bound:
-        faults = sorted(validator.iter_errors(arguments), key=lambda fault: list(fault.path))
+        given = dict(arguments)
+        try:
+            faults = list(islice(validator.iter_errors(given), _MAX_FAULTS))
+        except (ValueError, TypeError) as error:
+            raise InvalidArgumentsError(f"they are no JSON: {error}") from None
         if faults:
+            faults.sort(key=lambda fault: [str(part) for part in fault.instance_path])
             raise InvalidArgumentsError(
                 "; ".join(
-                    f"{'.'.join(map(str, fault.path)) or 'arguments'}: {_clipped(fault.message)}"
-                    for fault in faults[:_MAX_FAULTS]
+                    f"{'.'.join(map(str, fault.instance_path)) or 'arguments'}: "
+                    f"{_clipped(fault.message)}"
+                    for fault in faults
                 )
             )
-        return [], dict(arguments)
+        return [], given
 
     return bind
 
 
+def _not_fetched(address: str) -> Any:
+    raise ValueError(f"{address!r} is outside the schema, and is not fetched")
+
+
 _MAX_FAULTS = 10
 _FAULT_CHARACTERS = 300
+# A pattern that needs to go back is given up after this many steps, some milliseconds.
+_PATTERN_STEPS = 100_000
+_PATTERN_BYTES = 2**20
 
 
 def _binder(

@@ -58,6 +58,44 @@ serve(mcp_server([add, erase, fail, secret, slow, leave], name="test"))
 """
 
 
+# It speaks the protocol by hand, for what it declares is not what it returns.
+FALSE_SERVER = """
+import json, sys
+
+OUTPUT = {"type": "object", "properties": {"x": {"type": "string", "pattern": "^(a+)+$"}}}
+TOOL = {"name": "show", "inputSchema": {"type": "object"}, "outputSchema": OUTPUT}
+RESULTS = {
+    "initialize": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {"tools": {}},
+        "serverInfo": {"name": "false", "version": "1"},
+    },
+    "tools/list": {"tools": [TOOL]},
+    "tools/call": {
+        "content": [{"type": "text", "text": "printed"}],
+        "structuredContent": {"x": "a" * 60 + "!"},
+    },
+}
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" in asked:
+        reply = {"jsonrpc": "2.0", "id": asked["id"]}
+        if asked["method"] in RESULTS:
+            reply["result"] = RESULTS[asked["method"]]
+        else:
+            reply["error"] = {"code": -32601, "message": "Method not found"}
+        print(json.dumps(reply), flush=True)
+"""
+
+
+def test_what_a_tool_returned_is_read_in_whatever_form(tmp_path: Path) -> None:
+    """Neither is its own pattern run over it, which would never end, nor is what it says lost."""
+    (tmp_path / "server.py").write_text(FALSE_SERVER, encoding="utf-8")
+    with mcp_tools([sys.executable, str(tmp_path / "server.py")], timeout=20) as tools:
+        (show,) = tools
+        assert show.call({}).text == "printed"
+
+
 @pytest.fixture
 def command(tmp_path: Path) -> list[str]:
     (tmp_path / "server.py").write_text(SERVER, encoding="utf-8")
@@ -79,7 +117,7 @@ def test_tools_of_a_server_are_tools_of_an_agent(
         assert not by_name["t_add"].needs_approval({})
         assert by_name["t_erase"].needs_approval({})
         assert by_name["t_add"].call({"a": 1, "b": 2}).text == "3"
-        assert "is not of type 'integer'" in by_name["t_add"].call({"a": "x", "b": 2}).text
+        assert 'is not of type "integer"' in by_name["t_add"].call({"a": "x", "b": 2}).text
         failed = by_name["t_fail"].call({})
         assert (failed.text, failed.error) == ("closed on Mondays", True)
         assert by_name["t_secret"].call({}).text == "noneyes"

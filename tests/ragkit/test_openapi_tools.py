@@ -139,9 +139,9 @@ def test_requests_are_made_as_described() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "reason"),
     [
-        ("getOrder", {}, "'id' is a required property"),
-        ("getOrder", {"id": 5}, "5 is not of type 'string'"),
-        ("getOrder", {"id": "1", "deep": "perhaps"}, "is not of type 'boolean'"),
+        ("getOrder", {}, '"id" is a required property'),
+        ("getOrder", {"id": 5}, '5 is not of type "string"'),
+        ("getOrder", {"id": "1", "deep": "perhaps"}, 'is not of type "boolean"'),
         ("getOrder", {"id": "1", "evil": 1}, "'evil' was unexpected"),
         ("getOrder", {"id": ".."}, "part of a path"),
         ("getOrder", {"id": "."}, "part of a path"),
@@ -151,7 +151,7 @@ def test_requests_are_made_as_described() -> None:
         ("getOrder", {"id": "..\\admin"}, "part of a path"),
         ("getOrder", {"id": ""}, "part of a path"),
         ("getOrder", {"id": "1", "X-Trace": "a\r\nHost: evil"}, "in a header"),
-        ("addOrder", {}, "'body' is a required property"),
+        ("addOrder", {}, '"body" is a required property'),
         ("addOrder", {"body": {"item": "x", "count": 0}}, "body.count: 0 is less than or equal"),
         ("addOrder", {"body": {"item": "x", "count": 1, "price": 0}}, "'price' was unexpected"),
     ],

@@ -24,7 +24,7 @@ pytest.importorskip("sqlglot", reason="the extra 'sql' is not installed")
 from ragkit.agent import Tool, ToolError
 from ragkit.agent.tools import sql_tool
 from ragkit.agent.tools.sql_check import StatementError, TableName, check_statement
-from ragkit.agent.tools.sql_database import open_database
+from ragkit.agent.tools.sql_database import QueryError, open_database
 from ragkit.errors import UsageError
 
 READABLE = [TableName("orders"), TableName("cheap")]
@@ -89,15 +89,13 @@ def test_sqlite_itself_refuses_without_the_check(shop: Path) -> None:
         shadowing = " AS orders" in statement or "WITH orders" in statement
         if statement in harmless_without or shadowing:
             continue  # nothing to refuse; or a name that only the check sees through
-        with database.reading(tables) as connection:
-            raw: Any = connection.connection.driver_connection
-            try:
-                rows = raw.execute(statement).fetchall()
-            except (sqlite3.Error, sqlite3.Warning, ValueError):
-                continue
-            # What SQLite runs of these shows nothing but what may be read.
-            assert "hunter2" not in str(rows), statement
-            assert statement.startswith(("SELECT ?", "SELECT :")) or rows in ([], [(1,)]), statement
+        try:
+            _, rows, _ = database.rows(statement, tables, limit=100)
+        except QueryError:
+            continue
+        # What SQLite runs of these shows nothing but what may be read.
+        assert "hunter2" not in str(rows), statement
+        assert statement.startswith(("SELECT ?", "SELECT :")) or rows in ([], [[1]]), statement
     assert hashlib.sha256(shop.read_bytes()).digest() == before
     assert not Path("/tmp/ragkit-stolen.db").exists()
 
@@ -182,6 +180,38 @@ def test_long_queries_are_stopped(shop: Path) -> None:
     with pytest.raises(ToolError, match=r"took longer than 0\.2 seconds"):
         tool(endless)
     assert tool("SELECT 1")["rows"] == [[1]]
+
+
+LONG = "printf('%.*c', 4000000, 'a')"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!' REGEXP '^(a+)+$'",
+        f"SELECT {LONG} LIKE '%' || printf('%.*c', 40000, 'a') || 'b%'",
+        f"SELECT {LONG} GLOB '*' || printf('%.*c', 40000, 'a') || 'b*'",
+        f"SELECT instr({LONG}, printf('%.*c', 2000000, 'a') || 'b')",
+        f"SELECT replace({LONG}, printf('%.*c', 2000000, 'a') || 'b', 'c')",
+    ],
+)
+def test_what_takes_long_in_one_step_is_ended(shop: Path, query: str) -> None:
+    """The limit holds inside one step too, where SQLite asks nobody for the time."""
+    tool = sql_tool(f"sqlite:///{shop}", timeout=0.5)
+    began = time.monotonic()
+    told = tool.call({"query": query})
+    assert told.error, told.text
+    assert "took longer than 0.5 seconds and was stopped" in told.text
+    assert time.monotonic() - began < 8  # each runs for minutes, the first for centuries
+    assert tool("SELECT 1")["rows"] == [[1]]
+
+
+def test_patterns_and_memory_in_sqlite(shop: Path) -> None:
+    tool = sql_tool(f"sqlite:///{shop}")
+    assert tool("SELECT item FROM orders WHERE item REGEXP '^l.mp$'")["rows"] == [["lamp"]]
+    assert tool("SELECT 'a' REGEXP '(', NULL REGEXP 'a'")["rows"] == [[None, None]]
+    wide = ", ".join(f"printf('%.*c', 4000000, '{n % 10}')" for n in range(90))
+    assert "out of memory" in tool.call({"query": f"SELECT {wide}"}).text
 
 
 def test_a_model_is_told_what_is_wrong(reader: Tool) -> None:
@@ -395,18 +425,16 @@ def test_postgresql_itself_refuses_what_the_check_would_not_see(postgres: str) -
     assert "cannot execute DELETE in a read-only transaction" in told
     assert _state(postgres) == before
     database = open_database(postgres, timeout=1.0)
-    from sqlalchemy.exc import DBAPIError
-
     for statement in (
         "DELETE FROM orders", "SELECT nextval('numbers')", "CREATE TABLE t (x int)",
         "SET TRANSACTION READ WRITE", "SELECT set_config('transaction_read_only', 'off', true)",
         "SELECT evil.round(1)", "SELECT pg_sleep(30)",
     ):  # fmt: skip
-        with database.reading([]) as connection, pytest.raises(DBAPIError):
-            connection.exec_driver_sql(statement)
+        with pytest.raises(QueryError):
+            database.rows(statement, [], limit=1)
     # Older servers allow this in a read-only transaction; it is rolled back all the same.
-    with contextlib.suppress(DBAPIError), database.reading([]) as connection:
-        connection.exec_driver_sql("SELECT lo_create(0)")
+    with contextlib.suppress(QueryError):
+        database.rows("SELECT lo_create(0)", [], limit=1)
     assert _state(postgres) == before
 
 

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
@@ -195,11 +196,47 @@ def test_tools_described_elsewhere_are_checked_against_their_schema() -> None:
         lambda **given: given, name="raw", description="", parameters=parameters
     )
     assert made.call({"n": 1}).value == {"n": 1}
-    assert "n: 'x' is not of type 'integer'" in made.call({"n": "x"}).text
-    assert "'n' is a required property" in made.call("").text
+    assert 'n: "x" is not of type "integer"' in made.call({"n": "x"}).text
+    assert '"n" is a required property' in made.call("").text
     for bad in ({"type": "array"}, {"properties": {"n": {"type": "whole"}}}):
         with pytest.raises(UsageError):
             Tool.from_schema(dict, name="raw", description="", parameters=bad)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"pattern": "^(a+)+$"},
+        {"pattern": r"^(?=.*b)(a+)+$"},
+        {"pattern": r"^(?!b)(a|aa)+$"},
+        {"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False, "type": "object"},
+    ],
+)
+def test_patterns_of_strangers_end(schema: dict[str, Any]) -> None:
+    """With an engine that goes back, each runs longer than the universe, out of reach of Ctrl-C."""
+    made = Tool.from_schema(
+        dict, name="raw", description="", parameters={"properties": {"x": schema}}
+    )
+    text = "a" * 80 + "!"
+    assert made.call({"x": {text: 1} if "type" in schema else text}).error
+
+
+def test_schemas_of_strangers_reach_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"type": "integer"}')
+    deep: dict[str, Any] = {}
+    for _ in range(5_000):
+        deep = {"not": deep}
+    for bad in (
+        {"$ref": (tmp_path / "x.json").as_uri()},
+        {"$ref": "http://127.0.0.1:9/x.json"},
+        {"pattern": "("},
+        {"pattern": "(a{1000}){1000}{1000}"},
+        deep,
+    ):
+        with pytest.raises(UsageError, match="not a JSON schema"):
+            Tool.from_schema(
+                dict, name="raw", description="", parameters={"properties": {"x": bad}}
+            )
 
 
 # -- arguments --------------------------------------------------------------------------------

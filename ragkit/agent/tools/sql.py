@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ragkit.agent.tool import ToolError, tool
 from ragkit.agent.tools.sql_check import StatementError, check_statement
-from ragkit.agent.tools.sql_database import Table, fetch_rows, open_database
+from ragkit.agent.tools.sql_database import QueryError, Table, open_database, reason_of
 from ragkit.errors import UsageError
 
 if TYPE_CHECKING:
     from ragkit.agent.tool import Tool
 
 _MAX_SCHEMA = 8_000
-_MAX_CELL = 2_000
 
 
 def sql_tool(
@@ -29,9 +28,10 @@ def sql_tool(
 
     Each statement must be a single query of the tables the model is shown, calling functions that
     only compute; it is parsed, checked and written anew before it is run. SQLite opens the file
-    read-only and itself refuses everything else; PostgreSQL, MySQL and MariaDB run it in a
-    read-only transaction; DuckDB opens read-only without access to files. With other databases
-    the check of the statement is the only guard: give the tool an account that may only read.
+    read-only, in a process of its own that is ended when the time is over, and itself refuses
+    everything else; PostgreSQL, MySQL and MariaDB run it in a read-only transaction; DuckDB opens
+    read-only without access to files. With other databases the check of the statement is the only
+    guard: give the tool an account that may only read.
 
     Args:
         url: SQLAlchemy URL of the database, such as ``"sqlite:///shop.db"`` or
@@ -39,7 +39,8 @@ def sql_tool(
         tables: Tables and views that may be read; default: all of the default schema.
         functions: Names of further functions that may be called, such as your own.
         max_rows: How many rows are returned; the model is told if there were more.
-        timeout: Seconds that a query may take.
+        timeout: Seconds that a query may take. SQLite and PostgreSQL stop it then; with others it
+            is given up, and goes on at the database until that ends it.
 
     Raises:
         UsageError: the database is of no known kind, cannot be opened, or lacks one of ``tables``;
@@ -48,12 +49,12 @@ def sql_tool(
     if max_rows < 1:
         raise UsageError(f"max_rows must be positive, not {max_rows!r}")
     database = open_database(url, timeout=timeout)
-    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         known = database.tables(tables)
     except SQLAlchemyError as error:
-        raise UsageError(f"the database cannot be opened: {_reason(error)}") from None
+        raise UsageError(f"the database cannot be opened: {reason_of(error)}") from None
     names = [table.table for table in known]
 
     def sql(query: str) -> dict[str, Any]:
@@ -67,15 +68,12 @@ def sql_tool(
         except StatementError as error:
             raise ToolError(f"the query was not run: {error}") from None
         try:
-            with database.reading(known) as connection:
-                columns, rows, more = fetch_rows(
-                    connection, statement, limit=max_rows, cut=_shortened
-                )
-        except (DBAPIError, SQLAlchemyError) as error:
-            raise ToolError(_told(_reason(error), timeout)) from None
+            columns, rows, more = database.rows(statement, known, limit=max_rows)
+        except QueryError as error:
+            raise ToolError(_told(str(error), timeout)) from None
         result: dict[str, Any] = {"columns": columns, "rows": rows}
         if more:
-            result["note"] = f"there are more rows; these are the first {max_rows}"
+            result["note"] = f"there are more rows; these are the first {len(rows)}"
         return result
 
     described = (
@@ -116,21 +114,6 @@ def _line(table: Table) -> str:
 
 def _name(table: Table) -> str:
     return f"{table.table.schema}.{table.table.name}" if table.table.schema else table.table.name
-
-
-def _shortened(value: Any) -> Any:
-    if isinstance(value, memoryview | bytearray):
-        value = bytes(value)
-    if isinstance(value, bytes):
-        return f"{len(value)} bytes" if len(value) > 64 else value.hex()
-    if isinstance(value, str) and len(value) > _MAX_CELL:
-        return f"{value[:_MAX_CELL]}… ({len(value)} characters)"
-    return value
-
-
-def _reason(error: Exception) -> str:
-    original = getattr(error, "orig", None) or error
-    return str(original).strip().partition("\n")[0] or type(original).__name__
 
 
 def _told(reason: str, timeout: float) -> str:

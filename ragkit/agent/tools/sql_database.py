@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ragkit.agent.tools.sql_check import DIALECTS, TableName
+from ragkit.agent.tools.sqlite_reading import (
+    SQLiteQuery,
+    SQLiteReadError,
+    kinds_of_tables,
+    open_sqlite,
+    read_sqlite,
+    shortened,
+)
 from ragkit.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-# https://www.sqlite.org/c3ref/c_alter_table.html
-_READ, _SELECT, _FUNCTION, _RECURSIVE, _PRAGMA = 20, 21, 31, 33, 19
-# They load code, reach files, or make values of any size; none is a function of a query.
-_SQLITE_FUNCTIONS_DENIED = frozenset(
-    ("load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "zeroblob", "randomblob")
-)
-_SQLITE_TABLE_FUNCTIONS = ("json_each", "json_tree")
-_SQLITE_INSTRUCTIONS = 10_000  # between two looks at the clock
-_SQLITE_LONGEST = 5_000_000
+
+class QueryError(Exception):
+    """A database did not run a statement, or not to its end; the message is the database's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,13 @@ class Database:
         dialect: SQLAlchemy's name of its kind.
         engine: Makes the connections.
         timeout: Seconds that a statement may take.
+        path: The file, where it is one of SQLite; it is read by a process of its own.
     """
 
     dialect: str
     engine: Engine = field(repr=False)
     timeout: float
+    path: str | None = None
 
     def tables(self, only: Collection[str] | None) -> list[Table]:
         """Read which tables and views there are.
@@ -80,7 +84,7 @@ class Database:
                 names = [*inspector.get_table_names(), *inspector.get_view_names()]
                 raw = connection.connection.driver_connection
                 if isinstance(raw, sqlite3.Connection):
-                    present = _present(raw)
+                    present = kinds_of_tables(raw)
                     names = [name for name in names if present.get(name.casefold()) != "shadow"]
             for name in names:
                 schema, _, plain = name.rpartition(".") if only is not None else ("", "", name)
@@ -90,15 +94,44 @@ class Database:
                     raise UsageError(f"the database has no table {name!r}") from None
         return found
 
+    def rows(
+        self, statement: str, tables: Sequence[Table], *, limit: int
+    ) -> tuple[list[str], list[list[Any]], bool]:
+        """Run a statement where nothing can be written and only ``tables`` can be read.
+
+        Returns:
+            The names of its columns, at most ``limit`` rows with long values shortened, and
+            whether there were more.
+
+        Raises:
+            QueryError: the database refused it, it failed, or it took too long.
+        """
+        if self.path is not None:
+            names = [table.table.name for table in tables]
+            query = SQLiteQuery(self.path, statement, names, limit, self.timeout)
+            try:
+                return read_sqlite(query)
+            except SQLiteReadError as error:
+                raise QueryError(str(error)) from None
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            with self._reading() as connection:
+                options = {"no_parameters": True, "stream_results": True}
+                result = connection.execution_options(**options).exec_driver_sql(statement)
+                rows = result.fetchmany(limit + 1)
+                columns = list(result.keys())
+                result.close()
+        except SQLAlchemyError as error:
+            raise QueryError(reason_of(error)) from None
+        shown = [[shortened(value) for value in row] for row in rows[:limit]]
+        return columns, shown, len(rows) > limit
+
     @contextmanager
-    def reading(self, tables: Sequence[Table]) -> Iterator[Connection]:
-        """Open a connection on which nothing can be written and ``tables`` can be read."""
+    def _reading(self) -> Iterator[Connection]:
+        """Open a connection on which nothing can be written."""
         with self.engine.connect() as connection:
-            if self.dialect == "sqlite":
-                raw = connection.connection.driver_connection
-                if isinstance(raw, sqlite3.Connection):
-                    _confine(raw, [table.table.name for table in tables], self.timeout)
-            elif self.dialect == "postgresql":
+            if self.dialect == "postgresql":
                 milliseconds = max(1, int(self.timeout * 1000))
                 connection.exec_driver_sql("SET TRANSACTION READ ONLY")
                 connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
@@ -137,7 +170,11 @@ def open_database(url: str, *, timeout: float) -> Database:
     if dialect not in DIALECTS:
         raise UsageError(f"databases of kind {dialect!r} are not known; {', '.join(DIALECTS)} are")
     if dialect == "sqlite":
-        return Database(dialect, _sqlite_engine(parsed.database), timeout)
+        file = _sqlite_file(parsed.database)
+        engine = sqlalchemy.create_engine(
+            "sqlite://", creator=functools.partial(open_sqlite, file), poolclass=NullPool
+        )
+        return Database(dialect, engine, timeout, str(Path(file).absolute()))
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     options: dict[str, Any] = {}
@@ -150,77 +187,21 @@ def open_database(url: str, *, timeout: float) -> Database:
     return Database(dialect, engine, timeout)
 
 
-def _sqlite_engine(database: str | None) -> Engine:
-    from sqlalchemy import create_engine
-    from sqlalchemy.pool import NullPool
-
+def _sqlite_file(database: str | None) -> str:
     if not database or database == ":memory:" or database.startswith("file:"):
         raise UsageError(
             "the tool for SQL reads a SQLite file, given as sqlite:///FOLDER/FILE, not "
             f"{database or ':memory:'!r}"
         )
-    path = Path(database)
-    if not path.is_file():
+    if not Path(database).is_file():
         raise UsageError(f"there is no SQLite database {database!r}")
-
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False
-        )
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.text_factory = lambda data: data.decode("utf-8", "replace")
-        return connection
-
-    return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    return database
 
 
-def _confine(connection: sqlite3.Connection, tables: Collection[str], timeout: float) -> None:
-    """Let SQLite itself refuse everything but reading these tables, and stop what takes too long."""
-    present = _present(connection)
-    virtual = {name for name, kind in present.items() if kind == "virtual"}
-    wanted = {name.casefold() for name in tables}
-    allowed = wanted | set(_SQLITE_TABLE_FUNCTIONS)
-    allowed |= {
-        name
-        for name, kind in present.items()
-        if kind == "shadow" and any(name.startswith(f"{owner}_") for owner in virtual & wanted)
-    }
-    for function in _SQLITE_TABLE_FUNCTIONS:  # made known now, while that is not refused
-        connection.execute(f"SELECT 1 FROM {function}('[]')").fetchall()  # noqa: S608  # constants
-
-    def authorize(
-        action: int, first: str | None, second: str | None, _: str | None, inside: str | None
-    ) -> int:
-        if action in (_SELECT, _RECURSIVE):
-            return sqlite3.SQLITE_OK
-        if action == _READ:
-            name = (first or "").casefold()
-            by_view = inside is not None and inside.casefold() in allowed
-            # A table expression has a name too, where no column of it is asked for.
-            expression = not second and name not in present and not name.startswith("sqlite_")
-            known = name in allowed or by_view or expression
-            return sqlite3.SQLITE_OK if known else sqlite3.SQLITE_DENY
-        if action == _FUNCTION:
-            denied = (second or "").casefold() in _SQLITE_FUNCTIONS_DENIED
-            return sqlite3.SQLITE_DENY if denied else sqlite3.SQLITE_OK
-        if action == _PRAGMA and first == "data_version" and second is None:
-            return sqlite3.SQLITE_OK  # full-text search asks for it
-        return sqlite3.SQLITE_DENY
-
-    deadline = time.monotonic() + timeout
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _SQLITE_LONGEST)
-    connection.set_authorizer(authorize)
-    connection.set_progress_handler(lambda: time.monotonic() > deadline, _SQLITE_INSTRUCTIONS)
-
-
-def _present(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return what there is, by name: ``table``, ``view``, ``virtual``, or ``shadow``.
-
-    Shadow tables are those in which a virtual one, such as a full-text index, keeps its data.
-    """
-    listed = connection.execute("SELECT name, type FROM pragma_table_list").fetchall()
-    return {name.casefold(): kind for name, kind in listed}
+def reason_of(error: Exception) -> str:
+    """Return what a database said, on one line."""
+    original = getattr(error, "orig", None) or error
+    return str(original).strip().partition("\n")[0] or type(original).__name__
 
 
 def _describe(inspector: Any, name: str, schema: str | None) -> Table:
@@ -239,21 +220,3 @@ def _describe(inspector: Any, name: str, schema: str | None) -> Table:
         for column in inspector.get_columns(name, schema=schema)
     )
     return Table(TableName(name, schema), columns)
-
-
-def fetch_rows(
-    connection: Connection, statement: str, *, limit: int, cut: Callable[[Any], Any]
-) -> tuple[list[str], list[list[Any]], bool]:
-    """Run a statement and read its first rows.
-
-    Returns:
-        The names of its columns, at most ``limit`` rows, and whether there were more.
-    """
-    options: Mapping[str, Any] = {"no_parameters": True, "stream_results": True}
-    if connection.dialect.name == "sqlite":
-        options = {"no_parameters": True}
-    result = connection.execution_options(**options).exec_driver_sql(statement)
-    rows = result.fetchmany(limit + 1)
-    names = list(result.keys())
-    result.close()
-    return names, [[cut(value) for value in row] for row in rows[:limit]], len(rows) > limit
