@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from ragkit.embed.model_cache import COMPILER_VERSION
 from ragkit.embed.model_folder import ModelFolder, NotCompilableError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -56,7 +57,6 @@ def build_cross_encoder_graph(model: ModelFolder, precision: Precision) -> bytes
 
 
 def _read_weights(path: Path) -> Mapping[str, NDArray[np.float32]]:
-    import numpy as np
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -92,8 +92,6 @@ class _Builder:
         return self._serialised("sentence_encoder", ["token_ids"], "vector", self._width)
 
     def build_cross_encoder(self) -> bytes:
-        import numpy as np
-
         hidden = self._encoded(self._embeddings("token_ids", "text_numbers"))
         first = self._constant("first_token", np.array(0, np.int64))
         pooled = self._node("Gather", [hidden, first], axis=1)
@@ -131,8 +129,6 @@ class _Builder:
         return self._model.shape.width
 
     def _embeddings(self, token_ids: str, text_numbers: str = "") -> str:
-        import numpy as np
-
         words = self._weight("embeddings.word_embeddings.weight")
         if self._precision == "int8":
             # One scale for each word: the error is that of a single rounding.
@@ -172,8 +168,6 @@ class _Builder:
         return self._layer_norm(summed, f"{name}.output.LayerNorm")
 
     def _attention(self, hidden: str, name: str) -> str:
-        import numpy as np
-
         parts = [f"{name}.attention.self.{part}" for part in ("query", "key", "value")]
         weight = np.concatenate([self._weight(f"{part}.weight") for part in parts])
         bias = np.concatenate([self._weight(f"{part}.bias") for part in parts])
@@ -189,8 +183,6 @@ class _Builder:
         )
 
     def _pool(self, hidden: str, output: str) -> None:
-        import numpy as np
-
         if self._model.pooling == "mean":
             axis = self._constant("token_axis", np.array([1], np.int64))
             pooled = self._node("ReduceMean", [hidden, axis], keepdims=0)
@@ -231,8 +223,6 @@ class _Builder:
         (each token) to the same range, for a few tokens are ten times as large as the others: it
         halves the error of the feed-forward layers and costs two percent of the time.
         """
-        import numpy as np
-
         bias_name = self._constant(f"{name}.bias", bias)
         transposed = weight.T
         if self._precision == "float32":
@@ -254,8 +244,6 @@ class _Builder:
 
     def _quantised(self, name: str, weight: NDArray[np.float32]) -> list[str]:
         """Return the names of the int8 weight, its scales and zero points, one a column."""
-        import numpy as np
-
         scales = np.maximum(np.abs(weight).max(axis=0), 1e-12) / _WEIGHT_LIMIT
         return [
             self._constant(f"{name}.weight", np.rint(weight / scales).astype(np.int8)),
@@ -270,7 +258,6 @@ class _Builder:
             raise NotCompilableError(f"it has no weight named {name!r}") from None
 
     def _constant(self, name: str, value: Array) -> str:
-        import numpy as np
         from onnx import numpy_helper
 
         if name not in self._constants:

@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from ragkit.embed.tokenizer import FastTokenizer
 from ragkit.errors import EmbeddingError
 from ragkit.events import Listener, Notice
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from ragkit.embed.embedder import ModelFingerprint, TextKind
@@ -87,8 +88,6 @@ class CompiledEmbedder:
         Raises:
             EmbeddingError: the model cannot be loaded or run.
         """
-        import numpy as np
-
         if not texts:
             return np.zeros((0, self._fingerprint.dimension), dtype=np.float32)
         is_query = kind == "query"

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ragkit.embed.bert_graph import build_cross_encoder_graph
 from ragkit.embed.hardware import thread_count
 from ragkit.embed.load import hub_snapshot
@@ -57,8 +59,6 @@ class CompiledCrossEncoder:
         Raises:
             EmbeddingError: the model failed.
         """
-        import numpy as np
-
         asked = without_surrogates(question)
         pairs = [(asked, without_surrogates(passage)) for passage in passages]
         encodings = self._tokenizer.encode_batch_fast(pairs)

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ragkit.embed.bert_graph import Precision, build_graph
 from ragkit.embed.model_cache import (
     COMPILER_VERSION,
@@ -33,7 +35,6 @@ from ragkit.errors import EmbeddingError
 from ragkit.events import Listener, Notice, Progress
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from ragkit.embed.tokenizer import FastTokenizer
@@ -170,8 +171,6 @@ def _choose_form(
 
 
 def _agreement(vectors: NDArray[np.float32], original: NDArray[np.float32]) -> Agreement:
-    import numpy as np
-
     if vectors.shape != original.shape:
         return Agreement(0.0, 0.0)
     lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(original, axis=1)

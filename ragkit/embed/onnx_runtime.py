@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ragkit.embed.hardware import thread_count
 from ragkit.errors import EmbeddingError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from ragkit.embed.tokenizer import FastTokenizer
@@ -64,8 +65,6 @@ class OnnxEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed ``texts``, which must not be none: shape (len(texts), dimension), unit length."""
-        import numpy as np
-
         if len(texts) == 1:
             return np.stack([self._run(self._token_ids(texts)[0])])
         vectors: list[NDArray[np.float32] | None] = [None] * len(texts)
@@ -84,8 +83,6 @@ class OnnxEncoder:
         return np.stack(vectors)  # type: ignore[arg-type]  # each was filled in above
 
     def _token_ids(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
-        import numpy as np
-
         limit = self._max_sequence
         encodings = self._tokenizer.encode(
             [text[: limit * _CHARACTERS_PER_TOKEN] for text in texts]

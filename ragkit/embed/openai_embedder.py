@@ -8,13 +8,14 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ragkit.embed.embedder import ModelFingerprint, TextKind
 from ragkit.embed.servers import address
 from ragkit.embed.tokenizer import OpenAITokenizer, without_surrogates
 from ragkit.errors import EmbeddingError
 
 if TYPE_CHECKING:
-    import numpy as np
     import openai
     from numpy.typing import NDArray
 
@@ -124,8 +125,6 @@ class OpenAICompatibleEmbedder:
         Raises:
             EmbeddingError: the server cannot be reached, refused, or sent something else.
         """
-        import numpy as np
-
         del kind  # the protocol knows no difference
         if not texts:
             return np.zeros((0, self.fingerprint.dimension), dtype=np.float32)
@@ -173,8 +172,6 @@ class OpenAICompatibleEmbedder:
         return self._vectors([rows.get(index) for index in range(len(texts))])
 
     def _vectors(self, rows: Sequence[Sequence[float] | None]) -> NDArray[np.float32]:
-        import numpy as np
-
         present = [row for row in rows if row is not None]
         if len(present) < len(rows):
             raise self._unexpected(f"{len(present)} vectors for {len(rows)} texts")

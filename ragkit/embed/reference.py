@@ -17,8 +17,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 _TIMEOUT_SECONDS = 900.0
@@ -45,8 +46,6 @@ def packaged_reference(weights_sha256: str) -> NDArray[np.float32] | None:
 
     Shape (passages, dimension), unit length, kept as float16.
     """
-    import numpy as np
-
     file = resources.files("ragkit.embed").joinpath(f"reference-{weights_sha256}.npy")
     if not file.is_file():
         return None
@@ -105,8 +104,6 @@ class ReferenceRun:
         Raises:
             NoReferenceError: the original model could not be run.
         """
-        import numpy as np
-
         try:
             _, said = self._process.communicate(timeout=_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
@@ -121,7 +118,6 @@ class ReferenceRun:
 
 def main(model_folder: str, vectors_file: str) -> None:
     """Embed the reference passages with sentence-transformers and save the vectors."""
-    import numpy as np
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(model_folder, device="cpu", local_files_only=True)

@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ragkit.embed.embedder import ModelFingerprint, TextKind
 from ragkit.embed.model_folder import choose_prefixes
 from ragkit.embed.tokenizer import FastTokenizer, without_surrogates
 from ragkit.errors import EmbeddingError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 _BATCH = 32
@@ -47,8 +48,6 @@ class TorchEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed ``texts``, which must not be none: shape (len(texts), dimension), unit length."""
-        import numpy as np
-
         clean = [without_surrogates(text) for text in texts]
         # The longest first, so that texts of like length share a batch.
         order = sorted(range(len(clean)), key=lambda i: -len(clean[i]))
@@ -142,8 +141,6 @@ class SentenceTransformerEmbedder:
         Raises:
             EmbeddingError: the model cannot be loaded or run.
         """
-        import numpy as np
-
         fingerprint = self.fingerprint
         if not texts:
             return np.zeros((0, fingerprint.dimension), dtype=np.float32)

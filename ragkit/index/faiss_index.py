@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ragkit.index import faiss_file, quantized
 from ragkit.index.ordering import best, candidates, in_order
 from ragkit.index.protocols import IndexState
@@ -25,7 +27,6 @@ from ragkit.index.protocols import IndexState
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from ragkit.store.allowed import Allowed
@@ -133,8 +134,6 @@ class FaissReader:
 
     def vectors(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return those of ``ids`` that a flat file holds, and their vectors."""
-        import numpy as np
-
         known, rows = self.loaded.ids, self.loaded.rows
         if known is None or rows is None:
             return ids[:0], np.empty((0, self.dimension), dtype=np.float32)
@@ -157,8 +156,6 @@ def _search(
     loaded: faiss_file.Loaded, query: NDArray[np.float32], k: int, allowed: Allowed | None
 ) -> list[Scored]:
     """The ``k`` best, in no order, with all that ties with the last of them."""
-    import numpy as np
-
     faiss = quantized.library()
     note, ids = loaded.note, loaded.ids
     mask = None if allowed is None else allowed.mask(note.last_chunk)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ragkit.index.quantized import library
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Batches = Callable[[], Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]]
@@ -72,8 +73,6 @@ def measure(index: Any, count: int, batches: Batches) -> tuple[int, float]:
     Looking at all lists is the exact search. A question does not lie where passages lie, so each
     query is the middle between two stored vectors, which is harder to search for than either.
     """
-    import numpy as np
-
     faiss = library()
     queries = _sample(batches, count, _RECALL_QUERIES)
     if not len(queries):
@@ -94,8 +93,6 @@ def measure(index: Any, count: int, batches: Batches) -> tuple[int, float]:
 
 def _sample(batches: Batches, count: int, wanted: int) -> NDArray[np.float32]:
     """A random sample, each vector with the same chance, always the same one."""
-    import numpy as np
-
     random = np.random.default_rng(_SEED)
     share = min(1.0, wanted / max(1, count))
     parts = [rows[random.random(len(rows)) < share] for _ids, rows in batches()]

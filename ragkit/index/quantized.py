@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 FEWEST = 20_000  # fewer vectors are compared as they are, in less than a millisecond
@@ -74,8 +75,6 @@ def build(rows: NDArray[np.float16]) -> tuple[Any, Rounding] | None:
     Args:
         rows: Shape (n, dimension), of unit length.
     """
-    import numpy as np
-
     if len(rows) < FEWEST:
         return None
     greatest = max(float(np.abs(block).max()) for block in _blocks(rows))
@@ -109,8 +108,6 @@ def nearest(
         Their positions and scores, in no order, perhaps with some that come after them; ``None``
         if it cannot be shown that nothing is missing: the exact search then has to be done.
     """
-    import numpy as np
-
     total = len(first.rows)
     wanted = _PER_RESULT * k + _SPARE
     if allowed is not None:
@@ -147,7 +144,5 @@ def nearest(
 
 
 def _blocks(rows: NDArray[np.float16]) -> Iterator[NDArray[np.float32]]:
-    import numpy as np
-
     for start in range(0, len(rows), _BLOCK):
         yield rows[start : start + _BLOCK].astype(np.float32)

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import tantivy
+
 from ragkit.index import commit_note
 from ragkit.index.commit_note import Reached
 from ragkit.language import analysis, languages
@@ -63,8 +65,6 @@ def panics_as_errors() -> Iterator[None]:
 
 
 def _schema() -> Any:
-    import tantivy
-
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("chunk", indexed=True, fast=True)
     builder.add_unsigned_field("document", indexed=True)
@@ -77,8 +77,6 @@ def _schema() -> Any:
 
 def new_index(folder: Path | None) -> Opened:
     """Make an empty index in an empty folder, or in memory."""
-    import tantivy
-
     index = tantivy.Index(_schema(), str(folder) if folder else None, reuse=False)
     return Opened(_prepared(index), None)
 
@@ -98,8 +96,6 @@ def _prepared(index: Any) -> Any:
 
 def open_folder(folder: Path, base: str) -> Opened | None:
     """Open the index in a folder, or ``None`` if there is no usable one of this base."""
-    import tantivy
-
     if not folder.is_dir():
         return None
     if damaged_files(folder, thorough=False):
@@ -149,8 +145,6 @@ def apply(
     opened: Opened, writer: Any, folder: Path | None, base: str, changes: WordChanges
 ) -> Opened:
     """Look at ranges of chunks again and commit, with a note of the number reached."""
-    import tantivy
-
     schema = opened.index.schema
     before = 0 if opened.reached is None else opened.reached.last_chunk
     last_chunk = max([before, *(last for _first, last in changes.ranges)])
@@ -184,8 +178,6 @@ def apply(
 
 
 def _entries(passages: Iterator[Passage]) -> Iterator[Any]:
-    import tantivy
-
     # A chunk's text is wanted three times: for itself and around its neighbours.
     normalise = functools.lru_cache(maxsize=8)(analysis.normalise)
     terms = functools.lru_cache(maxsize=8)(_spaced_terms)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import tantivy
+
 from ragkit.errors import KnowledgeBaseError
 from ragkit.index.ordering import DIGITS, best, in_order
 from ragkit.index.protocols import DamagedIndexError, IndexState, WordWeights
@@ -306,8 +308,6 @@ def _among(hits: list[Scored], k: int, wanted: int, allowed: Allowed) -> list[Sc
 
 def _limited(index: Any, query: Any, allowed: Allowed) -> Any:
     """Limit a query to what is allowed, without a word on the score."""
-    import tantivy
-
     if allowed.documents is not None:
         field, ids = "document", allowed.documents.tolist()
     else:

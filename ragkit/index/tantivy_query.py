@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import tantivy
+
 from ragkit.index.protocols import ALONE, WordWeights
 from ragkit.index.tantivy_files import languages_of
 from ragkit.language import analysis
@@ -37,8 +39,6 @@ def build_query(
             times its share of what a chunk would tend to that repeats every word of it.
         weights: What words count by where they stand.
     """
-    import tantivy
-
     languages = languages_of(searcher)
     finding: list[_Wanted] = []
     around: list[_Wanted] = []
@@ -81,8 +81,6 @@ def build_presence(index: Any, searcher: Any, word: str) -> Any:
     A code (letters with digits) is looked up whole; what is put together of words ("after-tax",
     "level-6") may as well stand apart in one chunk.
     """
-    import tantivy
-
     normal = analysis.normalise(storable(word))
     parts = analysis.question_words(normal, languages_of(searcher))
     codes = [code for code in analysis.codes(normal) if any(map(str.isalpha, code))]
@@ -107,15 +105,11 @@ def build_presence(index: Any, searcher: Any, word: str) -> Any:
 
 
 def _any_of(queries: Sequence[Any]) -> Any:
-    import tantivy
-
     return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
 
 
 def _standing_nearby(index: Any, word: Word, score: float) -> Any:
     """Give ``score`` to chunks that a word stands in or near, whatever its number there."""
-    import tantivy
-
     stands = [
         tantivy.Query.term_query(index.schema, field, term, "basic")
         for term in word.terms
@@ -129,7 +123,6 @@ def _one_word(index: Any, searcher: Any, field: str, word: Word, weight: float) 
 
     A chunk is in one language, and so seldom matched by two.
     """
-    import tantivy
 
     def query(term: str, weight: float) -> Any:
         found = tantivy.Query.term_query(index.schema, field, term, "freq")

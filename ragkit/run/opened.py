@@ -24,6 +24,8 @@ from ragkit.question import read_question
 from ragkit.retrieve.filters import WhereMapping, parse_where
 from ragkit.retrieve.stages import Stages, make_stages
 from ragkit.run.options import Model, OpenOptions, SearchOptions, check_keywords, check_objects
+from ragkit.store import Store
+from ragkit.store.read_only import notice
 
 if TYPE_CHECKING:
     from ingest.document import Document
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from ragkit.question.question import Question
     from ragkit.results import SearchResult
     from ragkit.retrieve.finding import Mode
-    from ragkit.store import Store
 
 # A longer document is not read for its structure when answering; its passages speak for it.
 _READ_CHARACTERS = 2_000_000
@@ -121,8 +122,6 @@ class Opened:
             NotFoundError: there is no base; nothing is left on disk.
             KnowledgeBaseError: it was closed, or cannot be used.
         """
-        from ragkit.store import Store
-
         with self.lock:
             self.require_open()
             if self._store is None:
@@ -159,8 +158,6 @@ class Opened:
         """Record what happens inside as a trace of the base, or a span of the one under way."""
         store = self.store()
         if store.read_only and not self._told_read_only:
-            from ragkit.store.read_only import notice
-
             self._told_read_only = True
             self.listener(Notice(notice(self.directory)))
         return traced(

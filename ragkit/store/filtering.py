@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 from ragkit.errors import UsageError
 from ragkit.store import heading_filter as headings
+from ragkit.store.allowed import Allowed, as_array, covered, ranges_where
 from ragkit.store.where import Where, match_paths, plain_text, text_matcher
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from ragkit.store.allowed import Allowed
 
 _EVERYTHING = Where()
 _COLUMNS = "SELECT id, first_chunk, chunks FROM documents"
@@ -34,8 +33,6 @@ def allowed(connection: sqlite3.Connection, where: Where) -> Allowed:
 
 def _included(connection: sqlite3.Connection, where: Where) -> Allowed:
     import numpy as np
-
-    from ragkit.store.allowed import Allowed, as_array, covered, ranges_where
 
     if not where.headings:
         return _whole(_documents(connection, where))
@@ -127,8 +124,6 @@ def _table(rows: Iterable[tuple[int, int, int]]) -> NDArray[np.int64]:
 def _whole(table: NDArray[np.int64]) -> Allowed:
     """All chunks of documents, which are given by their first chunk."""
     import numpy as np
-
-    from ragkit.store.allowed import Allowed
 
     there = table[table[:, 2] > 0]
     firsts, ends = there[:, 1], there[:, 1] + there[:, 2]

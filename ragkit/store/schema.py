@@ -15,6 +15,8 @@ import sqlite3
 import uuid
 from collections.abc import Callable
 
+from ragkit.store import heading_filter as headings
+
 APPLICATION_ID = 0x52414B54
 
 _BASE = """
@@ -267,8 +269,6 @@ CREATE INDEX documents_for_filters ON documents (first_chunk, chunks, format, mt
 
 
 def _fill_headings(connection: sqlite3.Connection) -> None:
-    from ragkit.store import heading_filter as headings
-
     headings.fill(connection)
 
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ragkit.embed.embedder import ModelFingerprint, TextKind
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -70,8 +71,6 @@ class HashEmbedder:
 
     def embed(self, texts: Sequence[str], *, kind: TextKind) -> NDArray[np.float32]:
         """Embed ``texts`` into shape (len(texts), dimension), float32, rows of unit length."""
-        import numpy as np
-
         del kind  # passages and queries are treated alike
         dimension = self._fingerprint.dimension
         vectors = np.zeros((len(texts), dimension), dtype=np.float32)

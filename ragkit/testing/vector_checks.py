@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from ragkit.errors import UsageError
 from ragkit.index.ordering import ordered
 from ragkit.index.vector_view import VectorView
@@ -18,7 +20,6 @@ from ragkit.store.feed import VectorChanges
 from ragkit.testing.change_log import ChangeLog, inside, opened, require
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from ragkit.index.protocols import VectorIndexFactory
@@ -37,8 +38,6 @@ class VectorTruth(ChangeLog):
     """The vectors of a base and the log of their changes, in memory; a stand-in for its store."""
 
     def __init__(self, dimension: int = DIMENSION) -> None:
-        import numpy as np
-
         super().__init__()
         self.dimension = dimension
         self.rows: dict[int, NDArray[np.float32]] = {}
@@ -46,8 +45,6 @@ class VectorTruth(ChangeLog):
 
     def put(self, ids: Iterable[int], like: NDArray[np.float32] | None = None) -> None:
         """Give new or other vectors to some ids: random ones, or all the same."""
-        import numpy as np
-
         numbers = list(ids)
         for number in numbers:
             row = self._random.standard_normal(self.dimension) if like is None else like
@@ -79,16 +76,12 @@ class VectorTruth(ChangeLog):
 
     def vectors_of(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Vectors in the order of the ids; zeros where there is none."""
-        import numpy as np
-
         zero = np.zeros(self.dimension, np.float32)
         return np.array([self.rows.get(number, zero) for number in ids]).reshape(-1, self.dimension)
 
     def _read(
         self, ranges: tuple[Range, ...]
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        import numpy as np
-
         ids = sorted(i for i in self.rows if inside(i, ranges))
         for start in range(0, len(ids), _BATCH):
             part = ids[start : start + _BATCH]
@@ -96,8 +89,6 @@ class VectorTruth(ChangeLog):
 
     def expected(self, query: NDArray[np.float32], k: int, allowed: Allowed | None) -> list[Scored]:
         """What an exact search finds."""
-        import numpy as np
-
         ids = np.array(sorted(self.rows), np.int64)
         if allowed is not None:
             ids = ids[allowed.holds(ids)]
@@ -291,8 +282,6 @@ def _readers(trial: _Trial) -> None:
     trial.truth.put(range(200, 9_000))
     trial.sync()
     require(reader.sequence == number, "the number of a reader changed")
-    import numpy as np
-
     held, rows = reader.vectors(np.array([3, 8, 10**6], np.int64))
     require(len(held) == len(rows), "vectors() gave other ids than vectors")
     require(10**6 not in held.tolist(), "vectors() gave an id that it does not have")
@@ -392,7 +381,5 @@ CHECKS = (
 
 
 def _query(seed: int, dimension: int) -> NDArray[np.float32]:
-    import numpy as np
-
     row = np.random.default_rng(1000 + seed).standard_normal(dimension)
     return np.asarray(row / np.linalg.norm(row), dtype=np.float32)

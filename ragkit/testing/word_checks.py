@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from ragkit.errors import LockedError
 from ragkit.index.protocols import ALONE, BESIDE_MEANING
 from ragkit.index.word_view import WordView
@@ -202,8 +204,6 @@ def _filters(trial: _Trial) -> None:
         scattered = [i for i in range(1, _COUNT) if (i * 7919) % 1000 < 1000 * share]
         pieces = sorted({1 + number // _PER_DOCUMENT for number in range(1, int(_COUNT * share))})
         whole = [n for n in range(1, _COUNT) if 1 + n // _PER_DOCUMENT in pieces]
-        import numpy as np
-
         for allowed in (
             Allowed(as_array(ranges_of(scattered))),
             Allowed(as_array(ranges_of(whole)), np.asarray(pieces, dtype=np.int64)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import time
 import zlib
 from collections.abc import Generator, Mapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from ragkit.agent.tools.addresses import AllowList, BlockedError, Target, parse_target
+from ragkit.llm.deadline import within
 
 if TYPE_CHECKING:
     import httpx2
@@ -48,7 +50,6 @@ class Fetched:
 
     def text(self) -> str:
         """Decode the body as the response says, by default as UTF-8."""
-        import codecs
         from email.message import Message
 
         message = Message()
@@ -92,8 +93,6 @@ def fetch(
         BlockedError: it leads where it may not.
         FetchError: it was not answered, or not in time.
     """
-    from ragkit.llm.deadline import within
-
     keyed = {parse_target(place).origin: values for place, values in (secrets or {}).items()}
     deadline = time.monotonic() + timeout
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ragkit.agent.tool import ToolError, tool
-from ragkit.agent.tools.addresses import AllowList, BlockedError, Resolver
+from ragkit.agent.tools.addresses import AllowList, BlockedError, Resolver, parse_target
 from ragkit.agent.tools.fetch import Fetched, FetchError, fetch
 from ragkit.errors import UsageError
 
@@ -111,8 +111,6 @@ def http_tool(
 
 
 def _check_headers(headers: Mapping[str, Mapping[str, str]]) -> None:
-    from ragkit.agent.tools.addresses import parse_target
-
     for place in headers:
         try:
             parse_target(place)

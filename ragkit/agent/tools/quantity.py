@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from decimal import Context, Decimal
 from fractions import Fraction
 
 from ragkit.agent.tools.units import NONE, Dimension, Unit
@@ -217,8 +218,6 @@ def _decimal_places(denominator: int) -> int | None:
 
 
 def _significant(number: Fraction) -> str:
-    from decimal import Context, Decimal
-
     context = Context(prec=15)
     value = context.divide(Decimal(number.numerator), Decimal(number.denominator))
     return _tidy(f"{value:f}" if -7 < value.adjusted() < 21 else f"{value:e}")
