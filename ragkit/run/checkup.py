@@ -86,7 +86,8 @@ def _sandbox() -> Check:
     how = (
         "namespaces and a filter of system calls"
         if kind == "namespaces"
-        else "Landlock and a filter of system calls, for no namespaces are allowed"
+        else "Landlock and a filter of system calls, for no namespaces are allowed; it cannot read"
+        " other files, but can see that they are there, with their sizes, owners and times"
     )
     return Check("sandbox", "ok", f"code of agents (the tool python) is confined by {how}")
 

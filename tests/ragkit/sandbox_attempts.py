@@ -1,6 +1,6 @@
 """Ways out of the sandbox, as code that raises where it is contained and returns what it got.
 
-Each is the body of a function; ``secret``, ``port`` and ``parent`` are set before it, ``syscall``
+Each is the body of a function; ``secret``, ``port``, ``parent`` and ``address`` (of a socket of the host) are set before it, ``syscall``
 makes a raw system call that bypasses Python, and raises when the kernel says no.
 """
 
@@ -16,7 +16,7 @@ for number in range(3, 1024):
         continue
     inherited.append(number)
 libc = ctypes.CDLL(None, use_errno=True)
-secret, port, parent, attempts = json.load(open("attempts.json"))
+secret, port, parent, address, attempts = json.load(open("attempts.json"))
 X86 = platform.machine() == "x86_64"
 
 def syscall(number, *arguments):
@@ -103,6 +103,8 @@ import mmap
 with open(secret) as file:
     return mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)[:]""",
     "copy the secret": "import shutil\nreturn shutil.copy(secret, 'copy')",
+    "open a path without a right": "return os.open(secret, os.O_PATH)",
+    "open a path without a right, the old way": "return syscall(2, secret.encode(), os.O_PATH)",
     "open by handle": "return syscall(304, -100, b'x' * 32, 0)",
     "change the root": "return os.chroot('.') or True",
     "use a setuid program's folder": "return os.listdir('/usr/bin')",
@@ -134,6 +136,26 @@ return socket.socket(socket.AF_UNIX).bind('\\0escaped') or True""",
     "talk by asyncio": """
 import asyncio
 return asyncio.run(asyncio.open_connection('127.0.0.1', port))""",
+    "send a datagram to an address": """
+import socket
+ours, _ = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+return ours.sendto(b'x', address) or ours.sendmsg([b'x'], [], 0, address)""",
+    "send a message to an address": """
+import socket
+ours, _ = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+return ours.sendmsg([b'x'], [], 0, address)""",
+    "send from a connected pair to an address": """
+import socket
+ours, _ = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+return ours.sendto(b'x', address)""",
+    "pass a file on": """
+import socket
+ours, theirs = socket.socketpair()
+return socket.send_fds(ours, [b'x'], [0])""",
+    "send to an address whose low half is nothing": """
+ours = (ctypes.c_int * 2)()
+syscall(53, 1, 1, 0, ours)
+return syscall(44, ours[0], b'x', 1, 0, ctypes.c_void_p(1 << 32), 16)""",
     "make a socket by a raw system call": "return syscall(41, 2, 1, 0)",
     "make a pair of internet sockets": "import socket\nreturn socket.socketpair(socket.AF_INET)",
     "use a ring": "return syscall(425, 8, ctypes.create_string_buffer(200))",

@@ -57,13 +57,22 @@ def attempted(
     before = secret.stat()
     library = Path(os.__file__).stat()
     connections: list[object] = []
-    with socket.create_server(("127.0.0.1", 0)) as server, pytest.MonkeyPatch.context() as patch:
+    local = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    folder = tempfile.TemporaryDirectory(dir="/tmp")  # the path of a socket must be short
+    address = f"{folder.name}/s"
+    local.bind(address)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.MonkeyPatch.context() as patch,
+        folder,
+        local,
+    ):
         patch.setenv("RAGKIT_TEST_KEY", "hunter2")
         accepting = threading.Thread(
             target=lambda: connections.append(server.accept()), daemon=True
         )
         accepting.start()
-        orders = [str(secret), server.getsockname()[1], os.getpid(), ALL]
+        orders = [str(secret), server.getsockname()[1], os.getpid(), address, ALL]
         run = run_confined(
             HARNESS,
             files={"attempts.json": json.dumps(orders).encode()},
@@ -71,6 +80,9 @@ def attempted(
             return_files=True,
             isolation=isolation,
         )
+        local.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            local.recv(1)
     assert run.exit_code == 0, run
     assert secret.read_text(encoding="utf-8") == "hunter2"
     after = secret.stat()
@@ -323,6 +335,35 @@ def test_it_works_for_an_ordinary_user() -> None:
 )
 def test_the_last_value_is_shown(code: str, shown: str) -> None:
     assert python_tool()(code) == shown
+
+
+def test_half_a_character_is_told_to_the_model() -> None:
+    told = python_tool().call({"code": "x = 1\nprint('\ud83d')"})
+    assert told.error
+    assert "line 2 has half of a character" in told.text
+    assert "set up" not in told.text
+
+
+def test_a_full_folder_ends_no_call(tmp_path: Path) -> None:
+    """Neither one with many files, nor one that a run has filled before it failed."""
+    limits = SandboxLimits(seconds=60, files=50, scratch=2**20)
+    python = python_tool(folder=tmp_path, limits=limits)
+    for number in range(60):
+        (tmp_path / f"{number:02}").write_text(f"{number}")
+    told = python.call({"code": "import os\nlen(os.listdir())"})
+    assert not told.error, told.text
+    assert told.text.startswith("49\n[the working folder is full: 11 of its files were not given")
+    assert len(list(tmp_path.iterdir())) == 60
+    python("import os\nfor name in os.listdir(): os.remove(name)")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [str(n) for n in range(49, 60)]
+
+    filling = "open('big', 'wb').write(b'x' * 900_000)\n1 / 0"
+    assert "ZeroDivisionError" in python.call({"code": filling}).text
+    assert (tmp_path / "big").stat().st_size == 900_000
+    assert python("import os\nos.remove('big')\nos.mkdir('big')\nopen('big/x', 'w').close()")
+    assert (tmp_path / "big" / "x").is_file()
+    assert python("import shutil\nshutil.rmtree('big')\nopen('big', 'w').close()")
+    assert (tmp_path / "big").is_file()
 
 
 def test_showing_keeps_what_cannot_be_read() -> None:

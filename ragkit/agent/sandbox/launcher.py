@@ -128,7 +128,7 @@ def _wait_watching(runner: int, scratch: str, orders: Orders) -> tuple[int, bool
     while True:
         ended, status = os.waitpid(runner, os.WNOHANG)
         if ended:
-            return status, full
+            return status, full or _is_full(scratch, orders)
         if not full and _is_full(scratch, orders):
             full = True
             os.kill(runner, signal.SIGKILL)

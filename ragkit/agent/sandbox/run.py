@@ -125,13 +125,23 @@ def run_confined(
         return_files: Whether to bring back what the scratch folder holds at the end.
         isolation: ``"namespaces"`` (its own file system, network and processes, and a filter of
             system calls, and Landlock where there is one) or ``"landlock"`` (Landlock and the
-            filter alone, as in a container that allows no namespaces); default: the stronger one
-            that works here.
+            filter alone, as in a container that allows no namespaces: the code can then see that
+            a file is there, its size, owner and times, though not what is in it); default: the
+            stronger one that works here.
 
     Raises:
         SandboxError: this machine cannot confine code.
-        UsageError: a path of ``files`` is not a plain relative one.
+        UsageError: a path of ``files`` is not a plain relative one, or ``code`` has characters
+            that no file can hold.
     """
+    try:
+        code.encode()
+    except UnicodeEncodeError as error:
+        line = code.count("\n", 0, error.start) + 1
+        raise UsageError(
+            f"the code was not run: line {line} has half of a character, {code[error.start]!r}, "
+            "which no file can hold; write it as an escape"
+        ) from None
     chosen = isolation or isolation_here()
     limits = limits or SandboxLimits()
     for name in files or {}:

@@ -11,9 +11,11 @@ import errno
 import os
 import platform
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 _LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
+_ALL_BITS = 0xFFFFFFFF
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 _NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _ARGUMENTS_OFFSET = 0, 4, 16
 _X32 = 0x40000000
@@ -24,7 +26,7 @@ _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 # name: (number on x86_64, number on aarch64 and every other newer machine); -1 where there is none
 _ALLOWED = {
-    "read": (0, 63), "write": (1, 64), "open": (2, -1), "close": (3, 57), "stat": (4, -1),
+    "read": (0, 63), "write": (1, 64), "close": (3, 57), "stat": (4, -1),
     "fstat": (5, 80), "lstat": (6, -1), "poll": (7, -1), "lseek": (8, 62), "mmap": (9, 222),
     "mprotect": (10, 226), "munmap": (11, 215), "brk": (12, 214), "rt_sigaction": (13, 134),
     "rt_sigprocmask": (14, 135), "rt_sigreturn": (15, 139), "pread64": (17, 67),
@@ -33,7 +35,7 @@ _ALLOWED = {
     "msync": (26, 227), "mincore": (27, 232), "madvise": (28, 233), "dup": (32, 23),
     "dup2": (33, -1), "pause": (34, -1), "nanosleep": (35, 101), "getitimer": (36, 102),
     "alarm": (37, -1), "setitimer": (38, 103), "getpid": (39, 172), "sendfile": (40, 71),
-    "sendto": (44, 206), "recvfrom": (45, 207), "sendmsg": (46, 211), "recvmsg": (47, 212),
+    "recvfrom": (45, 207), "recvmsg": (47, 212),
     "shutdown": (48, 210), "exit": (60, 93), "wait4": (61, 260), "uname": (63, 160),
     "flock": (73, 32), "fsync": (74, 82), "fdatasync": (75, 83), "truncate": (76, 45),
     "ftruncate": (77, 46), "getdents": (78, -1), "getcwd": (79, 17), "chdir": (80, 49),
@@ -52,7 +54,7 @@ _ALLOWED = {
     "set_tid_address": (218, 96), "restart_syscall": (219, 128), "fadvise64": (221, 223),
     "clock_gettime": (228, 113), "clock_getres": (229, 114), "clock_nanosleep": (230, 115),
     "exit_group": (231, 94), "epoll_wait": (232, -1), "epoll_ctl": (233, 21),
-    "openat": (257, 56), "mkdirat": (258, 34), "newfstatat": (262, 79), "unlinkat": (263, 35),
+    "mkdirat": (258, 34), "newfstatat": (262, 79), "unlinkat": (263, 35),
     "renameat": (264, 38), "linkat": (265, 37), "symlinkat": (266, 36), "readlinkat": (267, 78),
     "faccessat": (269, 48), "pselect6": (270, 72), "ppoll": (271, 73),
     "set_robust_list": (273, 99), "get_robust_list": (274, 100), "epoll_pwait": (281, 22),
@@ -73,10 +75,25 @@ _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS TIOCGWINSZ 
 _FCNTLS = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1032)  # not SETOWN, SETSIG: they send signals
 _PRCTLS = (15, 16, 0x53564D41)  # PR_SET_NAME, PR_GET_NAME, PR_SET_VMA
 _UNIX_SOCKETS = 1
+_SOCKET_KINDS, _CONNECTED_SOCKETS = 0xF, (1, 5)  # not datagrams, which can go to any socket
+_PATH_ONLY = 0x200000  # O_PATH: no right to a file is asked for, so that Landlock is not
 _CLONE_THREAD = 0x00010000
 _CLONE_NAMESPACES = 0x7E020080
 
 _Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
+
+
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    """What an argument has to be: one of ``values`` in these ``bits`` of its low or high half.
+
+    Most are ints to the kernel, which are the low half; a pointer is both.
+    """
+
+    place: int
+    values: tuple[int, ...]
+    bits: int = _ALL_BITS
+    high: bool = False
 
 
 def problem() -> str | None:
@@ -112,17 +129,26 @@ def filter_program(own_pid: int, *, in_namespace: bool) -> bytes:
         program += _answer(numbers[column], _ALLOW)
     for numbers in _ABSENT.values():
         program += _answer(numbers[column], _ERRNO | errno.ENOSYS)
-    for (on_x86, on_others), argument, values in (
-        ((16, 29), 1, _IOCTLS),
-        ((72, 25), 1, _FCNTLS),
-        ((157, 167), 0, _PRCTLS),
-        ((53, 199), 0, (_UNIX_SOCKETS,)),
-        ((62, 129), 0, (own_pid,)),  # kill
-        ((234, 131), 0, (own_pid,)),  # tgkill
-        ((302, 261), 0, (0,)),  # prlimit64 of itself; hard limits cannot be raised
+    for (on_x86, on_others), *conditions in (
+        ((2, -1), _Argument(1, (0,), _PATH_ONLY)),  # open
+        ((257, 56), _Argument(2, (0,), _PATH_ONLY)),  # openat
+        ((16, 29), _Argument(1, _IOCTLS)),
+        ((72, 25), _Argument(1, _FCNTLS)),
+        ((157, 167), _Argument(0, _PRCTLS)),
+        # socketpair; sendto has no address; sendmsg, whose address no filter sees, is refused
+        (
+            (53, 199),
+            _Argument(0, (_UNIX_SOCKETS,)),
+            _Argument(1, _CONNECTED_SOCKETS, _SOCKET_KINDS),
+        ),
+        ((44, 206), _Argument(4, (0,)), _Argument(4, (0,), high=True)),
+        ((62, 129), _Argument(0, (own_pid,))),  # kill
+        ((234, 131), _Argument(0, (own_pid,))),  # tgkill
+        ((302, 261), _Argument(0, (0,))),  # prlimit64 of itself; hard limits cannot be raised
+        # clone: for a new thread of this process, not for a process or a namespace
+        ((56, 220), _Argument(0, (_CLONE_THREAD,), _CLONE_THREAD | _CLONE_NAMESPACES)),
     ):
-        program += _answer_if(on_others if column else on_x86, argument, values)
-    program += _only_threads(220 if column else 56)
+        program += _allow_if(on_others if column else on_x86, conditions)
     program.append((_RETURN, 0, 0, _ERRNO | errno.EPERM))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 
@@ -155,21 +181,19 @@ def _answer(number: int, action: int) -> list[_Instruction]:
     return [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, action)]
 
 
-def _answer_if(number: int, argument: int, values: tuple[int, ...]) -> list[_Instruction]:
-    """Allow a call if the low half of an argument, an int to the kernel, is one of ``values``."""
-    body: list[_Instruction] = [(_LOAD, 0, 0, _ARGUMENTS_OFFSET + 8 * argument)]
-    for value in values:
-        body += _answer(value, _ALLOW)
-    body.append((_RETURN, 0, 0, _ERRNO | errno.EPERM))
-    return [(_EQUAL, 0, len(body), number), *body]
-
-
-def _only_threads(number: int) -> list[_Instruction]:
-    """Allow ``clone`` for a new thread of this process, not for a process or a namespace."""
-    body: list[_Instruction] = [
-        (_LOAD, 0, 0, _ARGUMENTS_OFFSET),
-        (_AND, 0, 0, _CLONE_THREAD | _CLONE_NAMESPACES),
-        *_answer(_CLONE_THREAD, _ALLOW),
-        (_RETURN, 0, 0, _ERRNO | errno.EPERM),
-    ]
+def _allow_if(number: int, conditions: Sequence[_Argument]) -> list[_Instruction]:
+    """Allow a call if all its arguments are as they may be."""
+    if number < 0:
+        return []
+    refuse = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
+    body: list[_Instruction] = []
+    for condition in conditions:
+        offset = _ARGUMENTS_OFFSET + 8 * condition.place + (4 if condition.high else 0)
+        body += [(_LOAD, 0, 0, offset), (_AND, 0, 0, condition.bits)]
+        left = len(condition.values)
+        for value in condition.values:  # over the others, and over the refusal
+            body.append((_EQUAL, left, 0, value))
+            left -= 1
+        body.append(refuse)
+    body.append((_RETURN, 0, 0, _ALLOW))
     return [(_EQUAL, 0, len(body), number), *body]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from ragkit.errors import UsageError
 
 if TYPE_CHECKING:
     from ragkit.agent.tool import Tool
+
+# Files take whole pages of the memory that they are kept in.
+_PAGE = 4096
 
 
 def python_tool(
@@ -29,8 +33,9 @@ def python_tool(
     call.
 
     Args:
-        folder: A folder of yours whose plain files the code finds in its working folder; what it
-            makes or changes there is copied back after each call, what it removes is removed.
+        folder: A folder of yours whose plain files the code finds in its working folder, as many
+            as ``limits`` leave room for; what it makes or changes there is copied back after each
+            call, what it removes is removed.
             Default: none, and its files are gone when it ends.
         packages: Whether it may import what is installed beside ragkit, such as numpy.
         limits: Time, memory, files and output; by default 10 seconds and 512 MiB.
@@ -54,17 +59,20 @@ def python_tool(
         Args:
             code: The whole program.
         """
-        sent = _read(place, chosen) if place else {}
-        run = run_confined(
-            show_last(code),
-            files=sent,
-            limits=chosen,
-            packages=packages,
-            return_files=place is not None,
-        )
+        given = _read(place, chosen) if place else _Given()
+        try:
+            run = run_confined(
+                show_last(code),
+                files=given.files,
+                limits=chosen,
+                packages=packages,
+                return_files=place is not None,
+            )
+        except UsageError as error:
+            raise ToolError(str(error)) from None
         if place is not None and run.stopped is None:
-            _write(place, run, sent)
-        return _told(run)
+            _write(place, run, given.files)
+        return _told(run, given.left_out)
 
     return python
 
@@ -89,12 +97,25 @@ def show_last(code: str) -> str:
     return (whole[:begin] + shown + whole[end:]).decode()
 
 
-def _told(run: Run) -> str:
+@dataclass(slots=True)
+class _Given:
+    """What of a folder the code gets, and what not, because it has no room for it."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+
+def _told(run: Run, not_given: Sequence[str]) -> str:
     parts = [run.output.rstrip("\n")]
     if run.errors.strip():
         parts.append(f"[standard error]\n{run.errors.rstrip()}")
     if run.left_out:
         parts.append(f"[not kept, no plain files or too large: {', '.join(run.left_out[:10])}]")
+    if not_given:
+        parts.append(
+            f"[the working folder is full: {len(not_given):,} of its files were not given to the "
+            f"program, such as {not_given[0]!r}; remove some of the others]"
+        )
     text = "\n".join(part for part in parts if part)
     if run.stopped:
         raise ToolError(f"the program was stopped: {run.stopped}\n{text}".strip())
@@ -103,26 +124,45 @@ def _told(run: Run) -> str:
     return text or "[the program printed nothing]"
 
 
-def _read(folder: Path, limits: SandboxLimits) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    size = 0
-    for parent, _, names in os.walk(folder):
+def _read(folder: Path, limits: SandboxLimits) -> _Given:
+    """Read as many files as the code has room for; a full folder must not end all calls."""
+    given = _Given()
+    room, places = limits.scratch, limits.files - 1  # the scratch folder itself takes one
+    known: set[Path] = set()
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
         for name in sorted(names):
             path = Path(parent, name)
             if path.is_symlink() or not path.is_file():
                 continue
-            size += path.stat().st_size
-            if size > limits.scratch or len(files) >= limits.files - 1:
-                raise ToolError(
-                    f"the folder of the code holds more than the {limits.scratch} bytes or "
-                    f"{limits.files} files that it may"
-                )
-            files[path.relative_to(folder).as_posix()] = path.read_bytes()
-    return files
+            relative = path.relative_to(folder)
+            above = {each for each in relative.parents if each.name} - known
+            size = -(-path.stat().st_size // _PAGE) * _PAGE
+            if size > room or 1 + len(above) > places:
+                given.left_out.append(relative.as_posix())
+                continue
+            try:
+                given.files[relative.as_posix()] = path.read_bytes()
+            except OSError:
+                given.left_out.append(relative.as_posix())
+                continue
+            known |= above
+            room -= size
+            places -= 1 + len(above)
+    return given
 
 
 def _write(folder: Path, run: Run, sent: Collection[str]) -> None:
     root = folder.resolve()
+    for name in sent:
+        if name not in run.files and name not in run.left_out:
+            path = root / name
+            path.unlink(missing_ok=True)
+            # A file may have come in the place of a folder.
+            for above in path.parents:
+                if above == root or any(above.iterdir()):
+                    break
+                above.rmdir()
     for name, data in run.files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,6 +170,3 @@ def _write(folder: Path, run: Run, sent: Collection[str]) -> None:
             raise ToolError(f"{name!r} is behind a link, where nothing is written")
         if not path.is_file() or path.read_bytes() != data:
             path.write_bytes(data)
-    for name in sent:
-        if name not in run.files and name not in run.left_out:
-            (root / name).unlink(missing_ok=True)
