@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from ingest.document import Chunk, Document
+from ingest.errors import TooLargeError
 from ingest.packing import WORD, Piece, pack
 from ingest.pieces import regions
 from ingest.places import Places
@@ -51,7 +53,12 @@ class ChunkerOptions:
 
 
 def chunk_document(
-    document: Document, *, tokenizer: Tokenizer, options: ChunkerOptions, name: str = ""
+    document: Document,
+    *,
+    tokenizer: Tokenizer,
+    options: ChunkerOptions,
+    name: str = "",
+    seconds: float | None = None,
 ) -> tuple[Chunk, ...]:
     """Cut a document into chunks.
 
@@ -70,11 +77,15 @@ def chunk_document(
         tokenizer: Counts tokens, as the embedder does.
         options: How to cut.
         name: The file's name, used as the title in prefixes when the document has none.
+        seconds: How long it may take; ``None``: as long as it takes.
 
     Returns:
         The chunks, in order; none for a document of white space.
+
+    Raises:
+        TooLargeError: it takes longer than ``seconds``.
     """
-    cutter = _Cutter(document, tokenizer, options, name)
+    cutter = _Cutter(document, _Timed(tokenizer, seconds), options, name)
     fingerprint = hashlib.blake2b(
         document.text.encode("utf-8", "surrogatepass"), digest_size=16
     ).hexdigest()
@@ -102,11 +113,31 @@ def _chunk_id(fingerprint: str, start: int, end: int) -> str:
     return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
+class _Timed:
+    """A tokenizer that is out of time at some point; all long work asks it again and again."""
+
+    def __init__(self, tokenizer: Tokenizer, seconds: float | None) -> None:
+        self._tokenizer = tokenizer
+        self._seconds = seconds
+        self._end = None if seconds is None else monotonic() + seconds
+
+    def token_starts(self, text: str) -> Sequence[int]:
+        self.check()
+        return self._tokenizer.token_starts(text)
+
+    def check(self) -> None:
+        if self._end is not None and monotonic() > self._end:
+            raise TooLargeError(
+                f"cutting it into passages took more than {self._seconds:g} seconds (--timeout); "
+                "given up"
+            )
+
+
 class _Cutter:
     """What the steps of cutting one document share."""
 
     def __init__(
-        self, document: Document, tokenizer: Tokenizer, options: ChunkerOptions, name: str
+        self, document: Document, tokenizer: _Timed, options: ChunkerOptions, name: str
     ) -> None:
         self._document = document
         self._tokenizer = tokenizer
@@ -151,6 +182,7 @@ class _Cutter:
         return self._prefixes.make(start, path, header)
 
     def _room(self, start: int, header: tuple[int, int] | None) -> int:
+        self._tokenizer.check()
         used = self._prefixes.size(self._prefix(start, header))
         return max(self._options.max_tokens - used, 1)
 

@@ -114,6 +114,11 @@ class LoaderPool:
         self._lock = threading.Lock()
         self._closed = threading.Event()
 
+    @property
+    def seconds(self) -> float:
+        """How long one file may take."""
+        return self._limits.seconds
+
     def __enter__(self) -> Self:
         return self
 

@@ -67,17 +67,17 @@ def regions(
     blocks = _cut_at(document.text, _complete(document), walls)
     pieces: list[Piece] = []
     previous: list[Block] = []
-    sizes: list[int] = []
+    total = last = 0
     for _, group in groupby(blocks, key=lambda block: bisect_right(walls, block.start)):
         stretch = list(group)
         size = index.count(stretch[0].start, stretch[-1].end)
         if pieces and not _may_join(
-            places, previous, stretch, [*sizes, size], target=target, smallest=smallest
+            places, previous, stretch, (total, last, size), target=target, smallest=smallest
         ):
             yield pieces
-            pieces, sizes, previous = [], [], []
+            pieces, previous, total = [], [], 0
         _add_pieces(pieces, previous, stretch, index, room=room, target=target)
-        sizes.append(size)
+        total, last = total + size, size
         previous = stretch
     if pieces:
         yield pieces
@@ -145,15 +145,16 @@ def _may_join(
     places: Places,
     previous: Sequence[Block],
     stretch: Sequence[Block],
-    sizes: Sequence[int],
+    sizes: tuple[int, int, int],
     *,
     target: int,
     smallest: int,
 ) -> bool:
     """Whether a stretch may share chunks with what is before it in the region.
 
-    ``sizes`` holds the tokens of the region's stretches so far, ``stretch`` included.
+    ``sizes`` are the tokens of the region so far, of the last stretch in it, and of this one.
     """
+    total, last, size = sizes
     if places.page(stretch[0].start) != places.page(previous[-1].start):
         return False
     section, before = places.section(stretch[0].start), places.section(previous[0].start)
@@ -164,8 +165,8 @@ def _may_join(
     path = section.path if section else ()
     path_before = before.path if before else ()
     if len(path) > len(path_before) and path[: len(path_before)] == path_before:
-        return sum(sizes[:-1]) < smallest
-    return path[:-1] == path_before[:-1] and max(sizes[-2:]) < smallest and sum(sizes) <= target
+        return total < smallest
+    return path[:-1] == path_before[:-1] and max(last, size) < smallest and total + size <= target
 
 
 def _add_pieces(

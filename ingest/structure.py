@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ingest.document import Document, Section
 
+# A title or heading is embedded and looked up with every passage below it; so are those above it.
+# What is longer than so many characters is no name, and no path is deeper than so many headings.
+_LONGEST_NAME = 300
+_DEEPEST = 16
 _CONTROLS = {
     code: " " for code in (*range(32), *range(127, 160)) if code not in (0x09, 0x0A, 0x0D, 0x85)
 }
@@ -50,6 +55,32 @@ def sections_from_headings(
         path = tuple(name for _, name in above)
         sections.append(Section(path, len(path), start, stop))
     return tuple(sections)
+
+
+def with_short_names(document: Document) -> Document:
+    """Shorten the title and the headings that are too long to be names; the text stays whole."""
+    title = document.title
+    if title is not None and len(title) > _LONGEST_NAME:
+        title = _shortened(title)
+    sections = document.sections
+    if any(
+        len(section.path) > _DEEPEST or max(map(len, section.path)) > _LONGEST_NAME
+        for section in sections
+    ):
+        sections = tuple(replace(one, path=_short_path(one.path)) for one in sections)
+    return replace(document, title=title, sections=sections)
+
+
+def _short_path(path: tuple[str, ...]) -> tuple[str, ...]:
+    ends = path if len(path) <= _DEEPEST else (*path[: _DEEPEST - 1], path[-1])
+    return tuple(name if len(name) <= _LONGEST_NAME else _shortened(name) for name in ends)
+
+
+def _shortened(name: str) -> str:
+    """Cut a name, at a blank if there is one near the end."""
+    kept = name[: _LONGEST_NAME - 1]
+    at_blank = kept.rpartition(" ")[0].rstrip()
+    return f"{at_blank if len(at_blank) > _LONGEST_NAME // 2 else kept}…"
 
 
 def faults(document: Document) -> list[str]:

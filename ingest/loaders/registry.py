@@ -35,7 +35,7 @@ from ingest.errors import (
 from ingest.invisible import invisible_warning
 from ingest.loader_spec import LoaderSpec, Source
 from ingest.loaders.plain_text import find_blocks
-from ingest.structure import faults
+from ingest.structure import faults, with_short_names
 
 ENTRY_POINT_GROUP = "ingest.loaders"
 DEFAULT_MAX_BYTES = 256_000_000
@@ -196,7 +196,7 @@ def load_bytes(
     if not document.text.strip():
         raise NoTextError("it holds no text")
     more = [one for one in (warning, invisible_warning(document.text)) if one]
-    return replace(document, warnings=(*more, *document.warnings)) if more else document
+    return with_short_names(replace(document, warnings=(*more, *document.warnings)))
 
 
 def is_text(data: bytes) -> bool:
@@ -245,7 +245,7 @@ def checked(document: object) -> Document:
         document = replace(document, blocks=find_blocks(document.text)[0])
     for fault in faults(document):
         raise ValueError(fault)
-    return document
+    return with_short_names(document)
 
 
 def _megabytes(size: int) -> str:

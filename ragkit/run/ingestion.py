@@ -229,10 +229,12 @@ class _Run:
         for done, (file, outcome) in enumerate(loading, start=1):
             path = file.relative_path
             had_document = path in changed and look.known[path].document_id is not None
-            if isinstance(outcome, LoadError):
-                self._record_failure(root_id, file, outcome, had_document)
+            error = outcome if isinstance(outcome, LoadError) else None
+            if isinstance(outcome, Loaded):
+                error = self._store_document(root_id, file, outcome, pool.seconds)
+            if error is not None:
+                self._record_failure(root_id, file, error, had_document)
             else:
-                self._store_document(root_id, file, outcome)
                 (self.tally.changed if had_document else self.tally.added).append(
                     self.tally.place(path)
                 )
@@ -241,19 +243,27 @@ class _Run:
                 self.indexes.sync()
                 last_sync = time.monotonic()
 
-    def _store_document(self, root_id: int, file: FoundFile, loaded: Loaded) -> None:
+    def _store_document(
+        self, root_id: int, file: FoundFile, loaded: Loaded, seconds: float
+    ) -> LoadError | None:
+        """Cut a document into passages, in no more time than loading has, and store both."""
         path = file.relative_path
-        chunks = chunk_document(
-            loaded.document,
-            tokenizer=self.embedder.tokenizer,
-            options=chunking_for(self.embedder),
-            name=shown(path),
-        )
+        try:
+            chunks = chunk_document(
+                loaded.document,
+                tokenizer=self.embedder.tokenizer,
+                options=chunking_for(self.embedder),
+                name=shown(path),
+                seconds=seconds,
+            )
+        except LoadError as error:
+            return error
         read = replace(file, size=loaded.size, mtime_ns=loaded.mtime_ns)
         state = _state(read, loaded.sha256)
         self.store.put_document(root_id, path, state, loaded.document, chunks)
         for text in loaded.document.warnings:
             self.tally.warn(path, text)
+        return None
 
     def _record_failure(
         self, root_id: int, file: FoundFile, error: LoadError, had_document: bool

@@ -34,7 +34,7 @@ class AddOptions(TypedDict, total=False):
 
     Attributes:
         password: Opens it if it is encrypted.
-        limits: Time, memory and size that loading it may use.
+        limits: Time, memory and size that loading it may use; as much time to cut it up.
         ocr: Recognise the text of scanned PDF pages (the extra ``ocr``).
     """
 
@@ -60,17 +60,22 @@ def add(
     facts = {**document.metadata, **metadata}
     title = metadata.get("title", document.title)
     document = replace(document, metadata=facts, title=title)
+    limits = options.get("limits")
     state = FileState(len(data), time.time_ns(), hashlib.sha256(data).hexdigest())
     while True:
         # Chunked and embedded before others are kept out, for a model may take its time.
         embedder = base.embedder(make=True)
         store, indexes = base.store(), base.indexes()
-        chunks = chunk_document(
-            document,
-            tokenizer=embedder.tokenizer,
-            options=chunking_for(embedder),
-            name=shown(path),
-        )
+        try:
+            chunks = chunk_document(
+                document,
+                tokenizer=embedder.tokenizer,
+                options=chunking_for(embedder),
+                name=shown(path),
+                seconds=limits.seconds if limits else None,
+            )
+        except LoadError as error:
+            raise UsageError(f"cannot add {path!r}: {error}") from error
         vectors = embedder.embed([chunk.embedded_text for chunk in chunks], kind="passage")
         with store.writing("add"):
             if base.embedder() is not embedder:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise, zip_longest
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from ingest.chunker import ChunkerOptions, Tokenizer, chunk_document
 from ingest.document import Block, BlockKind, Chunk, Document, Page, Section
+from ingest.errors import TooLargeError
+from ingest.loaders.registry import load_bytes
 from ingest.prefix import readable_name
 from ingest.tokens import TokenIndex
 
@@ -479,3 +482,44 @@ def test_counts_by_offset_equal_counts_of_the_text(text: str) -> None:
     if longest <= 16 and "   " not in text:
         assert index.count(0, len(text)) >= len(text.split())
     assert index.count(0, len(text)) == index.count(0, 100) + index.count(100, len(text))
+
+
+class Counted(Words):
+    """Counts the characters that it is asked about."""
+
+    def __init__(self) -> None:
+        self.characters = 0
+
+    def token_starts(self, text: str) -> Sequence[int]:
+        self.characters += len(text)
+        return super().token_starts(text)
+
+
+@pytest.mark.parametrize(
+    "name, pattern",
+    [
+        ("a.md", "# {}\n\nwords of the text\n\n{}"),
+        ("a.html", "<title>{}</title><h1>{}</h1><p>{}</p>"),
+        ("a.eml", "From: a@b.c\nSubject: {}\n\n{}\n"),
+    ],
+)
+def test_a_long_title_costs_no_more_with_each_passage(name: str, pattern: str) -> None:
+    work = []
+    for size in (20_000, 80_000):
+        text = pattern.replace("{}", "harbour " * (size // 8))
+        document = load_bytes(Path(name), text.encode())
+        names = [document.title or "", *(part for one in document.sections for part in one.path)]
+        assert max(map(len, names)) <= 300
+        assert max(names, key=len).endswith("harbour…")
+        assert document.text.count("harbour") >= size // 8
+        counted = Counted()
+        chunk_document(document, tokenizer=counted, options=ChunkerOptions(), name=name)
+        work.append(counted.characters)
+    assert work[1] < 5 * work[0]
+
+
+def test_a_document_for_which_there_is_no_time_is_given_up() -> None:
+    document = load_bytes(Path("a.md"), b"# Pier\n\nOne two three.\n")
+    with pytest.raises(TooLargeError, match=r"more than 1e-09 seconds \(--timeout\); given up"):
+        chunk_document(document, tokenizer=Words(), options=ChunkerOptions(), seconds=1e-9)
+    assert chunk_document(document, tokenizer=Words(), options=ChunkerOptions(), seconds=60.0)

@@ -6,14 +6,14 @@ import sys
 import threading
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from click.testing import CliRunner
 
-from ingest.isolate import LoadRequest
+from ingest.isolate import LoadLimits, LoadRequest
 from ragkit import EmbeddingError, EmptyFolderError, KnowledgeBase, UsageError
 from ragkit.cli import cli
 from ragkit.testing import HashEmbedder
@@ -266,6 +266,33 @@ def test_what_is_found_does_not_depend_on_what_was_ingested_first(
     assert all(found[0])
     assert found[1] == found[0]
     assert found[2] == found[0]
+
+
+def test_a_document_that_takes_too_long_to_cut_up_costs_only_itself(
+    docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(HashEmbedder):
+        """Whose tokenizer has one text that it does not get done with."""
+
+        @property
+        def tokenizer(self) -> "Slow":
+            return self
+
+        def token_starts(self, text: str) -> Sequence[int]:
+            nonlocal now
+            now += 1_000.0 * ("slow" in text)
+            return super().tokenizer.token_starts(text)
+
+    now = 0.0
+    monkeypatch.setattr("ingest.chunker.monotonic", lambda: now)
+    write(docs / "slow.txt", "a slow text\n")
+    write(docs / "tea.txt", "steep it for four minutes\n")
+    with KnowledgeBase(tmp_path / "kb", embedder=Slow()) as kb:
+        report = kb.ingest(docs, limits=LoadLimits(seconds=30.0))
+        assert [document.path for document in kb.documents()] == ["tea.txt"]
+    [failed] = report.failed
+    assert failed.path == "slow.txt"
+    assert "took more than 30 seconds (--timeout)" in failed.reason
 
 
 def test_a_folder_around_an_ingested_one_takes_over_all_of_it(
