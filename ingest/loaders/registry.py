@@ -24,6 +24,7 @@ from pathlib import Path
 
 from ingest.decode import wide_encoding
 from ingest.document import Document
+from ingest.embedded_files import LEFT_OUT, without_embedded_files
 from ingest.errors import (
     LoadError,
     NoTextError,
@@ -195,6 +196,9 @@ def load_bytes(
         ) from error
     if not document.text.strip():
         raise NoTextError("it holds no text")
+    document = without_embedded_files(document)
+    if not document.text.strip().strip(LEFT_OUT):
+        raise NoTextError("it holds no text but an embedded file in base64")
     more = [one for one in (warning, invisible_warning(document.text)) if one]
     return with_short_names(replace(document, warnings=(*more, *document.warnings)))
 

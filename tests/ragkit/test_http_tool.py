@@ -452,6 +452,8 @@ def test_what_is_no_text_is_not_shown() -> None:
         ("text/plain; charset=latin-1", "é".encode("latin-1"), "é"),
         ("text/plain", "é".encode(), "é"),
         ("text/plain; charset=nonsense", "é".encode(), "é"),
+        ("text/plain; charset=punycode", "a-é".encode(), "a-é"),  # no encoding of texts
+        ("text/plain; charset=base64", "é".encode(), "é"),
         ("application/json", b'{"a":1}', '{"a":1}'),
         ("text/plain", b"\xff\xfe", "��"),
     ],

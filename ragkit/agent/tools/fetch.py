@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import time
 import zlib
 from collections.abc import Generator, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from ingest.decode import python_name
 from ragkit.agent.tools.addresses import AllowList, BlockedError, Target, parse_target
 from ragkit.llm.deadline import within
 
@@ -54,12 +54,8 @@ class Fetched:
 
         message = Message()
         message["content-type"] = self.headers.get("content-type", "")
-        charset = message.get_content_charset("utf-8")
-        try:
-            codecs.lookup(charset)
-        except LookupError:
-            charset = "utf-8"
-        return self.body.decode(charset, "replace")
+        charset = python_name(message.get_content_charset("utf-8"))
+        return self.body.decode(charset or "utf-8", "replace")
 
 
 def fetch(
