@@ -82,7 +82,7 @@ def add(
                 continue  # another process has rebuilt the base with another model
             bind_chunker(store, embedder)
             root = store.added_root()
-            store.put_document(root.id, path, state, document, chunks, vectors_=vectors)
+            store.put_document(root.id, path, state, document, chunks, vectors=vectors)
             indexes.sync(final=True)
             named = store.unusual_paths().get((root.id, path), shown(path))
             return cast("StoredDocument", store.stored_document(named))

@@ -128,7 +128,7 @@ def put_spending(
     )
 
 
-def spending(connection: sqlite3.Connection, session: str | None) -> dict[str, Spent]:
+def spending(connection: sqlite3.Connection, session: str | None = None) -> dict[str, Spent]:
     """What was spent in a session, or (``None``) in all, by model."""
     rows = connection.execute(
         "SELECT model, count(DISTINCT trace), sum(calls), sum(input_tokens), sum(output_tokens),"

@@ -38,7 +38,7 @@ def add_turns(connection: sqlite3.Connection, session: str, turns: Sequence[Turn
     )
 
 
-def turns(connection: sqlite3.Connection, session: str, limit: int | None) -> list[Turn]:
+def turns(connection: sqlite3.Connection, session: str, limit: int | None = None) -> list[Turn]:
     """The turns of a session, oldest first; with a limit, the newest so many."""
     rows = connection.execute(
         "SELECT role, content, trace, citations, turns.created_at FROM turns"
@@ -82,18 +82,25 @@ def delete_session(connection: sqlite3.Connection, session: str) -> bool:
 
 
 def put_trace(
-    connection: sqlite3.Connection, trace: StoredTrace, sessions: Iterable[str] = ()
+    connection: sqlite3.Connection,
+    trace_id: str,
+    kind: str,
+    started_at: float,
+    seconds: float,
+    body_json: str,
+    *,
+    sessions: Iterable[str] = (),
 ) -> None:
-    """Store a trace of ``sessions``, and forget the oldest past :data:`TRACES_KEPT` for good."""
+    """Store a trace, which goes with its ``sessions``, and forget the oldest past so many for good."""
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute(
         "INSERT OR REPLACE INTO traces (id, kind, started_at, seconds, body)"
         " VALUES (?, ?, ?, ?, ?)",
-        (trace.id, trace.kind, trace.started_at, trace.seconds, storable(trace.body_json)),
+        (trace_id, kind, started_at, seconds, storable(body_json)),
     )
     connection.executemany(
         "INSERT OR IGNORE INTO trace_sessions (trace, session) VALUES (?, ?)",
-        [(trace.id, storable(session)) for session in sessions],
+        [(trace_id, storable(session)) for session in sessions],
     )
     connection.execute(
         "DELETE FROM traces WHERE id IN"
@@ -102,7 +109,7 @@ def put_trace(
     )
 
 
-def delete_traces(connection: sqlite3.Connection, trace_ids: Sequence[str] | None) -> int:
+def delete_traces(connection: sqlite3.Connection, trace_ids: Sequence[str] | None = None) -> int:
     """Delete traces by their ids, or (``None``) all, overwriting them; return how many."""
     connection.execute("PRAGMA secure_delete = ON")
     if trace_ids is None:
@@ -130,7 +137,7 @@ def traces_beginning(connection: sqlite3.Connection, beginning: str) -> list[Sto
     return [StoredTrace(*row) for row in rows]
 
 
-def traces(connection: sqlite3.Connection, limit: int) -> list[StoredTrace]:
+def traces(connection: sqlite3.Connection, limit: int = 20) -> list[StoredTrace]:
     """The newest traces, newest first."""
     rows = connection.execute(
         "SELECT id, kind, started_at, seconds, body FROM traces"

@@ -15,8 +15,12 @@ from ragkit.store import heading_filter as headings
 from ragkit.store.layout import dump_json, dump_layout
 from ragkit.store.paths import display_paths, from_stored, root_name, storable, to_stored
 from ragkit.store.records import FileState, Root, RootKind
+from ragkit.store.vectors import put_vectors
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ingest.document import Chunk, Document
 
 
@@ -25,8 +29,13 @@ def embedding_key(chunk: Chunk) -> bytes:
     return hashlib.blake2b(storable(chunk.embedded_text).encode(), digest_size=16).digest()
 
 
-def get_root(connection: sqlite3.Connection, folder: Path, kind: RootKind) -> Root:
-    """Find or make the root of ``folder``; one that lent single files may become a folder's."""
+def root(connection: sqlite3.Connection, folder: Path, *, kind: RootKind) -> Root:
+    """Find or make the root of ``folder``; a ``"file"`` root may become ``"folder"``.
+
+    A folder has one root: asking for ``"file"`` where there is a ``"folder"`` returns that.
+    """
+    if not folder.is_absolute():
+        raise UsageError(f"the folder of a root must be absolute, not {str(folder)!r}")
     stored = to_stored(str(folder))
     connection.execute(
         "INSERT INTO roots (folder, kind) VALUES (?, ?) ON CONFLICT (folder) DO UPDATE"
@@ -61,8 +70,15 @@ def put_document(
     state: FileState,
     document: Document,
     chunks: Sequence[Chunk],
+    *,
+    vectors: NDArray[np.float32] | None = None,
 ) -> int:
-    """Store a document and its chunks in place of whatever was at that path; return its id."""
+    """Store a document in place of whatever was at that path; return its id.
+
+    A replaced document keeps its id; its chunks get new ones, and vectors of chunks whose embedded
+    text did not change are kept. Others are pending, unless ``vectors`` are given for all chunks, as
+    for :func:`ragkit.store.vectors.put_vectors`.
+    """
     if state.sha256 is None:
         raise UsageError(f"the document {relative_path!r} was stored without its SHA-256")
     _require_root(connection, root_id)
@@ -108,6 +124,9 @@ def put_document(
     changes.log(connection, "chunks", [(last_chunk + 1, last_chunk + len(chunks))])
     if not row:
         _name_paths(connection, stored_path)
+    if vectors is not None:
+        ids = range(last_chunk + 1, last_chunk + 1 + len(chunks))
+        put_vectors(connection, ids, vectors)
     return document_id
 
 

@@ -13,7 +13,7 @@ from ragkit.store.records import MemoryFact, MemoryView, NumberedTurn, TurnVecto
 
 
 def numbered_turns(
-    connection: sqlite3.Connection, session: str, after: int
+    connection: sqlite3.Connection, session: str, after: int = 0
 ) -> tuple[float, list[NumberedTurn]]:
     """When a session began (0 if there is none), and its turns after the id ``after``."""
     found = connection.execute(
@@ -53,7 +53,7 @@ def put_view(
     *,
     before: int,
     view: MemoryView,
-    facts: Sequence[MemoryFact],
+    facts: Sequence[MemoryFact] = (),
 ) -> bool:
     """Move a memory on from the turn ``before``, with the facts it noted on the way.
 
@@ -118,7 +118,7 @@ def put_vectors(connection: sqlite3.Connection, model: str, vectors: Sequence[Tu
 
 
 def vectors(
-    connection: sqlite3.Connection, session: str, model: str, after: int
+    connection: sqlite3.Connection, session: str, model: str, after: int = 0
 ) -> list[TurnVectors]:
     """The vectors of a session's turns after the id ``after``, oldest first."""
     rows = connection.execute(

@@ -71,7 +71,7 @@ def files(connection: sqlite3.Connection, root_id: int) -> list[StoredFile]:
     return [StoredFile(row[0], row[1], from_stored(row[2]), *row[3:]) for row in found]
 
 
-def documents(connection: sqlite3.Connection, where: Where | None) -> list[StoredDocument]:
+def documents(connection: sqlite3.Connection, where: Where | None = None) -> list[StoredDocument]:
     """Documents that ``where`` allows, by display path."""
     if where is None or where == Where():
         rows = connection.execute(_DOCUMENT + " ORDER BY path")
@@ -81,7 +81,9 @@ def documents(connection: sqlite3.Connection, where: Where | None) -> list[Store
     return [_document(row) for row in rows]
 
 
-def page_counts(connection: sqlite3.Connection, where: Where | None) -> tuple[int, int] | None:
+def page_counts(
+    connection: sqlite3.Connection, where: Where | None = None
+) -> tuple[int, int] | None:
     """Pages of the document with the fewest, and with the most, that ``where`` allows."""
     sql = "SELECT min(pages), max(pages) FROM documents"
     if where is None or where == Where():

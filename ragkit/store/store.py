@@ -4,41 +4,41 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ragkit.errors import KnowledgeBaseError, NotFoundError, UsageError
-from ragkit.store import changes, database, documents, feed, queries, vectors
-from ragkit.store.answer_store import AnswerStore
-from ragkit.store.conversation_store import ConversationStore
-from ragkit.store.document_store import DocumentStore
+from ragkit.store import (
+    answer_rows,
+    changes,
+    conversations,
+    database,
+    documents,
+    feed,
+    filtering,
+    lending,
+    memories,
+    queries,
+    vectors,
+)
 from ragkit.store.lock import SHORT_WAIT_SECONDS, WriterLock
+from ragkit.store.records import Turn
 from ragkit.store.staging import Staging
 
 if TYPE_CHECKING:
     import sqlite3
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from ingest.document import Chunk, Document
     from ragkit.store.feed import VectorChanges, WordChanges
-    from ragkit.store.records import (
-        Check,
-        ChunkPlace,
-        FileState,
-        PendingChunk,
-        Root,
-        RootKind,
-    )
+    from ragkit.store.records import Check
     from ragkit.store.transfer import Exported
 
 _CREATION_SECONDS = 30.0
 _OWN_SETTINGS = ("base", "dimension", "vectors_of")
 
 
-class Store(DocumentStore, AnswerStore, ConversationStore):
+class Store:
     """Documents, chunks, vectors, sessions and traces in one directory.
 
     A context manager; safe to use from several threads, and from several processes at a time, of
@@ -159,94 +159,15 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         if not self._lock.held():
             raise UsageError(f"{what}() must be called inside `with store.writing(...):`")
 
-    def root(self, folder: Path, *, kind: RootKind) -> Root:
-        """Return the root of a folder, made if needed; a ``"file"`` root may become ``"folder"``.
-
-        A folder has one root: asking for ``"file"`` where there is a ``"folder"`` returns that.
-        """
-        if not folder.is_absolute():
-            raise UsageError(f"the folder of a root must be absolute, not {str(folder)!r}")
-        with self._write("root") as connection:
-            return documents.get_root(connection, folder, kind)
-
-    def added_root(self) -> Root:
-        """Return the root of documents that are added without a file, made if needed."""
-        with self._write("added_root") as connection:
-            return documents.added_root(connection)
-
-    def put_document(
-        self,
-        root_id: int,
-        relative_path: str,
-        state: FileState,
-        document: Document,
-        chunks: Sequence[Chunk],
-        *,
-        vectors_: NDArray[np.float32] | None = None,
-    ) -> int:
-        """Store a document in place of whatever was at that path; return its id.
-
-        One transaction. A replaced document keeps its id; its chunks get new ones, and vectors of
-        chunks whose embedded text did not change are kept. Others are pending, unless ``vectors_``
-        are given for all chunks, as for :meth:`put_vectors`.
-        """
-        with self._write("put_document") as connection:
-            document_id = documents.put_document(
-                connection, root_id, relative_path, state, document, chunks
-            )
-            if vectors_ is not None:
-                rows = connection.execute(
-                    "SELECT id FROM chunks WHERE document_id = ? ORDER BY position", (document_id,)
-                )
-                vectors.put(connection, [row[0] for row in rows], vectors_)
-            return document_id
-
-    def put_failure(self, root_id: int, relative_path: str, state: FileState, reason: str) -> None:
-        """Store that a file could not be loaded, in place of whatever was at that path."""
-        with self._write("put_failure") as connection:
-            documents.put_failure(connection, root_id, relative_path, state, reason)
-
-    def move_document(
-        self, document_id: int, root_id: int, relative_path: str, state: FileState
-    ) -> None:
-        """Give a document another path, replacing what was there; its vectors stay."""
-        with self._write("move_document") as connection:
-            documents.move_document(connection, document_id, root_id, relative_path, state)
-
-    def touch_document(self, document_id: int, state: FileState) -> None:
-        """Note a new time of a file whose content is the same."""
-        with self._write("touch_document") as connection:
-            documents.touch_document(connection, document_id, state)
-
-    def remove_documents(self, document_ids: Sequence[int]) -> None:
-        """Remove documents with their chunks and vectors; ids that are gone are ignored."""
-        with self._write("remove_documents") as connection:
-            documents.remove_documents(connection, document_ids)
-
-    def remove_failures(self, root_id: int, relative_paths: Sequence[str]) -> None:
-        """Forget failures; paths that are none are ignored."""
-        with self._write("remove_failures") as connection:
-            documents.remove_failures(connection, root_id, relative_paths)
-
-    def pending(self, limit: int, *, after: int = 0) -> list[PendingChunk]:
-        """Return chunks that have no vector, by id, above ``after``.
-
-        Chunks with the same embedded text share a vector, so only the first of them is listed.
-        """
-        with self._reading() as connection:
-            return vectors.pending(connection, limit, after)
-
-    def put_vectors(self, chunk_ids: Sequence[int], vectors_: NDArray[np.float32]) -> None:
-        """Store vectors, shape (len(chunk_ids), dimension); chunks that are gone are ignored.
-
-        They are made unit length and kept as float16. The first vectors fix the dimension.
-
-        Raises:
-            UsageError: the shape does not fit.
-            EmbeddingError: a number is not finite.
-        """
-        with self._write("put_vectors") as connection:
-            vectors.put(connection, chunk_ids, vectors_)
+    root = lending.writing(documents.root)
+    added_root = lending.writing(documents.added_root)
+    put_document = lending.writing(documents.put_document)
+    put_failure = lending.writing(documents.put_failure)
+    move_document = lending.writing(documents.move_document)
+    touch_document = lending.writing(documents.touch_document)
+    remove_documents = lending.writing(documents.remove_documents)
+    remove_failures = lending.writing(documents.remove_failures)
+    put_vectors = lending.writing(vectors.put_vectors)
 
     def use_vectors_of(self, model: str) -> None:
         """Note which model the vectors are from; those of another model are forgotten.
@@ -281,10 +202,7 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
 
     # What the indexes are fed from; see ragkit.store.feed
 
-    def sequence(self) -> int:
-        """Return the number of the newest change."""
-        with self._reading() as connection:
-            return changes.current(connection)
+    sequence = lending.reading(changes.current)
 
     @contextlib.contextmanager
     def vector_changes(self, after: int | None) -> Iterator[VectorChanges]:
@@ -304,20 +222,99 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
         with self._transaction() as connection:
             changes.prune(connection, reached)
 
-    def places(self, chunk_ids: Sequence[int]) -> dict[int, ChunkPlace]:
-        """Return where chunks stand; those that are gone are left out."""
-        with self._reading() as connection:
-            return queries.places(connection, chunk_ids)
+    # What there is
 
-    def in_order_of_place(self, chunk_ids: Sequence[int]) -> list[int]:
-        """Return chunks by the path of their document and their position; those that are there."""
-        with self._reading() as connection:
-            return queries.in_order_of_place(connection, chunk_ids)
+    roots = lending.reading(queries.roots)
+    files = lending.reading(queries.files)
+    failures = lending.reading(queries.failures)
+    counts = lending.reading(queries.counts)
+    yield_by_format = lending.reading(queries.yield_by_format)
+    unusual_paths = lending.at_once(queries.unusual_paths)
+    documents = lending.at_once(queries.documents)
+    document_names = lending.reading(queries.document_names)
+    document = lending.reading(queries.document)
+    document_by_path = lending.at_once(queries.document_by_path)
+    stored_document = lending.reading(queries.stored_document)
+    page_counts = lending.at_once(queries.page_counts)
+    chunks = lending.reading(queries.chunks)
+    chunks_of = lending.reading(queries.chunks_of)
+    chunks_on_pages = lending.reading(queries.chunks_on_pages)
+    places = lending.reading(queries.places)
+    in_order_of_place = lending.reading(queries.in_order_of_place)
+    texts_with = lending.reading(queries.texts_with)
+    pending = lending.reading(vectors.pending)
+    vectors_of = lending.at_once(vectors.of_chunks)
 
-    def chunks_on_pages(self, document_ids: Sequence[int], pages: Sequence[int]) -> list[int]:
-        """Return the ids of the chunks of some documents that begin on some pages, ascending."""
+    # What a filter allows
+
+    document_ids = lending.at_once(filtering.document_ids)
+    allowed = lending.at_once(filtering.allowed)
+    allowed_documents = lending.reading(filtering.allowed_documents)
+
+    # Answers given before, vectors of questions, spending: rows that any process may add
+
+    answer_state = lending.at_once(answer_rows.state)
+    cached_answer = lending.reading(answer_rows.cached)
+    cached_answers = lending.reading(answer_rows.cached_in)
+    put_cached_answer = lending.changing(answer_rows.put, durable=False)
+    touch_cached_answer = lending.changing(answer_rows.touch, durable=False)
+    clear_answer_cache = lending.changing(answer_rows.clear)
+    question_vectors = lending.reading(answer_rows.question_vectors)
+    put_question_vectors = lending.changing(answer_rows.put_question_vectors, durable=False)
+    put_spending = lending.changing(answer_rows.put_spending)
+    spending = lending.reading(answer_rows.spending)
+
+    # Sessions, what memories keep of them, and traces, likewise
+
+    add_turns = lending.changing(conversations.add_turns)
+    turns = lending.reading(conversations.turns)
+    sessions = lending.reading(conversations.sessions)
+    numbered_turns = lending.at_once(memories.numbered_turns)
+    memory_view = lending.reading(memories.view)
+    put_memory_view = lending.changing(memories.put_view)
+    memory_facts = lending.reading(memories.facts)
+    turn_vectors = lending.reading(memories.vectors)
+    put_turn_vectors = lending.changing(memories.put_vectors, durable=False)
+    put_trace = lending.changing(conversations.put_trace, durable=False)
+    trace = lending.reading(conversations.trace)
+    traces_beginning = lending.reading(conversations.traces_beginning)
+    traces = lending.reading(conversations.traces)
+
+    def add_turn(
+        self,
+        session: str,
+        role: str,
+        content: str,
+        *,
+        trace: str | None = None,
+        citations_json: str = "[]",
+    ) -> None:
+        """Append a message to a session, which begins with its first message."""
+        self.add_turns(session, [Turn(role, content, trace, citations_json, time.time())])
+
+    def delete_session(self, session: str) -> bool:
+        """Delete a session with all that was made of it; say whether there was one.
+
+        Its text is overwritten in the file, and in the write-ahead log as soon as no other process
+        is reading.
+        """
+        with self._transaction() as connection:
+            deleted = conversations.delete_session(connection, session)
+        if deleted:
+            self._empty_log()
+        return deleted
+
+    def delete_traces(self, trace_ids: Sequence[str] | None = None) -> int:
+        """Delete traces, by default all, as :meth:`delete_session` deletes; return how many."""
+        with self._transaction() as connection:
+            deleted = conversations.delete_traces(connection, trace_ids)
+        if deleted:
+            self._empty_log()
+        return deleted
+
+    def _empty_log(self) -> None:
         with self._reading() as connection:
-            return queries.chunks_on_pages(connection, document_ids, pages)
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # Health
 
@@ -353,10 +350,4 @@ class Store(DocumentStore, AnswerStore, ConversationStore):
     @contextlib.contextmanager
     def _transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         with self._database.transaction(durable=durable) as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def _write(self, what: str) -> Iterator[sqlite3.Connection]:
-        self.require_writing(what)
-        with self._database.transaction() as connection:
             yield connection

@@ -40,7 +40,7 @@ def set_model(connection: sqlite3.Connection, name: str) -> None:
     )
 
 
-def pending(connection: sqlite3.Connection, limit: int, after: int) -> list[PendingChunk]:
+def pending(connection: sqlite3.Connection, limit: int, *, after: int = 0) -> list[PendingChunk]:
     """Chunks without a vector and with an id above ``after``, ascending.
 
     Of chunks with the same embedded text only the first is listed: its vector serves all.
@@ -55,10 +55,17 @@ def pending(connection: sqlite3.Connection, limit: int, after: int) -> list[Pend
     return [PendingChunk(*row) for row in rows]
 
 
-def put(
+def put_vectors(
     connection: sqlite3.Connection, chunk_ids: Sequence[int], vectors: NDArray[np.float32]
 ) -> None:
-    """Store the vectors of chunks; chunks that are gone are ignored."""
+    """Store vectors, shape (len(chunk_ids), dimension); chunks that are gone are ignored.
+
+    They are made unit length and kept as float16. The first vectors fix the dimension.
+
+    Raises:
+        UsageError: the shape does not fit.
+        EmbeddingError: a number is not finite.
+    """
     rows = _unit(vectors)
     if len(rows) != len(chunk_ids):
         raise UsageError(f"{len(chunk_ids)} chunks were given {len(rows)} vectors")
