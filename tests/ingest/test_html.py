@@ -298,3 +298,50 @@ def test_any_markup_gives_exact_places_and_the_same_ones_again(pieces: list[str]
     assert loaded("a.html", data) == first
     # Blocks are what the text is made of: nothing between them but the blank lines that part them.
     assert "\n\n".join(blocks(first)) == first.text
+
+
+def test_a_table_in_a_cell_leaves_the_one_around_it_whole() -> None:
+    inner = "<table><tr><td>Summer<td>12<tr><td>Winter<td>5</table>"
+    outer = f"<table><tr><th>Boat<th>Fee<tr><td>Dinghy<td>From {inner}<tr><td>Yacht<td>80</table>"
+    document = loaded("a.html", page(f"<main><h1>Fees</h1>{BODY}{outer}</main>"))
+    [table] = [one for one in document.blocks if one.kind == "table"]
+    assert document.text[table.start : table.end] == (
+        "Boat | Fee\nDinghy | From Summer 12; Winter 5\nYacht | 80"
+    )
+    assert headers(document) == ["Boat | Fee"]
+
+
+def test_tables_without_names_of_columns_that_hold_tables_only_place_them() -> None:
+    inner = "<table><tr><th>Size<th>Price<tr><td>Small<td>12</table>"
+    document = loaded("a.html", page(f"<table><tr><td>{BODY}<td>{inner}</table>"))
+    assert blocks(document)[-1] == "Size | Price\nSmall | 12"
+    assert blocks(document)[0] == PROSE[0]
+
+
+def test_what_a_component_draws_in_its_shadow_is_read() -> None:
+    shadow = f"<template shadowrootmode=open><h2>Bolts</h2>{BODY}<p>Torque: 95 Nm.</p></template>"
+    document = loaded("a.html", page(f"<my-page><my-text>{shadow}</my-text></my-page>"))
+    assert blocks(document) == ["Bolts", *PROSE, "Torque: 95 Nm."]
+
+
+@pytest.mark.parametrize(
+    "source, read",
+    [
+        ("Price <del>40</del> <ins>35</ins> euros.", "Price ~~40~~ 35 euros."),
+        ("Price <s> 4<b>0</b> </s>35 <i>euros</i>.", "Price ~~40~~ 35 euros."),
+        ("Was <strike>on <s>Monday</s> or so</strike>.", "Was ~~on Monday or so~~."),
+        ("<span style='text-decoration: line-through red'>No</span> dogs.", "~~No~~ dogs."),
+        ("<del></del>Price <del> </del>35.", "Price 35."),
+        ("<ins>Price</ins> <span style='text-decoration: underline'>35</span>.", "Price 35."),
+    ],
+)
+def test_what_is_struck_out_is_marked(source: str, read: str) -> None:
+    document = loaded("a.html", page(f"<main><h1>Fees</h1>{BODY}<p>{source}</p></main>"))
+    assert blocks(document)[-1] == read
+
+
+def test_what_is_struck_out_over_several_blocks_is_marked_in_each() -> None:
+    body = "<del><p>It is <b>open</b>.</p><ul><li>Daily</ul></del><table><tr><th>A<th>B"
+    body += "<tr><td><del>1</del> 2<td>3</table>"
+    document = loaded("a.html", page(f"<main><h1>Fees</h1>{BODY}{body}</main>"))
+    assert blocks(document)[-3:] == ["~~It is open.~~", "- ~~Daily~~", "A | B\n~~1~~ 2 | 3"]

@@ -23,10 +23,12 @@ def is_data_table(table: Node) -> bool:
     rows = table_body(table)
     if not rows or max(len(cells_of(row)) for row, _ in rows) < 2:
         return False
+    # With names for its columns a table may hold small ones; else it rather places them.
+    named = any(cell.name == "th" for row, _ in rows for cell in cells_of(row))
     stack = list(table.elements())
     while stack:
         node = stack.pop()
-        if node.name == "table" or node.name in _PLACED_TAGS:
+        if node.name in _PLACED_TAGS or (node.name == "table" and not named):
             return False
         if node.name == "td" and node.length > _LONGEST_CELL:
             return False

@@ -169,7 +169,7 @@ def build(tree: HtmlElement, *, sign: bool = False) -> VisiblePage:
             if node.parent is not None:
                 builder.leave(node)
                 builder.take_tail(node.parent, element)
-        elif child.tag in _UNSEEN_TAGS or _is_hidden(child, opened):
+        elif (child.tag in _UNSEEN_TAGS and not _is_shadow(child)) or _is_hidden(child, opened):
             unseen.append(child)
             if child.tag in _CONTROL_TAGS:
                 node.children.append(" ")
@@ -179,6 +179,8 @@ def build(tree: HtmlElement, *, sign: bool = False) -> VisiblePage:
                 known = _known(child.attrib)
                 child.attrib.clear()
                 child.attrib.update(known)
+            if child.tag == "template":
+                child.tag = "div"
             below = Node(child.tag, dict(child.attrib), node)
             node.children.append(below)
             builder.page.elements += 1
@@ -263,6 +265,11 @@ def _opened_by_controls(tree: HtmlElement) -> set[str]:
         if element.get("role") == "tab" or "aria-expanded" in element.attrib:
             opened.update(element.attrib["aria-controls"].split())
     return opened
+
+
+def _is_shadow(element: HtmlElement) -> bool:
+    """Whether a template is the content of the element around it, and drawn."""
+    return element.tag == "template" and element.get("shadowrootmode") in ("open", "closed")
 
 
 def _is_hidden(element: HtmlElement, opened: set[str]) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ingest.loaders.building import DocumentBuilder, tidy
 from ingest.loaders.html.data_tables import is_data_table, table_rows
+from ingest.loaders.html.deleted import mark_deleted
 from ingest.loaders.html.elements import BLOCK_TAGS, HEADING_TAGS, PREFORMATTED_TAGS, Node
 from ingest.loaders.html.inline import flat_text, one_space, verbatim
 
@@ -63,6 +64,7 @@ class _Writer:
 
 def write_blocks(builder: DocumentBuilder, root: Node) -> None:
     """Add an element's text block by block, white space as it is drawn."""
+    mark_deleted(root)
     writer = _Writer(builder)
     _enter(writer, root)
     stack: list[tuple[Node, Iterator[Node | str]]] = [(root, iter(root.children))]
