@@ -129,6 +129,9 @@ class VectorIndex(Index, Protocol):
         Returns:
             What :meth:`sequence` returns from now on: the number of these changes, or of earlier
             ones if they were put off.
+
+        Raises:
+            DamagedIndexError: its files cannot be used; it is dropped, and given everything.
         """
         ...
 

@@ -191,6 +191,28 @@ def test_limits_hold_for_bytes(kb: KnowledgeBase) -> None:
         kb.add(" %PDF-1.7 and more", path="a.txt", limits=LoadLimits(file_bytes=10))
 
 
+def test_ocr_is_refused_where_it_is_not_installed(
+    kb: KnowledgeBase, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ragkit.run.ingestion.find_spec", lambda _name: None)
+    for call in (
+        lambda: kb.add(b"words", path="a.txt", ocr=True),
+        lambda: kb.ingest(docs, ocr=True),
+    ):
+        with pytest.raises(UsageError, match=r"pip install 'ragkit\[ocr\]'"):
+            call()
+    assert not kb.directory.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at open files in /proc")
+def test_a_closed_base_keeps_no_file_open(tmp_path: Path) -> None:
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
+        kb.add(HOURS, path="hours.txt")
+        kb.search("hours")
+    left = [path.resolve() for path in Path("/proc/self/fd").iterdir()]
+    assert [path for path in left if tmp_path in path.parents] == []
+
+
 def test_a_path_may_be_longer_than_the_name_of_a_file(kb: KnowledgeBase) -> None:
     path = f"{'long' * 100}.html"
     assert kb.add(f"<h1>Hours</h1><p>{HOURS}</p>".encode(), path=path).path == path

@@ -1,19 +1,24 @@
 """Indexes of one's own: what is checked of them, that the checks can fail, and a base that uses one."""
 
 import importlib.util
+import multiprocessing
+import os
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from ingest import Chunk, Document
 from ragkit import KnowledgeBase, import_base
 from ragkit.errors import UsageError
-from ragkit.index import Allowed, IndexState, Scored, VectorChanges, ordered
+from ragkit.index import Allowed, DamagedIndexError, IndexState, Scored, VectorChanges, ordered
 from ragkit.index.faiss_index import FaissIndex
+from ragkit.store import FileState, Store
 from ragkit.testing import HashEmbedder, check_vector_index
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "numpy_index.py"
@@ -312,6 +317,91 @@ def test_an_imported_base_gets_the_index_that_is_asked_for(tmp_path: Path) -> No
     import_base(tmp_path / "moved.ragkit", tmp_path / "there", vector_index=index)
     assert (tmp_path / "there" / "numpy").is_dir()
     assert not (tmp_path / "there" / "dense").exists()
+
+
+class Watched(MemoryIndex):
+    """It tells what it was asked, and fails once where ``fails`` says so."""
+
+    calls: ClassVar[list[str]] = []
+    fails: ClassVar[list[str]] = []
+
+    def apply(self, changes: VectorChanges, *, final: bool) -> int:
+        self.calls.append("apply")
+        if self.fails and self.fails.pop() == "apply":
+            raise DamagedIndexError("its files are gone")
+        return super().apply(changes, final=final)
+
+    def drop(self) -> None:
+        self.calls.append("drop")
+        super().drop()
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+def test_an_index_lets_go_when_nobody_writes_and_begins_anew_when_it_is_damaged(
+    tmp_path: Path,
+) -> None:
+    Watched.calls.clear()
+    with KnowledgeBase(tmp_path, embedder=HashEmbedder(), vector_index=Watched) as kb:
+        kb.add("Some words.", path="a.txt")
+        assert Watched.calls == ["apply", "close"]  # others may write now
+        Watched.fails.append("apply")
+        kb.add("Other words.", path="b.txt")
+        assert Watched.calls[2:] == ["apply", "drop", "apply", "close"]
+        assert kb.search("other words", k=1, mode="dense")[0].path == "b.txt"
+        del Watched.calls[:]
+    assert Watched.calls == ["close"]
+
+
+def test_a_word_index_that_has_little_of_what_there_is_is_not_searched(tmp_path: Path) -> None:
+    with KnowledgeBase(tmp_path, embedder=HashEmbedder()) as kb:
+        kb.add("Early words.", path="a.txt")
+        assert kb.search("early", mode="lexical")
+        with Store.open(tmp_path) as other, other.writing("a long job"):
+            for number in range(3):
+                text = f"Late word{number} here."
+                chunk = Chunk(f"k{number}", 0, 0, len(text), text, None, (), "", 3)
+                state = FileState(1, 1, "0" * 64)
+                root = other.added_root().id
+                other.put_document(root, f"{number}.txt", state, Document(text, "text"), [chunk])
+            assert kb.search("word2", mode="lexical", k=1)[0].path == "2.txt"
+
+
+class Held(MemoryIndex):
+    """In the process that made it first, opening it waits for ``release``."""
+
+    made_in = 0
+    release, waits = threading.Event(), threading.Event()
+
+    def reader(self) -> Reader | None:
+        if os.getpid() == self.made_in:
+            self.waits.set()
+            self.release.wait(60)
+        return super().reader()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_waits_for_no_thread_that_it_does_not_have(tmp_path: Path) -> None:
+    def child(results: Any) -> None:
+        results.put([hit.path for hit in kb.search("some words", mode="dense")])
+
+    context = multiprocessing.get_context("fork")
+    with KnowledgeBase(tmp_path, embedder=HashEmbedder(), vector_index=Held) as kb:
+        kb.add("Some words.", path="a.txt")
+        Held.made_in = os.getpid()
+        searching = threading.Thread(target=lambda: kb.search("some words", mode="dense"))
+        searching.start()
+        assert Held.waits.wait(60)  # in the view's lock
+        results = context.Queue()
+        process = context.Process(target=child, args=(results,))
+        process.start()
+        try:
+            assert results.get(timeout=60) == ["a.txt"]
+        finally:
+            Held.release.set()
+            process.kill()
+            searching.join()
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["no base", "a base"])

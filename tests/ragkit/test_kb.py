@@ -246,6 +246,10 @@ def test_encrypted_files_are_tried_again_once_a_password_is_given(
     assert asked == ["secret.pdf"] * 2
     assert kb.ingest(docs).same == 4
     assert kb.search("cardamom")[0].page == 1
+    data = (docs / "secret.pdf").read_bytes()
+    with pytest.raises(UsageError, match=r"'sent.pdf': .*password"):
+        kb.add(data, path="sent.pdf")
+    assert kb.add(data, path="sent.pdf", password="open sesame").pages == 1
 
 
 def test_single_files_are_added_and_updated(kb: KnowledgeBase, docs: Path) -> None:
