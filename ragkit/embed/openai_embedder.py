@@ -164,7 +164,10 @@ class OpenAICompatibleEmbedder:
             reply = self._client.embeddings.create(model=self._model, input=texts)
             rows = {item.index: item.embedding for item in reply.data}
         except openai.OpenAIError as error:
-            raise self._explain(error) from error
+            from ragkit.embed.server_errors import in_words
+
+            words = in_words(error, model=self._model, name=self.name, url=self._base_url)
+            raise EmbeddingError(words) from error
         except (ValueError, TypeError, AttributeError) as error:
             # The client builds its objects unchecked: what is not of the protocol's form shows up
             # as broken JSON, or as a missing or ill-typed field.
@@ -196,43 +199,3 @@ class OpenAICompatibleEmbedder:
 
     def _unexpected(self, what: str) -> EmbeddingError:
         return EmbeddingError(f"{self._base_url} sent {what} when asked for {self.name}")
-
-    def _explain(self, error: openai.OpenAIError) -> EmbeddingError:
-        import openai
-
-        url, name = self._base_url, self.name
-        ollama = name.startswith("ollama:")
-        said = _said(error)
-        if isinstance(error, openai.APITimeoutError):
-            return EmbeddingError(f"{url} did not answer in time for {name}")
-        if isinstance(error, openai.APIConnectionError):
-            hint = "; is Ollama running?" if ollama else ""
-            return EmbeddingError(f"cannot reach {url} for {name}{hint}")
-        if isinstance(error, openai.AuthenticationError):
-            return EmbeddingError(f"{url} does not accept the key for {name}: {said}")
-        if isinstance(error, openai.PermissionDeniedError):
-            return EmbeddingError(f"{url} does not allow the use of {name}: {said}")
-        if isinstance(error, openai.NotFoundError):
-            if ollama:
-                pull = f"ollama pull {self._model}"
-                return EmbeddingError(f"{url} has no model {self._model!r}; get it with {pull!r}")
-            return EmbeddingError(
-                f"{url} has no model {self._model!r}, or is not the base URL of its API (most end "
-                f"in /v1): {said}"
-            )
-        if isinstance(error, openai.RateLimitError):
-            return EmbeddingError(
-                f"{url} limits the use of {name}; what is embedded is kept, and the next run goes "
-                f"on from there: {said}"
-            )
-        if isinstance(error, openai.APIStatusError):
-            return EmbeddingError(f"{name} at {url} failed with status {error.status_code}: {said}")
-        return EmbeddingError(f"{name} at {url} failed: {said}")
-
-
-def _said(error: openai.OpenAIError) -> str:
-    """What the server said, on one line and not too long."""
-    body = getattr(error, "body", None)
-    said = body.get("message") if isinstance(body, dict) else None
-    text = " ".join(str(said or error).split())
-    return text if len(text) <= 300 else text[:299] + "…"

@@ -161,7 +161,7 @@ def test_a_server_error_is_tried_again(server: Server) -> None:
         (403, "not your region", "does not allow .*not your region"),
         (404, "no such model", "has no model 'text-embedding-3-small', or is not the base URL"),
         (400, "maximum context length is 8192 tokens", "status 400: maximum context length"),
-        (429, "quota used up", "the next run goes on from there: quota used up"),
+        (429, "quota used up", "limits the rate of requests to .*: quota used up"),
         (503, "overloaded", "status 503: overloaded"),
     ],
 )
