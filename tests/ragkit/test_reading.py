@@ -93,6 +93,18 @@ def test_what_dictionaries_hold(word: str, language: str, known: bool) -> None:
     assert is_known(word, language) is known
 
 
+def test_what_is_carried_over_is_what_the_question_does_not_say_itself() -> None:
+    history = [{"role": "user", "content": "Is there a warranty of the kettle?"}]
+    read = read_question("Does the warranty cover the lid?", history)
+    assert read.carried_terms == {"kettl"}
+    assert "warranti" in read.terms
+
+
+def test_endless_white_space_is_shortened() -> None:
+    read = read_question(f"How long{' ' * 9_000}is the{chr(10) * 9_000}warranty?")
+    assert read.text == f"How long{' ' * 20}is the{chr(10) * 20}warranty?"
+
+
 @given(one=st.text("abc", max_size=8), other=st.text("abc", max_size=8))
 def test_slips_are_counted_alike_both_ways(one: str, other: str) -> None:
     assert slips(one, other, 3) == slips(other, one, 3)
