@@ -96,7 +96,7 @@ def ask(kb: KnowledgeBase, golden: GoldenQuestion) -> Asked | None:
     return Asked(
         golden,
         np.array([[entry.signals[name] for name in NAMES] for entry in best.scored]),
-        np.array([answered and holds(e.candidate.shown) == 1.0 for e in best.scored]),
+        np.array([answered and holds(" ".join(e.candidate.shown)) == 1.0 for e in best.scored]),
         signals_of(found.hits, best, presence).values,
         holds(taken.text) if answered else 0.0,
         best_verdict(ranked).answerable,

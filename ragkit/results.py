@@ -144,12 +144,24 @@ class SearchResult:
 class Citation:
     """A quote that is verbatim in its source: ``document.text[start:end] == quote``.
 
-    ``n`` is the number used in the answer's text as ``[n]``, from 1.
+    Attributes:
+        n: The number used in the answer's text as ``[n]``, from 1.
+        path: The document's path.
+        page: The page it begins on, from 1; ``None`` for formats without pages.
+        heading: The headings that it stands under, joined with " > ": of a sheet its name, of a
+            slide its title, of a mail the part; empty where there is none.
+        line: The line that it begins on, from 1, in plain text, Markdown, CSV and code; ``None``
+            for other formats.
+        start: Code point in the document's text where it begins.
+        end: Code point just past it.
+        quote: The text there.
     """
 
     n: int
     path: str
     page: int | None
+    heading: str
+    line: int | None
     start: int
     end: int
     quote: str

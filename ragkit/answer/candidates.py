@@ -20,7 +20,6 @@ from ragkit.answer.rows_and_items import (
     read_table,
     read_whole,
     readable,
-    readable_code,
     whole,
 )
 
@@ -38,6 +37,8 @@ _WHOLE = 300
 # How far a block is read beyond the passage, so that its first and last sentence are whole.
 _BEYOND = 400
 _CAPTION = 160
+# Formats whose text is that of the file, line by line.
+_OWN_TEXT = ("text", "markdown", "csv", "code")
 _SHORT = 12
 
 _ENDED = re.compile(r"[.!。！…][\"'”’»)*_`\]]*(?:\s?\[\d+\])*\Z")
@@ -53,10 +54,13 @@ class Candidate:
         hit: Index of the passage it comes from.
         path: The document's path.
         page: The page it begins on, from 1; ``None`` for formats without pages.
+        heading: The headings that it stands under, joined with " > ".
+        line: The line that it begins on, from 1, where the text is the file's own; else ``None``.
         start: Code point in the document's text where it begins.
         end: Code point just past it.
         text: The text itself, verbatim.
-        shown: The text as it reads best alone: without markup, a row with its column names.
+        shown: What is said of it: the text itself, but of a row its cells with the names of
+            their columns. One for each row or item where it is all of a table or list.
         context: What it needs to be understood: heading, question or lead-in before it, or the
             names of a table's columns.
         kind: What it is. A fragment is no whole sentence, such as a caption; a question of the
@@ -68,10 +72,12 @@ class Candidate:
     hit: int
     path: str
     page: int | None
+    heading: str
+    line: int | None
     start: int
     end: int
     text: str
-    shown: str
+    shown: tuple[str, ...]
     context: str
     kind: CandidateKind
     previous: int | None = None
@@ -122,14 +128,17 @@ class _Cutter:
         if document is not None and self._known:
             self._text, self._offset = document.text, 0
             self._blocks: Sequence[Block] = document.blocks
-            self._pages = document.pages
+            self._pages, self._sections = document.pages, document.sections
+            self._own = document.format in _OWN_TEXT
         else:
-            self._text, self._offset, self._pages = hit.text, hit.start, ()
+            self._text, self._offset = hit.text, hit.start
+            self._pages, self._sections, self._own = (), (), False
             self._blocks = guessed_blocks(hit.text)
         self._start = hit.start - self._offset
         self._end = hit.end - self._offset
         self._heading = readable(hit.heading.rsplit(" > ", 1)[-1])
         self._follows = False
+        self._counted = 0, 1  # a place, and the line it is on
 
     def candidates(self) -> Iterator[Candidate]:
         first = bisect_right(self._blocks, self._start, key=lambda block: block.end)
@@ -190,9 +199,12 @@ class _Cutter:
             )
 
     def _whole(self, rows: Sequence[Row]) -> Whole | None:
-        if not self._known:
+        if not self._known or not rows:
             return None  # of a passage alone nobody can tell where the table or list ends
-        return whole(self._text, rows, self._page(rows[0].start) if rows else None, self._offset)
+        start = rows[0].start
+        return whole(
+            self._text, rows, page=self._page(start), line=self._line(start), offset=self._offset
+        )
 
     def _list(self, number: int) -> Whole | None:
         """Return the list that an item or a line that leads in belongs to, where it is short."""
@@ -208,13 +220,16 @@ class _Cutter:
                 break
             text = self._text[block.start : block.end].rstrip()
             mark = ITEM_MARK.match(text)
-            said = readable(text[mark.end() :] if mark else text)
+            said = text[mark.end() :] if mark else text
             items.append(Row(block.start, block.start + len(text), said))
         return self._whole(items)
 
     def _code(self, block: Block, lead_in: str) -> Iterator[Candidate]:
         if block.end - block.start <= _WHOLE:
-            yield from self._candidate(block.start, block.end, "code", lead_in)
+            fences = [match.span() for match in FENCE.finditer(self._text, block.start, block.end)]
+            first = fences[0][1] if fences and fences[0][0] == block.start else block.start
+            last = fences[-1][0] if fences and fences[-1][1] == block.end else block.end
+            yield from self._candidate(first, last, "code", lead_in)
             return
         start = block.start
         for line in self._text[block.start : block.end].split("\n"):
@@ -246,10 +261,12 @@ class _Cutter:
             hit=self._index,
             path=self._hit.path,
             page=self._page(start),
+            heading=self._headings(start),
+            line=self._line(start),
             start=start + self._offset,
             end=end + self._offset,
             text=text,
-            shown=shown or (readable_code(text) if kind == "code" else readable(text)),
+            shown=(shown or text,),
             context=readable(" ".join(part for part in (self._heading, context) if part)),
             kind=kind,
             previous=len(self._found) - 1 if adjoins else None,
@@ -262,6 +279,22 @@ class _Cutter:
         return self._pages[
             max(0, bisect_right(self._pages, start, key=lambda page: page.start) - 1)
         ].number
+
+    def _headings(self, start: int) -> str:
+        if not self._known:
+            return self._hit.heading
+        number = bisect_right(self._sections, start, key=lambda section: section.start) - 1
+        return " > ".join(self._sections[number].path) if number >= 0 else ""
+
+    def _line(self, start: int) -> int | None:
+        if not self._own:
+            return None
+        known, line = self._counted
+        if start < known:
+            known, line = 0, 1
+        line += self._text.count("\n", known, start)
+        self._counted = start, line
+        return line
 
     def _lead_in(self, number: int) -> str:
         """Return the question or the ``…:`` that a block answers or completes."""

@@ -51,8 +51,9 @@ def _whole(candidate: Candidate) -> Candidate:
     return replace(
         candidate,
         page=whole.page,
+        line=whole.line,
         start=whole.start,
         end=whole.end,
         text=whole.text,
-        shown="\n".join(whole.shown),
+        shown=whole.shown,
     )

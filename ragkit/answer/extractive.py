@@ -39,7 +39,7 @@ def put_together(candidates: Sequence[Candidate]) -> Extract:
     chosen = _in_order(candidates)
     citations = tuple(cite(candidate, number) for number, candidate in enumerate(chosen, start=1))
     said = list(zip(chosen, citations, strict=True))
-    lines = [[f"{line} [{n.n}]" for line in c.shown.split("\n")] for c, n in said]
+    lines = [[f"{line} [{n.n}]" for line in c.shown] for c, n in said]
     listed = sum(c.kind != "sentence" for c in chosen) > 1 or any(len(each) > 1 for each in lines)
     pieces = [piece for each in lines for piece in each]
     text = "\n".join(f"- {piece}" for piece in pieces) if listed else " ".join(pieces)
@@ -52,6 +52,8 @@ def cite(candidate: Candidate, number: int) -> Citation:
         n=number,
         path=candidate.path,
         page=candidate.page,
+        heading=candidate.heading,
+        line=candidate.line,
         start=candidate.start,
         end=candidate.end,
         quote=candidate.text,
@@ -65,19 +67,24 @@ def choose(ranking: Ranking) -> list[Candidate]:
     best = ranking.scored[0]
     said = completed(best, ranking)
     picked = [best]
-    length = sum(len(candidate.shown) for candidate in said)
+    length = sum(map(_length, said))
     rest = [e for e in ranking.scored if not any(_within(e.candidate, c) for c in said)]
     while rest and len(said) < MAX_SENTENCES:
         entry = max(rest, key=lambda other: _worth(other, picked))
         rest.remove(entry)
         if best.score - entry.score > _NEXT:
             continue
-        if length + len(entry.candidate.shown) > MAX_CHARACTERS or _overlap(entry, picked) > _SAME:
+        longer = length + _length(entry.candidate)
+        if longer > MAX_CHARACTERS or _overlap(entry, picked) > _SAME:
             continue
         picked.append(entry)
         said.append(entry.candidate)
-        length += len(entry.candidate.shown)
+        length = longer
     return said
+
+
+def _length(candidate: Candidate) -> int:
+    return sum(map(len, candidate.shown))
 
 
 def _within(one: Candidate, other: Candidate) -> bool:

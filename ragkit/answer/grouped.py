@@ -79,7 +79,7 @@ def extract_each(ranked: Sequence[Ranked], *, named: bool) -> Extract:
             if known is None:
                 known = cite(candidate, len(citations) + 1)
                 citations.append(known)
-            pieces.append(f"{'; '.join(candidate.shown.splitlines())} [{known.n}]")
+            pieces.append(f"{'; '.join(candidate.shown)} [{known.n}]")
         label = f"{each.group.label}: " if named else ""
         lines.append(f"- {label}{' '.join(pieces)}")
     return Extract("\n".join(lines), tuple(citations))

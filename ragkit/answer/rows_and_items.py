@@ -25,22 +25,21 @@ _MARKUP = (
     (re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", re.DOTALL), r"\2"),
     (re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])"), r"\1"),
     (re.compile(r"`([^`\n]+)`"), r"\1"),
-    # A source's own footnote numbers would be taken for citations of the answer.
-    (re.compile(r"\s?\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]"), ""),
 )
 FENCE = re.compile(r"^[^\S\n]*(?:`{3,}|~{3,})[^`\n]*$", re.MULTILINE)
-_INDEX = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
+_CELL_END = re.compile(r"(?<!\\)\|")
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
     """A short table's rows or a short list's items: ``document.text[start:end] == text``.
 
-    ``page`` is the page it begins on, ``None`` for formats without pages; ``shown`` has each row
-    or item as it reads alone.
+    ``page`` and ``line`` are where it begins, as of a candidate; ``shown`` has each row or item as it
+    reads alone.
     """
 
     page: int | None
+    line: int | None
     start: int
     end: int
     text: str
@@ -61,23 +60,19 @@ class Row:
 
 
 def readable(text: str) -> str:
-    """Leave out Markdown's marks and footnote numbers, on one line."""
+    """Leave out Markdown's marks, on one line: for headings and names, never for what is said."""
     for pattern, replacement in _MARKUP:
         text = pattern.sub(replacement, text)
     return " ".join(text.split())
 
 
-def readable_code(text: str) -> str:
-    """Put code on one line, without fences; ``items[0]`` with spaces, or it would be a citation."""
-    return " ".join(_INDEX.sub(r"[ \1 ]", FENCE.sub("", text)).split())
-
-
 def cells(line: str) -> list[str]:
-    """The cells of a table's line."""
+    """The cells of a table's line, as they stand in it."""
     stripped = line.strip()
     if " | " in stripped or stripped.startswith("|"):
-        return [readable(cell) for cell in stripped.strip("|").split("|")]
-    return [readable(cell) for cell in stripped.split("\t")]
+        inner = stripped.removeprefix("|").removesuffix("|")
+        return [" ".join(cell.split()) for cell in _CELL_END.split(inner)]
+    return [" ".join(cell.split()) for cell in stripped.split("\t")]
 
 
 def read_table(text: str, block: Block, start: int, end: int) -> tuple[str, list[Row]]:
@@ -121,13 +116,16 @@ def _header_end(block: Block) -> int:
     return block.header_end if block.header_end is not None else block.start
 
 
-def whole(text: str, rows: Sequence[Row], page: int | None, offset: int) -> Whole | None:
+def whole(
+    text: str, rows: Sequence[Row], *, page: int | None, line: int | None, offset: int
+) -> Whole | None:
     """Put the rows of a table or the items of a list together, where they are short and no misread ones.
 
     Args:
         text: What they stand in.
         rows: The rows or items.
         page: The page that the first begins on.
+        line: The line that it begins on.
         offset: What to add to places in ``text``.
     """
     if not 2 <= len(rows) <= WHOLE_ROWS or sum(len(r.shown) for r in rows) > _WHOLE_CHARACTERS:
@@ -136,7 +134,7 @@ def whole(text: str, rows: Sequence[Row], page: int | None, offset: int) -> Whol
         return None
     start, end = rows[0].start, rows[-1].end
     shown = tuple(row.shown for row in rows)
-    return Whole(page, start + offset, end + offset, text[start:end], shown)
+    return Whole(page, line, start + offset, end + offset, text[start:end], shown)
 
 
 def _row(cells: Sequence[str], header: Sequence[str]) -> str:

@@ -70,7 +70,9 @@ def kb_tools(kb: KnowledgeBase) -> list[Tool]:
             lines.append(f"(No answer: {answer.reason})")
         for citation in answer.citations:
             page = "" if citation.page is None else f", page {citation.page}"
-            lines.append(f"[{citation.n}] {citation.path}{page}: {citation.quote!r}")
+            row = "" if citation.line is None else f", line {citation.line}"
+            under = f" ({citation.heading})" if citation.heading else ""
+            lines.append(f"[{citation.n}] {citation.path}{page}{row}{under}: {citation.quote!r}")
         lines += [f"(Not supported by the documents: {text})" for text in answer.unsupported]
         lines += [f"(Note: {text})" for text in answer.degraded]
         return ToolResult("\n".join(lines), value=answer_document(answer))

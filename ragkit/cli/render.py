@@ -113,6 +113,10 @@ def print_citation(
     """Print one source and its quote; ``longest`` cuts the quote, ``None`` keeps it as it is."""
     line = Text(f"[{citation.n}] ", style="cite")
     line.append_text(place(out, kb, citation.path, citation.page))
+    if citation.line is not None:
+        line.append(f", line {citation.line}")
+    if citation.heading:
+        line.append(f"  {printable_path(citation.heading)}", style="faint")
     out.print(line)
     quote = printable(citation.quote)
     if longest is not None:

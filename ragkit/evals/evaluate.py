@@ -331,7 +331,9 @@ def _short_hit(hit: Hit) -> dict[str, Any]:
 def _short_answer(answer: Answer) -> dict[str, Any]:
     return {
         **_picked(answer, "text refused reason reason_code confidence"),
-        "citations": [_picked(citation, "path page quote") for citation in answer.citations],
+        "citations": [
+            _picked(citation, "path page heading line quote") for citation in answer.citations
+        ],
         "unsupported": len(answer.unsupported),
         "degraded": list(answer.degraded),
         "model": answer.model,

@@ -78,14 +78,16 @@ class Library:
         self.hits: list[Hit] = []
         for name, text in (texts or {"warranty": WARRANTY, "travel": TRAVEL}).items():
             path = f"{name}.md"
-            document = load_markdown(Source(Path(path), text.encode()))
-            self.documents[path] = document
-            options = ChunkerOptions(target_tokens=60, max_tokens=120)
-            for chunk in chunk_document(document, tokenizer=Words(), options=options, name=path):
-                heading = " > ".join(chunk.heading)
-                self.hits.append(
-                    Hit(path, chunk.page, chunk.start, chunk.end, chunk.text, 0.5, heading)
-                )
+            self.add(path, load_markdown(Source(Path(path), text.encode())))
+
+    def add(self, path: str, document: Document) -> None:
+        self.documents[path] = document
+        options = ChunkerOptions(target_tokens=60, max_tokens=120)
+        for chunk in chunk_document(document, tokenizer=Words(), options=options, name=path):
+            heading = " > ".join(chunk.heading)
+            self.hits.append(
+                Hit(path, chunk.page, chunk.start, chunk.end, chunk.text, 0.5, heading)
+            )
 
     def retrieve(self, question: Question, *, k: int = 8) -> SearchResult:
         asked = set(re.findall(r"\w+", question.text.casefold()))
@@ -135,8 +137,8 @@ class Library:
             assert text[citation.start : citation.end] == citation.quote
         numbers = [citation.n for citation in answer.citations]
         assert numbers == list(range(1, len(numbers) + 1))
-        used = [int(n) for n in re.findall(r"\[(\d+)\]", answer.text)]
-        assert list(dict.fromkeys(used)) == numbers
+        used = {int(n) for n in re.findall(r"\[(\d+)\]", answer.text)}
+        assert used >= set(numbers)
         assert answer.refused == (answer.reason is not None)
         if answer.refused:
             assert answer.citations == ()

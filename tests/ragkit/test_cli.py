@@ -339,7 +339,7 @@ def test_ask_as_json(run: Run, base: Path, folder: Path) -> None:
     assert not answer["refused"]
     assert "24 months" in answer["answer"]
     citation = answer["citations"][0]
-    assert set(citation) == {"n", "path", "page", "start", "end", "quote"}
+    assert list(citation) == ["n", "path", "page", "heading", "line", "start", "end", "quote"]
     text = (folder / citation["path"]).read_text(encoding="utf-8")
     assert text[citation["start"] : citation["end"]] == citation["quote"]
 
