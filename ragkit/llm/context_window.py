@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -85,7 +85,6 @@ def fit(messages: Sequence[Message], room: int, *, question: int, model: str) ->
 
 
 _Parts = list[tuple[int, Message]]
-_Attempt = Callable[[_Parts, int, int, int], tuple[_Parts, str]]
 
 
 def _shorten_old_results(

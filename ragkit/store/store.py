@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -24,7 +23,6 @@ from ragkit.store import (
     vectors,
 )
 from ragkit.store.lock import SHORT_WAIT_SECONDS, WriterLock
-from ragkit.store.records import Turn
 from ragkit.store.staging import Staging
 
 if TYPE_CHECKING:
@@ -279,18 +277,6 @@ class Store:
     trace = lending.reading(conversations.trace)
     traces_beginning = lending.reading(conversations.traces_beginning)
     traces = lending.reading(conversations.traces)
-
-    def add_turn(
-        self,
-        session: str,
-        role: str,
-        content: str,
-        *,
-        trace: str | None = None,
-        citations_json: str = "[]",
-    ) -> None:
-        """Append a message to a session, which begins with its first message."""
-        self.add_turns(session, [Turn(role, content, trace, citations_json, time.time())])
 
     def delete_session(self, session: str) -> bool:
         """Delete a session with all that was made of it; say whether there was one.

@@ -100,6 +100,12 @@ def test_what_is_carried_over_is_what_the_question_does_not_say_itself() -> None
     assert "warranti" in read.terms
 
 
+def test_what_only_measures_is_no_topic() -> None:
+    read = read_question("How long is the warranty of the kettle on page 3?")
+    assert (read.topic_terms, read.pages) == ({"warranti", "kettl"}, {3})
+    assert "long" not in read.terms
+
+
 def test_endless_white_space_is_shortened() -> None:
     read = read_question(f"How long{' ' * 9_000}is the{chr(10) * 9_000}warranty?")
     assert read.text == f"How long{' ' * 20}is the{chr(10) * 20}warranty?"

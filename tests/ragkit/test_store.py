@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,7 @@ from ragkit.errors import (
     UsageError,
     VersionError,
 )
-from ragkit.store import Counts, FileState, Store, Where, schema
+from ragkit.store import Counts, FileState, Store, Turn, Where, schema
 from ragkit.store.where import match_paths
 
 FOLDER = Path("/home/ada/docs").absolute()
@@ -47,6 +48,18 @@ FOLDER = Path("/home/ada/docs").absolute()
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(tmp_path / "kb", create=True) as opened, opened.writing("test"):
         yield opened
+
+
+def add_turn(
+    store: Store,
+    session: str,
+    role: str,
+    content: str,
+    *,
+    trace: str | None = None,
+    citations_json: str = "[]",
+) -> None:
+    store.add_turns(session, [Turn(role, content, trace, citations_json, time.time())])
 
 
 def test_opening_needs_a_base_or_leave_to_make_one(tmp_path: Path) -> None:
@@ -352,7 +365,7 @@ def test_writing_is_required(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="sync"):
             indexes(store).sync()
         store.set_setting("last_ingest", "now")
-        store.add_turn("s", "user", "hello")
+        add_turn(store, "s", "user", "hello")
         assert store.get_setting("last_ingest") == "now"
 
 
@@ -413,9 +426,9 @@ def test_settings_outlive_the_process(tmp_path: Path) -> None:
 
 def test_sessions(tmp_path: Path) -> None:
     with Store.open(tmp_path, create=True) as store:
-        store.add_turn("alice", "user", "how long?")
-        store.add_turn("bob", "user", "who?")
-        store.add_turn("alice", "assistant", "Two years.", trace="t1", citations_json='[{"n": 1}]')
+        add_turn(store, "alice", "user", "how long?")
+        add_turn(store, "bob", "user", "who?")
+        add_turn(store, "alice", "assistant", "Two years.", trace="t1", citations_json='[{"n": 1}]')
         assert [(turn.role, turn.content) for turn in store.turns("alice")] == [
             ("user", "how long?"),
             ("assistant", "Two years."),
@@ -662,7 +675,7 @@ def test_a_forked_child_goes_on_with_connections_of_its_own(tmp_path: Path) -> N
     def child(results: "multiprocessing.Queue[object]") -> None:
         put_back = indexes(store).search_dense(vector_of("alpha"), 1)
         words = indexes(store).search_lexical("alpha", 1)
-        store.add_turn("child", "user", "hello")
+        add_turn(store, "child", "user", "hello")
         results.put((put_back, words, store.counts()))
         store.close()
 

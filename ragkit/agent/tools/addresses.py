@@ -17,7 +17,6 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from ragkit.errors import UsageError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolver = Callable[[str, int], Sequence[str]]
 
 _PORTS = {"http": 80, "https": 443}
