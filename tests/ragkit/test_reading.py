@@ -12,6 +12,7 @@ from ragkit import KnowledgeBase
 from ragkit.language.dictionary import is_known
 from ragkit.language.words import stem
 from ragkit.question import Quantity, Question, read_question
+from ragkit.question.comparing import without_others
 from ragkit.retrieve.arrange import arrange
 from ragkit.retrieve.fusion import LISTED, Fused
 from ragkit.retrieve.spelling import Vocabulary, correct, slips
@@ -98,6 +99,34 @@ def test_what_is_carried_over_is_what_the_question_does_not_say_itself() -> None
     read = read_question("Does the warranty cover the lid?", history)
     assert read.carried_terms == {"kettl"}
     assert "warranti" in read.terms
+
+
+def test_a_list_of_many_questions_is_read_as_one() -> None:
+    asked = "What is the price? What is the weight? Who sells it?"
+    assert len(read_question(asked).parts) == 3
+    assert read_question(f"{asked} When was it built?").parts == ()
+
+
+def test_what_is_listed_after_a_label_is_labelled_too() -> None:
+    assert read_question("What is in numbers 28 and 38?").names == {"28", "38"}
+    assert read_question("Is it 8 and 9 days?").names == frozenset()
+
+
+def test_an_open_span_of_time_names_no_year() -> None:
+    assert read_question("What was decided in 2020?").years == {"2020"}
+    since = read_question("What changed since 2020?")
+    assert (since.years, since.periods[0].precision) == (frozenset(), "open")
+
+
+def test_what_is_asked_of_all_that_is_compared_stays_in_the_question_about_each() -> None:
+    question = "Compare the warranty of the X1 and the X2"
+    subjects = read_question(question).compared
+    assert subjects == ("the warranty of the X1", "the X2")
+    alone = [without_others(question, subject, subjects) for subject in subjects]
+    assert alone == [
+        "Compare the warranty of the X1 and the",
+        "Compare the warranty of the and the X2",
+    ]
 
 
 def test_what_only_measures_is_no_topic() -> None:
