@@ -80,6 +80,7 @@ class Run:
         self._degraded: list[str] = []
         self._repairs = 0
         self._faults = 0
+        self._refusal = ""
         self._asking = Asking(setup, self._tell)
 
     def events(self, decisions: Mapping[str, Decision]) -> Generator[AgentEvent, None, None]:
@@ -135,10 +136,14 @@ class Run:
             yield from self._tell(
                 f"{self._setup.model.name} was cut off at the limit of {limit:,} tokens"
             )
+        if reply.refusal and not turn.calls:
+            self._refusal = reply.refusal
+            yield from self._tell(f"{self._setup.model.name} refused to answer")
         if turn.calls and turn.text:
             yield Thought(turn.text)
         if turn.fault is None:
-            self._messages.append(Message("assistant", turn.text, turn.calls))
+            said = Message("assistant", turn.text, turn.calls, returned=reply.returned)
+            self._messages.append(said)
         seconds = time.perf_counter() - started
         self._steps.append(Step(number, turn.text, (), reply.usage, seconds))
         return turn
@@ -231,6 +236,9 @@ class Run:
         output = self._setup.output
         if output is None:
             yield self._result(text, text, stopped)
+            return
+        if self._refusal:  # it would be refused again
+            yield self._result(text, None, "invalid_output" if stopped == "answer" else stopped)
             return
         for attempt in range(_MAX_REPAIRS + 1):
             try:

@@ -316,7 +316,7 @@ def parse_arguments(arguments: str | Mapping[str, Any]) -> Mapping[str, Any]:
         if not isinstance(value, str):
             break
         try:
-            value = read_json(value).value if value.strip() else {}
+            value = read_json(value, around=False).value if value.strip() else {}
         except ValueError as error:
             raise InvalidArgumentsError(str(error)) from error
     if value is None:

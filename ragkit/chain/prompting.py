@@ -112,7 +112,8 @@ def ask_for(
 
     Raises:
         UsageError: the type has no JSON schema, or ``repairs`` is negative.
-        ChainError: when it runs, no reply could be read; the message says why.
+        ChainError: when it runs, the model refused, or no reply could be read; the message says
+            why.
     """
     if repairs < 0:
         raise UsageError(f"repairs cannot be negative, not {repairs!r}")
@@ -137,6 +138,8 @@ def ask_for(
                 read += reply.usage.input_tokens
                 written += reply.usage.output_tokens
                 step.set(repairs=attempt)
+                if reply.refusal:
+                    raise ChainError(f"{model.name} refused: {reply.refusal[:_SHOWN]}")
                 try:
                     typed = read_value(output, reply.text)
                     wrong = check(typed.value) if check is not None else None

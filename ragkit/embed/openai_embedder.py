@@ -26,6 +26,8 @@ _ANSWER_SECONDS = 120.0
 # OpenAI takes 2,048 texts and 300,000 tokens in a request, others less; nothing is gained by more.
 _REQUEST_TEXTS = 128
 _REQUEST_TOKENS = 65_536
+# What servers say to more texts at once than they take; of a single text, it has another reason.
+_TOO_MANY = (400, 413, 422)
 # What a model reads, with a margin for tokenizers that differ from the one counted with.
 _OPENAI_TOKENS = 8_000
 _OTHER_TOKENS = 400
@@ -97,6 +99,7 @@ class OpenAICompatibleEmbedder:
         self._retries = retries
         self.tokenizer = OpenAITokenizer()
         self._lock = threading.Lock()
+        self._most_texts = _REQUEST_TEXTS
 
     def __repr__(self) -> str:
         return f"OpenAICompatibleEmbedder({self.name!r}, base_url={self._base_url!r})"
@@ -137,7 +140,7 @@ class OpenAICompatibleEmbedder:
             # Servers refuse an empty text; a blank has a vector as neutral as any.
             clean = self.tokenizer.truncate(without_surrogates(text), self.max_tokens) or " "
             size = min(self.max_tokens, len(clean.encode()))
-            if batch and (len(batch) == _REQUEST_TEXTS or tokens + size > _REQUEST_TOKENS):
+            if batch and (len(batch) >= self._most_texts or tokens + size > _REQUEST_TOKENS):
                 yield batch
                 batch, tokens = [], 0
             batch.append(clean)
@@ -148,11 +151,15 @@ class OpenAICompatibleEmbedder:
     def _client(self) -> openai.OpenAI:
         import openai
 
+        from ragkit.embed.bounded_http import client_settings
+
+        timeout = openai.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
         client = openai.OpenAI(
             base_url=self._base_url,
             api_key=self._api_key,
             max_retries=self._retries,
-            timeout=openai.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+            timeout=timeout,
+            http_client=openai.DefaultHttpx2Client(timeout=timeout, **client_settings()),
         )
         weakref.finalize(self, client.close)
         return client
@@ -160,19 +167,34 @@ class OpenAICompatibleEmbedder:
     def _request(self, texts: list[str]) -> NDArray[np.float32]:
         import openai
 
+        from ragkit.embed.bounded_http import FloodError
+
         try:
             reply = self._client.embeddings.create(model=self._model, input=texts)
             rows = {item.index: item.embedding for item in reply.data}
+        except openai.APIStatusError as error:
+            if len(texts) > 1 and error.status_code in _TOO_MANY:
+                return self._in_halves(texts)
+            raise self._explained(error) from error
         except openai.OpenAIError as error:
-            from ragkit.embed.server_errors import in_words
-
-            words = in_words(error, model=self._model, name=self.name, url=self._base_url)
-            raise EmbeddingError(words) from error
-        except (ValueError, TypeError, AttributeError) as error:
+            raise self._explained(error) from error
+        except FloodError as error:
+            raise EmbeddingError(f"{self._base_url} {error} when asked for {self.name}") from error
+        except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             # The client builds its objects unchecked: what is not of the protocol's form shows up
             # as broken JSON, or as a missing or ill-typed field.
             raise self._unexpected("something that is not of the OpenAI protocol") from error
         return self._vectors([rows.get(index) for index in range(len(texts))])
+
+    def _in_halves(self, texts: list[str]) -> NDArray[np.float32]:
+        """Send less at once, and remember that, if the server takes it then."""
+        import numpy as np
+
+        half = (len(texts) + 1) // 2
+        first = self._request(texts[:half])
+        with self._lock:
+            self._most_texts = min(self._most_texts, half)
+        return np.concatenate([first, self._request(texts[half:])])
 
     def _vectors(self, rows: Sequence[Sequence[float] | None]) -> NDArray[np.float32]:
         present = [row for row in rows if row is not None]
@@ -180,7 +202,7 @@ class OpenAICompatibleEmbedder:
             raise self._unexpected(f"{len(present)} vectors for {len(rows)} texts")
         try:
             vectors: NDArray[np.float32] = np.array(present, dtype=np.float32)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise self._unexpected("vectors of different lengths, or none at all") from error
         if vectors.ndim != 2 or vectors.shape[1] == 0 or not np.isfinite(vectors).all():
             raise self._unexpected("vectors that are empty or hold what is no number")
@@ -199,3 +221,10 @@ class OpenAICompatibleEmbedder:
 
     def _unexpected(self, what: str) -> EmbeddingError:
         return EmbeddingError(f"{self._base_url} sent {what} when asked for {self.name}")
+
+    def _explained(self, error: openai.OpenAIError) -> EmbeddingError:
+        from ragkit.embed.server_errors import in_words
+
+        return EmbeddingError(
+            in_words(error, model=self._model, name=self.name, url=self._base_url)
+        )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import openai
 
+from ragkit.embed.servers import said_in
+
 
 def server_said(error: openai.OpenAIError) -> str:
-    """Return what the server said, on one line and not too long."""
-    body = getattr(error, "body", None)
-    said = body.get("message") if isinstance(body, dict) else None
-    text = " ".join(str(said or error).split())
+    """Return what the server said, in whichever form, on one line and not too long."""
+    text = " ".join((said_in(getattr(error, "body", None)) or str(error)).split())
     return text if len(text) <= 300 else text[:299] + "…"
 
 

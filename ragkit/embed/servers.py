@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from ragkit.errors import UsageError
 
@@ -33,3 +35,21 @@ def address(
             "base URL"
         )
     return url, key or _NO_KEY
+
+
+def said_in(body: Any, _depth: int = 0) -> str:
+    """Find what the body of an error says in words, whichever form the server gives it."""
+    if isinstance(body, str):
+        return body
+    if _depth > 4:
+        return ""
+    if isinstance(body, list):
+        return "; ".join(filter(None, (said_in(each, _depth + 1) for each in body[:5])))
+    if isinstance(body, Mapping):
+        for name in ("error", "message", "detail", "msg", "details", "title"):
+            said = said_in(body.get(name), _depth + 1)
+            if said:
+                place = body.get("loc")
+                where = ".".join(map(str, place)) if isinstance(place, list) else ""
+                return f"{where}: {said}" if where else said
+    return ""

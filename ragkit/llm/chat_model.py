@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack, runtime_checkable
 
 from ragkit.events import span
 from ragkit.llm.prices import price_of
+from ragkit.llm.thoughts import ThoughtSplitter
+from ragkit.llm.token_counts import count_tokens
 from ragkit.results import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+
+_TOKENS_PER_MESSAGE = 8
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "other"]
@@ -18,11 +22,15 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "other"
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A model's wish to have a tool called. ``arguments`` is JSON as the model wrote it."""
+    """A model's wish to have a tool called. ``arguments`` is JSON as the model wrote it.
+
+    ``returned`` is what its server wants to be sent back with it, such as a signature.
+    """
 
     id: str
     name: str
     arguments: str
+    returned: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +47,60 @@ class Message:
     """One turn of a conversation with a model.
 
     An assistant's message may carry the ``tool_calls`` it made; a tool's message answers the call
-    whose id is ``tool_call_id``.
+    whose id is ``tool_call_id``. ``returned`` is what the server wants to be sent back with the
+    message, such as the thoughts that led to its calls.
     """
 
     role: Role
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    returned: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of a model's reply; the last one has a finish reason and the usage.
+    """A piece of a model's reply; the last one has a finish reason and, if it is known, the usage.
 
-    Tool calls come whole, however the server cut them up.
+    Tool calls come whole, however the server cut them up. ``reasoning`` is what the model thinks,
+    where its server tells that apart; ``refusal`` is said in place of a reply; ``returned`` is what
+    the server wants to be sent back with the reply.
     """
 
     text: str = ""
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str = ""
+    refusal: str = ""
+    returned: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply."""
+    """A whole reply.
+
+    Attributes:
+        text: What was said, without thoughts; the refusal where there is nothing else.
+        finish_reason: Why it ended.
+        usage: What it took; an estimate where the server does not tell.
+        tool_calls: What the model wants called.
+        reasoning: What the model thought before.
+        refusal: What it said in place of what it was asked for; it need not be asked again.
+        returned: What the server wants to be sent back with it.
+    """
 
     text: str
     finish_reason: FinishReason
     usage: Usage
     tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str = ""
+    refusal: str = ""
+    returned: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
     def message(self) -> Message:
         """Return the reply as a turn of the conversation."""
-        return Message("assistant", self.text, tool_calls=self.tool_calls)
+        return Message("assistant", self.text, tool_calls=self.tool_calls, returned=self.returned)
 
 
 @runtime_checkable
@@ -160,24 +188,40 @@ def stream_reply(
         temperature=used["temperature"],
         tools=[tool.name for tool in used.get("tools", ())],
     ) as step:
-        texts: list[str] = []
+        splitter = ThoughtSplitter()
+        reasoning: list[str] = []
+        refusal: list[str] = []
         calls: list[ToolCall] = []
+        returned: dict[str, Any] = {}
         finish: FinishReason = "other"
-        usage = Usage()
+        usage: Usage | None = None
         deltas = model.stream(messages, max_tokens=max_tokens, **used)
         try:
             for delta in deltas:
                 calls += delta.tool_calls
                 finish = delta.finish_reason or finish
                 usage = delta.usage or usage
-                if delta.text:
-                    texts.append(delta.text)
-                    yield delta.text
+                returned |= delta.returned
+                if delta.reasoning:
+                    reasoning.append(delta.reasoning)
+                if delta.refusal:
+                    refusal.append(delta.refusal)
+                if delta.text and (said := splitter.feed(delta.text)):
+                    yield said
         finally:
             close = getattr(deltas, "close", None)
             if close is not None:
                 close()
-        reply = Reply("".join(texts), finish, usage, tuple(calls))
+        if rest := splitter.finish():
+            yield rest
+        text, refused = splitter.text, "".join(refusal)
+        if refused and not text.strip() and not calls:
+            text = refused
+            yield refused
+        thought = "\n".join(filter(None, ("".join(reasoning), splitter.thought)))
+        if usage is None:
+            usage = estimated(messages, "\n".join((thought, text)), calls)
+        reply = Reply(text, finish, usage, tuple(calls), thought, refused, returned)
         cost = usage.cost
         if cost is None and (price := price_of(model.name)) is not None:
             cost = price.of(usage)
@@ -186,9 +230,25 @@ def stream_reply(
             finish_reason=finish,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
+            **({"reasoning": thought} if thought else {}),
             **({} if cost is None else {"cost": cost}),
         )
         return reply
+
+
+def estimated(messages: Iterable[Message], written: str, calls: Iterable[ToolCall] = ()) -> Usage:
+    """Return about what a reply took, for servers that do not tell."""
+    read = [
+        part for message in messages for part in (message.content, *_written(message.tool_calls))
+    ]
+    return Usage(
+        sum(count_tokens(text) for text in read) + _TOKENS_PER_MESSAGE,
+        sum(count_tokens(text) for text in (written.strip(), *_written(calls))),
+    )
+
+
+def _written(calls: Iterable[ToolCall]) -> list[str]:
+    return [f"{call.name} {call.arguments}" for call in calls]
 
 
 def complete(
@@ -227,8 +287,10 @@ def message_document(message: Message) -> dict[str, Any]:
     """Return a message as JSON-ready data, in the form of the OpenAI chat protocol."""
     document: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.tool_calls:
+        document |= message.returned
         document["tool_calls"] = [
             {
+                **call.returned,
                 "id": call.id,
                 "type": "function",
                 "function": {"name": call.name, "arguments": call.arguments},
@@ -250,8 +312,17 @@ def message_from_document(document: Mapping[str, Any]) -> Message:
         role=document["role"],
         content=document["content"],
         tool_calls=tuple(
-            ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
+            ToolCall(
+                call["id"],
+                call["function"]["name"],
+                call["function"]["arguments"],
+                {key: call[key] for key in call.keys() - {"id", "type", "function"}},
+            )
             for call in document.get("tool_calls", ())
         ),
         tool_call_id=document.get("tool_call_id"),
+        returned={key: document[key] for key in document.keys() - _OWN_KEYS},
     )
+
+
+_OWN_KEYS = {"role", "content", "tool_calls", "tool_call_id"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import openai
 
@@ -51,3 +53,36 @@ def explain(
             if code == "content_filter" or _FILTER.search(said):
                 return ModelError(f"the content filter of {url} refused the prompt: {said}")
     return ModelError(in_words(error, model=model, name=name, url=url))
+
+
+# What a reply can do without: the caller checks what a schema or a stop would have ensured.
+_OPTIONAL = ("max_tokens", "temperature", "stream_options", "response_format", "stop")
+SYSTEM = "system messages"
+_UNSUPPORTED = re.compile(
+    r"unsupported|not support|n't support|unknown|unrecogni[sz]ed|not permitted|not allowed|"
+    r"unexpected|unavailable|not implemented|forbidden|no such|does not exist|"
+    r"only .{0,40}support|extra (field|input|argument)",
+    re.IGNORECASE,
+)
+_NO_SYSTEM = re.compile(
+    r"system\b.{0,40}(not|n't|un)[ -]?(support|allow|permit|accept|valid)|"
+    r"roles? must alternate|unknown role.{0,10}system|"
+    r"(only|must be|one of).{0,40}\buser\b.{0,20}\bassistant\b",
+    re.IGNORECASE,
+)
+
+
+def refused_setting(settings: Mapping[str, Any], error: openai.APIStatusError) -> str | None:
+    """Return the optional setting that a server refused, or :data:`SYSTEM`, if it was one."""
+    said = server_said(error)
+    if error.param in _OPTIONAL and error.param in settings:
+        return error.param
+    roles = {message["role"] for message in settings["messages"]}
+    if "system" in roles and _NO_SYSTEM.search(said):
+        return SYSTEM
+    if error.param is not None or not _UNSUPPORTED.search(said):
+        return None
+    named = [key for key in _OPTIONAL if key in settings and key in said]
+    if not named and "response_format" in settings and "json_schema" in said:
+        named = ["response_format"]
+    return named[0] if named else None

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import functools
-import json
-import re
-import threading
-from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence, Set
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
+import httpx2
 import openai
 
+from ragkit.embed.bounded_http import (
+    AbandonedError,
+    Abandonment,
+    FloodError,
+    client_settings,
+    waited_for,
+)
+from ragkit.embed.server_errors import server_said
 from ragkit.errors import ModelError
 from ragkit.events import span
 from ragkit.llm.chat_model import Delta, FinishReason
-from ragkit.llm.failures import explain
+from ragkit.llm.failures import SYSTEM, explain, refused_setting
 from ragkit.llm.fragments import ToolCallFragments
-from ragkit.llm.retries import AbandonedError, patiently
-from ragkit.results import Usage
+from ragkit.llm.retries import patiently
+from ragkit.llm.wire import ProtocolError, ServerSaidError, events, read_piece
 
 if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletionChunk
+    from openai import APIResponse
+
+    from ragkit.results import Usage
 
 _CONNECT_SECONDS = 10.0
 # A local model may think this long about a long prompt before its first word.
@@ -46,6 +55,7 @@ def make_client(
                 min(timeout, _SILENCE_SECONDS), connect=min(timeout, _CONNECT_SECONDS)
             ),
             trust_env=use_proxy,
+            **client_settings(),
         ),
     }
     if azure is None:
@@ -66,7 +76,7 @@ def served_window(client: openai.OpenAI, model: str) -> int | None:
         described = [each.model_dump() for each in served if each.id == model]
         if not described and len(served) == 1:  # such a server takes any name for its one model
             described = [served[0].model_dump()]
-    except (openai.OpenAIError, ValueError, TypeError, AttributeError):
+    except (openai.OpenAIError, FloodError, ValueError, TypeError, AttributeError, RecursionError):
         return None  # not every server lists its models
     return _window(described[0]) if described else None
 
@@ -86,7 +96,8 @@ def deltas_of(
     name: str,
     url: str,
     until: float,
-    abandoned: threading.Event,
+    abandoned: Abandonment,
+    left_out: set[str],
 ) -> Generator[Delta, None, None]:
     """Ask for a reply and yield it as it comes.
 
@@ -97,31 +108,30 @@ def deltas_of(
         url: Where it is, likewise.
         until: When the reply has to be there, by ``time.monotonic()``.
         abandoned: Set when nobody wants it any more.
+        left_out: What this server has refused before, and is not sent; more may be added.
 
     Raises:
         ModelError: the model cannot be reached, refused, or broke off.
     """
-    finish: FinishReason | None = None
-    usage: Usage | None = None
-    broke_off = ModelError(f"{name} at {url} broke off in its reply")
-    started = False
-    calls = ToolCallFragments()
+    place = f"{name} at {url}"
+    reading = _Reading()
     try:
-        with _open(client, settings, until, abandoned) as chunks:
-            for chunk in chunks:
-                started = True
-                usage = _usage(chunk) or usage
-                for choice in chunk.choices or ():
-                    if choice.delta is not None and choice.delta.content:
-                        yield Delta(text=choice.delta.content)
-                    if choice.delta is not None:
-                        calls.feed(choice.delta.tool_calls or ())
-                    if choice.finish_reason is not None:
-                        finish = _finish_reason(choice.finish_reason)
+        with ExitStack() as stack:
+            stack.enter_context(waited_for(abandoned))
+            response = _open(client, settings, until, abandoned, left_out, stack)
+            for value in events(response.iter_bytes()):
+                if value is None:
+                    reading.ended = True
+                    break
+                yield from reading.take(value)
+            reading.ended |= _has_an_end(response)
+    except (AbandonedError, FloodError, ProtocolError, ServerSaidError, httpx2.HTTPError) as error:
+        if abandoned.is_set():
+            return
+        raise _broken(error, place, url, started=reading.started) from error
     except openai.OpenAIError as error:
-        lost = isinstance(error, openai.APIConnectionError)
-        if started and lost and not isinstance(error, openai.APITimeoutError):
-            raise broke_off from error
+        if abandoned.is_set():
+            return
         raise explain(
             error,
             model=settings["model"],
@@ -129,72 +139,117 @@ def deltas_of(
             url=url,
             with_tools="tools" in settings,
         ) from error
-    except AbandonedError:
-        return
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
-        # The client builds its objects unchecked, so what is not of the protocol's form shows
-        # up as broken JSON or as a missing or ill-typed field.
-        raise ModelError(
-            f"{name} at {url} sent something that is not of the OpenAI chat protocol"
-        ) from error
-    if finish is None:
-        raise broke_off
-    yield Delta(finish_reason=finish, usage=usage, tool_calls=calls.whole())
+    if not reading.started:
+        raise ModelError(f"{place} sent something that is not of the OpenAI chat protocol")
+    if reading.finish is None and not reading.ended:
+        raise ModelError(f"{place} broke off in its reply")
+    yield reading.last()
+
+
+class _Reading:
+    """A reply as it comes in."""
+
+    def __init__(self) -> None:
+        self.started = self.ended = False
+        self.finish: FinishReason | None = None
+        self._usage: Usage | None = None
+        self._calls = ToolCallFragments()
+        self._returned: dict[str, Any] = {}
+
+    def take(self, value: Any) -> Iterator[Delta]:
+        piece = read_piece(value)
+        self.started = True
+        self.finish = piece.finish or self.finish
+        self._usage = piece.usage or self._usage
+        self._calls.feed(piece.calls)
+        for key, more in piece.returned.items():
+            had = self._returned.get(key)
+            self._returned[key] = (
+                had + more if had is not None and type(had) is type(more) else more
+            )
+        if piece.text or piece.reasoning or piece.refusal:
+            yield Delta(text=piece.text, reasoning=piece.reasoning, refusal=piece.refusal)
+
+    def last(self) -> Delta:
+        calls = self._calls.whole()
+        finish: FinishReason = self.finish or ("tool_calls" if calls else "stop")
+        returned = self._returned if calls else {}
+        return Delta(finish_reason=finish, usage=self._usage, tool_calls=calls, returned=returned)
+
+
+def _has_an_end(response: APIResponse[Any]) -> bool:
+    """Whether a reply that is cut off could not pass for a whole one."""
+    headers = response.headers
+    return "content-length" in headers or "chunked" in headers.get("transfer-encoding", "").lower()
+
+
+def _broken(error: Exception, place: str, url: str, *, started: bool) -> ModelError:
+    if isinstance(error, ServerSaidError):
+        said = " ".join(str(error).split())[:300]
+        return ModelError(f"{place} failed while answering: {said}")
+    if isinstance(error, FloodError):
+        return ModelError(f"{place} {error}")
+    if isinstance(error, ProtocolError):
+        return ModelError(f"{place} sent something that is not of the OpenAI chat protocol")
+    if isinstance(error, AbandonedError):
+        return ModelError(f"{place} did not finish its reply in time")
+    if isinstance(error, httpx2.TimeoutException):
+        return ModelError(f"{url} sent nothing for too long while answering as {place}")
+    if started:
+        return ModelError(f"{place} broke off in its reply")
+    return ModelError(f"{place} broke off before its reply")
 
 
 def _open(
-    client: openai.OpenAI, settings: dict[str, Any], until: float, abandoned: threading.Event
-) -> openai.Stream[ChatCompletionChunk]:
+    client: openai.OpenAI,
+    settings: dict[str, Any],
+    until: float,
+    abandoned: Abandonment,
+    left_out: set[str],
+    stack: ExitStack,
+) -> APIResponse[Any]:
     """Send the request; again without what the server says it does not support."""
+    create = client.chat.completions.with_streaming_response.create
     while True:
+        sent = _without(settings, left_out)
+        left = max(0.01, until - time.monotonic())
+        timeout = openai.Timeout(min(left, _SILENCE_SECONDS), connect=min(left, _CONNECT_SECONDS))
+
+        def send(
+            sent: dict[str, Any] = sent, timeout: openai.Timeout = timeout
+        ) -> APIResponse[Any]:
+            return stack.enter_context(create(**sent, timeout=timeout))
+
         try:
-            return cast(
-                "openai.Stream[ChatCompletionChunk]",
-                patiently(
-                    functools.partial(client.chat.completions.create, **settings),
-                    until=until,
-                    abandoned=abandoned,
-                ),
-            )
+            return patiently(send, until=until, abandoned=abandoned)
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            unsupported = _unsupported(settings, error)
+            unsupported = refused_setting(sent, error)
             if unsupported is None:
                 raise
-            with span("left_out", "model", setting=unsupported, reason=error.message[:300]):
-                value = settings[unsupported]
-                settings = {key: item for key, item in settings.items() if key != unsupported}
-                if unsupported == "max_tokens":
-                    settings["max_completion_tokens"] = value
+            with span("left_out", "model", setting=unsupported, reason=server_said(error)):
+                left_out.add(unsupported)
 
 
-# What a reply can do without: the caller checks what a schema or a stop would have ensured.
-_OPTIONAL = ("max_tokens", "temperature", "stream_options", "response_format", "stop")
-_UNSUPPORTED = re.compile(
-    r"unsupported|not support|n't support|unknown|unrecogni[sz]ed|not permitted|not allowed|"
-    r"unexpected|unavailable",
-    re.IGNORECASE,
-)
+def _without(settings: Mapping[str, Any], left_out: Set[str]) -> dict[str, Any]:
+    sent = {key: value for key, value in settings.items() if key not in left_out}
+    if "max_tokens" in settings and "max_tokens" in left_out:
+        sent["max_completion_tokens"] = settings["max_tokens"]
+    if SYSTEM in left_out:
+        sent["messages"] = _one_voice(sent["messages"])
+    return sent
 
 
-def _unsupported(settings: Mapping[str, Any], error: openai.APIStatusError) -> str | None:
-    """Return the optional setting that a server refused, if it was one."""
-    if error.param in _OPTIONAL and error.param in settings:
-        return error.param
-    if error.param is not None or not _UNSUPPORTED.search(error.message):
-        return None
-    named = [key for key in _OPTIONAL if key in settings and f"{key}" in error.message]
-    if not named and "response_format" in settings and "json_schema" in error.message:
-        named = ["response_format"]
-    return named[0] if named else None
-
-
-def _usage(chunk: ChatCompletionChunk) -> Usage | None:
-    if chunk.usage is None:
-        return None
-    return Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
-
-
-def _finish_reason(reason: str) -> FinishReason:
-    if reason in ("stop", "length", "tool_calls", "content_filter"):
-        return cast("FinishReason", reason)
-    return "other"
+def _one_voice(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put what a system message says before what the user says next."""
+    joined: list[dict[str, Any]] = []
+    rules: list[str] = []
+    for message in messages:
+        if message["role"] == "system":
+            rules.append(message["content"])
+        elif rules and message["role"] == "user":
+            content = "\n\n".join([*rules, message["content"]])
+            joined.append({**message, "content": content})
+            rules = []
+        else:
+            joined.append(message)
+    return [*joined, {"role": "user", "content": "\n\n".join(rules)}] if rules else joined

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
-import threading
 import time
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ragkit.embed.servers import OPENAI_URL, address
@@ -18,6 +18,7 @@ from ragkit.llm.chat_model import (
     message_document,
 )
 from ragkit.llm.deadline import seconds_left, within
+from ragkit.llm.json_text import argument_text
 from ragkit.llm.known_windows import (
     DEFAULT_WINDOW,
     OLLAMA_WINDOW,
@@ -106,6 +107,8 @@ class OpenAICompatible:
         self._context_window = context_window
         self._use_proxy = use_proxy
         self._azure_version = azure_version
+        # What its server has refused, and is not sent again.
+        self._left_out: set[str] = set()
 
     def __repr__(self) -> str:
         return f"OpenAICompatible({self.name!r}, base_url={self._base_url!r})"
@@ -143,7 +146,7 @@ class OpenAICompatible:
         """
         settings: dict[str, Any] = {
             "model": self._model,
-            "messages": [message_document(message) for message in messages],
+            "messages": [_sent(message) for message in messages],
             "stream": True,
             "stream_options": {"include_usage": True},
             "temperature": temperature,
@@ -160,19 +163,22 @@ class OpenAICompatible:
         if stop:
             settings["stop"] = list(stop)
         client = self._client  # made before the clock starts: importing takes a second
+        from ragkit.embed.bounded_http import Abandonment
         from ragkit.llm.openai_client import deltas_of
 
-        abandoned = threading.Event()
         left = seconds_left()
         seconds = self._timeout if left is None else min(left, self._timeout)
+        until = time.monotonic() + seconds
+        abandoned = Abandonment(until)
         try:
             deltas = deltas_of(
                 client,
                 settings,
                 name=self.name,
                 url=self._base_url,
-                until=time.monotonic() + seconds,
+                until=until,
                 abandoned=abandoned,
+                left_out=self._left_out,
             )
             yield from within(seconds, deltas, abandoned=abandoned)
         except TimeoutError:
@@ -195,6 +201,15 @@ class OpenAICompatible:
         # Connections are kept open between replies; they go when the model goes.
         weakref.finalize(self, client.close)
         return client
+
+
+def _sent(message: Message) -> dict[str, Any]:
+    """Return a message as servers take it: many refuse calls whose arguments are no JSON object."""
+    calls = tuple(
+        replace(call, name=call.name or "unnamed", arguments=argument_text(call.arguments))
+        for call in message.tool_calls
+    )
+    return message_document(replace(message, tool_calls=calls))
 
 
 def _tool_document(tool: ToolSchema) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import openai
 
+from ragkit.embed.bounded_http import AbandonedError
 from ragkit.events import span
 
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ Result = TypeVar("Result")
 RETRIES = 2
 _FIRST_WAIT = 0.5
 _RETRIED = {408, 409, 429, 500, 502, 503, 504, 529}
-
-
-class AbandonedError(Exception):
-    """Nobody waits for the reply any more."""
 
 
 def patiently(send: Callable[[], Result], *, until: float, abandoned: threading.Event) -> Result:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from ragkit.errors import UsageError
-from ragkit.llm.json_text import object_schema, read_json
+from ragkit.llm.json_text import object_schema, readings
 
 _WRAPPER = "answer"
 _MAX_FAULTS = 5
@@ -69,21 +69,29 @@ class OutputType:
         Raises:
             OutputError: it holds no JSON, or JSON that is no such value.
         """
+        fault: OutputError | None = None
         try:
-            found = read_json(text)
+            for found in readings(text):
+                try:
+                    return TypedValue(self._value_of(found.value), found.repairs)
+                except OutputError as error:
+                    fault = fault or error
         except ValueError as error:
             return self._read_bare(text, error)
-        value = found.value
+        raise fault or OutputError("there is no value in it")
+
+    def _value_of(self, value: Any) -> Any:
         if self._wrapped and isinstance(value, dict) and set(value) == {_WRAPPER}:
             value = value[_WRAPPER]
         try:
-            return TypedValue(self._adapter.validate_python(value), found.repairs)
-        except ValidationError as lax_error:
+            return self._adapter.validate_python(value)
+        except (ValidationError, RecursionError) as lax_error:
             # Types such as dates and enums are strings in JSON.
             try:
-                as_json = json.dumps(value)
-                return TypedValue(self._adapter.validate_json(as_json), found.repairs)
-            except (ValidationError, ValueError):
+                return self._adapter.validate_json(json.dumps(value))
+            except (ValidationError, ValueError, RecursionError):
+                if isinstance(lax_error, RecursionError):
+                    raise OutputError("it is nested too deeply") from lax_error
                 raise OutputError(_explain(lax_error)) from lax_error
 
     def _read_bare(self, text: str, error: ValueError) -> TypedValue:
