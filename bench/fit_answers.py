@@ -90,7 +90,7 @@ def ask(kb: KnowledgeBase, golden: GoldenQuestion) -> Asked | None:
     taken = extract_parts(ranked)
 
     def holds(text: str) -> float:
-        return answer_scores(text, golden.answer or "")["contains the answer"]
+        return answer_scores(text, golden)["contains the answer"]
 
     answered = bool(golden.answerable and golden.answer)
     return Asked(

@@ -62,6 +62,7 @@ class Question:
     parts: dict[str, NDArray[np.float64]]
     boosts: NDArray[np.float64]
     units: list[Hashable]  # what should not be repeated
+    documents: list[int]
     hits: list[dict[str, Any]]
 
 
@@ -96,6 +97,7 @@ def collect(kb: KnowledgeBase, entries: Sequence[Mapping[str, Any]]) -> list[Que
                 parts,
                 np.array([arranging.boost_of(p, read.pages, read.years, {}) for p in places]),
                 [arranging.unit_of(place) for place in places],
+                [place.document_id for place in places],
                 [
                     {"path": one.path, "page": one.page, "start": one.start, "text": one.text}
                     for one in store.chunks(ids)
@@ -127,7 +129,15 @@ def ranked(question: Question, weights: Weights) -> list[dict[str, Any]]:
     words = np.minimum(words / (1 + weights["context"] + weights["nearby"]), 1.0)
     scores = weights["dense"] * question.parts["dense"] + (1 - weights["dense"]) * words
     order = np.argsort(-scores, kind="stable")[:110]
-    scores = scores[order]
+    nearest = {at: rank for rank, at in enumerate(np.argsort(-question.parts["dense"]), start=1)}
+    best: dict[int, float] = {}
+    for at in order:
+        best.setdefault(question.documents[at], scores[at])
+    gained = [
+        LISTED.document * best[question.documents[at]] + LISTED.nearest / nearest[at]
+        for at in order
+    ]
+    scores = (scores[order] + np.array(gained)) / (1 + LISTED.document + LISTED.nearest)
     scores = scores + question.boosts[order]
     listed: dict[Hashable, int] = {}
     for place in np.argsort(-scores, kind="stable").tolist():

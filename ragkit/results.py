@@ -96,7 +96,8 @@ class Considered:
         lexical_rank: 1-based rank in the search by words.
         lexical_score: BM25 as a share of what the question's words could reach, 0 to 1; in hybrid
             mode with what stands nearby.
-        fused_score: The two merged, 0 to 1, less what the passage loses for being unlike the best.
+        fused_score: The two merged, with what its document's best passage and its rank in meaning
+            add, 0 to 1.
         boost: What hints in the question (page, year, document) added.
         repetition: What was taken off because passages of the same page, or one with the same
             text, come before.
@@ -185,9 +186,10 @@ class Answer:
     """An answer with checked citations, or a refusal with its reason.
 
     Attributes:
-        text: The answer, with ``[n]`` after what a citation supports; on refusal, one sentence.
+        text: The answer, with ``[n]`` after what a citation supports; where it is not sure, that and
+            the nearest passages; on refusal, one sentence.
         refused: Whether the documents hold no answer (or no model could give one).
-        reason: Why it was refused, else ``None``.
+        reason: Why it was refused, or is not sure; else ``None``.
         citations: In order of ``n``; empty on refusal.
         unsupported: Sentences of ``text`` that no cited passage supports.
         degraded: One sentence for each stage that failed or was left out, and why.
@@ -195,9 +197,14 @@ class Answer:
         usage: Tokens used.
         seconds: Wall time from question to answer.
         trace: Identifier for ``ragkit trace``.
-        confidence: How likely the documents hold an answer, 0 to 1, as judged before answering.
+        confidence: How likely the sentences that the documents answer with are right, 0 to 1, as
+            judged before a language model was asked.
         reason_code: The kind of ``reason``, for programs, else ``None``.
         cached: Whether it was given before, to the same question of the same documents.
+        sure: Whether ``text`` is said as the answer. Where it is neither that nor a refusal, it
+            shows the nearest passages and claims nothing; a language model's answer is sure where
+            it cites, and its sources support all that it says.
+        answerable: How likely the documents hold an answer at all, 0 to 1.
     """
 
     text: str
@@ -213,6 +220,8 @@ class Answer:
     confidence: float | None = None
     reason_code: RefusalCode | None = None
     cached: bool = False
+    sure: bool = False
+    answerable: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

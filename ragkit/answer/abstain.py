@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import exp
 from typing import TYPE_CHECKING
 
 from ragkit.answer.calibration import BUILT_IN, Calibration
@@ -23,7 +24,20 @@ WEIGHTS: Mapping[str, float] = {
     "name absent": -1.22,
     "first passage": 3.17,
 }
-THRESHOLD = 0.43
+# One of "if so, the sentences chosen are right", fitted by bench/generalise.py.
+RIGHT_BIAS = -1.62
+RIGHT_WEIGHTS: Mapping[str, float] = {
+    "coverage": 1.09,
+    "ahead": 3.55,
+    "passage": 0.82,
+    "one document": 0.35,
+    "fragment": -0.55,
+    "terms": 0.14,
+}
+# Below this chance of an answer a question is refused; from this confidence on what is said is said
+# as the answer. Between them the nearest passages are shown, which claims nothing.
+THRESHOLD = 0.35
+SURE = 0.6
 _HOPELESS = 0.3  # of the threshold
 _COVERAGE_ALONE = 0.4
 _NAMED = 4  # words listed in a reason
@@ -34,11 +48,14 @@ class Verdict:
     """Whether the passages hold an answer.
 
     Attributes:
-        answerable: Whether to answer.
-        confidence: That there is an answer, 0 to 1.
-        reason: Why not to answer; empty when ``answerable``.
-        code: The kind of reason; ``None`` when ``answerable``.
+        answerable: Whether to say anything.
+        confidence: That the sentences chosen are right, 0 to 1: that there is an answer, and that
+            these are it if there is.
+        reason: Why not to answer, or not to be sure; empty when ``sure``.
+        code: The kind of reason; ``None`` when ``sure``.
         hopeless: So unlikely that a language model need not be asked either.
+        sure: Whether to say it as the answer.
+        chance: That there is an answer, 0 to 1.
     """
 
     answerable: bool
@@ -46,6 +63,8 @@ class Verdict:
     reason: str = ""
     code: RefusalCode | None = None
     hopeless: bool = False
+    sure: bool = False
+    chance: float = 0.0
 
 
 def judge(
@@ -59,7 +78,7 @@ def judge(
     Args:
         hits: The passages found.
         ranking: Their sentences and rows, ranked.
-        calibration: What makes a confidence of the signals, and its threshold.
+        calibration: What makes a chance of an answer of the signals, and its threshold.
         presence: Looks words up in all documents that may be searched; without it, those that the
             passages lack count as absent.
     """
@@ -72,25 +91,37 @@ def judge(
     if ranking.degraded:
         coverage = max(entry.coverage for entry in ranking.scored[:5])
         if coverage >= _COVERAGE_ALONE:
-            return Verdict(True, coverage)
+            reason = "sentences could only be compared with the question by words"
+            return Verdict(True, coverage, reason, "low_confidence", chance=coverage)
         reason = "no sentence in the documents holds the question's words"
-        return Verdict(False, coverage, reason, "low_confidence")
+        return Verdict(False, coverage, reason, "low_confidence", chance=coverage)
     signals = signals_of(hits, ranking, presence)
-    confidence = calibration.confidence(log_odds(signals.values))
+    chance = calibration.confidence(log_odds(signals.values))
+    confidence = chance * right_if_any(signals.values)
     threshold = THRESHOLD if calibration.threshold is None else calibration.threshold
-    if confidence >= threshold:
-        return Verdict(True, confidence)
+    answerable = chance >= threshold
+    if answerable and confidence >= SURE:
+        return Verdict(True, confidence, sure=True, chance=chance)
     code, reason = explain(signals, ranking, known=presence is not None)
-    return Verdict(False, confidence, reason, code, confidence < _HOPELESS * threshold)
+    if answerable and code == "low_confidence":
+        reason = f"nothing found fits the question well enough (confidence {confidence:.2f})"
+    hopeless = chance < _HOPELESS * threshold
+    return Verdict(answerable, confidence, reason, code, hopeless, chance=chance)
 
 
 def log_odds(signals: Mapping[str, float]) -> float:
-    """Weigh the signals by the built-in model."""
+    """Weigh the signals by the built-in model of whether there is an answer."""
     return BIAS + sum(weight * signals[name] for name, weight in WEIGHTS.items())
 
 
+def right_if_any(signals: Mapping[str, float]) -> float:
+    """How likely the sentences chosen are right if there is an answer, 0 to 1."""
+    weighed = sum(weight * signals[name] for name, weight in RIGHT_WEIGHTS.items())
+    return 1.0 / (1.0 + exp(-RIGHT_BIAS - weighed))
+
+
 def default_threshold() -> float:
-    """Return the confidence from which on questions are answered where a base has no other."""
+    """Return the chance of an answer below which questions are refused where a base has no other."""
     return THRESHOLD
 
 

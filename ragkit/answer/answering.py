@@ -90,7 +90,7 @@ def ask(request: Request, means: Means, *, trace: str) -> Iterator[StreamEvent]:
         draft = Draft(RULES, trace, clock)
         yield Sources(())
         yield TextDelta(routed.text)
-        yield draft.answer(routed.text, ())
+        yield draft.answer(routed.text, (), sure=True)
         return
     cache = _cache(request, means)
     kept = cache.find(request.settings.similar) if cache is not None else None

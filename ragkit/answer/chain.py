@@ -11,7 +11,7 @@ from ragkit.answer.abstain import Verdict
 from ragkit.answer.calibration import BUILT_IN, Calibration
 from ragkit.answer.candidates import Candidate, DocumentOf, candidates_of
 from ragkit.answer.cascade import Cascade
-from ragkit.answer.draft import EXTRACTIVE, Draft
+from ragkit.answer.draft import EXTRACTIVE, NOT_SURE, Draft
 from ragkit.answer.found import Found, Retrieve, find, whole
 from ragkit.answer.grouped import Ranked, best_verdict, extract_each, extract_parts, rank_groups
 from ragkit.answer.settings import AnswerSettings
@@ -275,7 +275,8 @@ def _conclude(
         reason = f"{writing.model.name} found no answer in the passages"
         yield from draft.refuse(reason, "model", streamed=streamed)
     else:
-        yield draft.answer(writing.text, writing.citations, unsupported)
+        sure = writing.sure and not unsupported
+        yield draft.answer(writing.text, writing.citations, unsupported, sure=sure)
 
 
 def _extract(
@@ -297,6 +298,9 @@ def _extract(
             f"the question is in {question.language}; the sentences quoted are in {answered}, "
             "as they stand"
         )
+    text = taken.text if verdict.sure else f"{NOT_SURE}\n{taken.text}"
     if not streamed:
-        yield TextDelta(taken.text)
-    yield draft.answer(taken.text, taken.citations)
+        yield TextDelta(text)
+    yield draft.answer(
+        text, taken.citations, sure=verdict.sure, reason=verdict.reason, code=verdict.code
+    )

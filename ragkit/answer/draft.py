@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 EXTRACTIVE = "extractive"
 REFUSAL = "The documents do not answer this question."
+NOT_SURE = "Not sure; the nearest passages say:"
 
 
 class Draft:
@@ -33,14 +34,16 @@ class Draft:
         citations: Sequence[Citation],
         unsupported: Sequence[str] = (),
         *,
-        refusal: str | None = None,
+        refused: bool = False,
+        sure: bool = False,
+        reason: str = "",
         code: RefusalCode | None = None,
     ) -> Answer:
-        """Make the answer of all that is known."""
+        """Make the answer of all that is known; ``reason`` is why it is refused or not sure."""
         return Answer(
             text=text,
-            refused=refusal is not None,
-            reason=refusal,
+            refused=refused,
+            reason=reason or None,
             citations=tuple(citations),
             unsupported=tuple(unsupported),
             degraded=tuple(dict.fromkeys(self.degraded)),
@@ -50,6 +53,8 @@ class Draft:
             trace=self._trace,
             confidence=self.verdict.confidence if self.verdict is not None else None,
             reason_code=code,
+            sure=sure,
+            answerable=self.verdict.chance if self.verdict is not None else None,
         )
 
     def refuse(
@@ -58,4 +63,4 @@ class Draft:
         """Refuse, and say it unless something else was said already."""
         if not streamed:
             yield TextDelta(REFUSAL)
-        yield self.answer(REFUSAL, (), refusal=reason, code=code)
+        yield self.answer(REFUSAL, (), refused=True, reason=reason, code=code)

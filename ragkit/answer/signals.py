@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from math import log1p
 from typing import TYPE_CHECKING
 
 from ragkit.language import words
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ragkit.retrieve.presence import Presence
 
 _ENDING = 3  # letters
+_FIRST = 5  # passages that are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Signals:
     """What is known of a question and its passages.
 
     Attributes:
-        values: By name, each between 0 and 1, as :data:`ragkit.answer.abstain.WEIGHTS` weighs them.
+        values: By name, as :data:`ragkit.answer.abstain.WEIGHTS` weighs them.
         absent_names: Names, codes and numbers of the question that no document holds.
         absent_words: Its other words that none does.
         apart: What it names together and no passage holds together.
@@ -74,14 +76,23 @@ def signals_of(hits: Sequence[Hit], ranking: Ranking, presence: Presence | None 
     absent_names = tuple(word for word, own in absent if own & names)
     beyond = _beyond(question.pages, presence)
     wanted = {term: weight for term, weight in ranking.wanted.items() if term in terms}
+    wanted = wanted or dict(ranking.wanted)
+    best = ranking.scored[0]
     values = {
         "alike": max(
-            entry.similarity * (0.5 + 0.5 * held_share(entry.nearby, wanted or ranking.wanted))
+            entry.similarity * (0.5 + 0.5 * held_share(entry.nearby, wanted))
             for entry in ranking.scored
         ),
         "names apart": float(bool(apart)),
         "name absent": float(bool(absent_names or beyond)),
         "first passage": hits[0].score,
+        "coverage": best.coverage,
+        "ahead": hits[0].score - hits[min(_FIRST, len(hits)) - 1].score,
+        "passage": 1 / (1 + best.candidate.hit),
+        "one document": sum(hit.path == best.candidate.path for hit in hits[:_FIRST])
+        / len(hits[:_FIRST]),
+        "fragment": float(best.candidate.kind == "fragment"),
+        "terms": log1p(len(terms)),
     }
     return Signals(
         values,

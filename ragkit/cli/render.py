@@ -84,10 +84,9 @@ def print_text(out: Console, text: str) -> None:
 
 def print_answer(out: Console, kb: KnowledgeBase, answer: Answer, *, verbose: bool) -> None:
     """Print what comes after an answer's text: reason, sources, and what was not supported."""
-    if answer.refused:
-        if answer.reason and _squeeze(answer.reason) not in _squeeze(answer.text):
-            out.print(f"Why: {printable(answer.reason)}", style="faint")
-    elif answer.citations:
+    if answer.reason and _squeeze(answer.reason) not in _squeeze(answer.text):
+        out.print(f"Why: {printable(answer.reason)}", style="faint")
+    if answer.citations:
         out.print()
         for citation in answer.citations:
             print_citation(out, kb, citation, longest=_QUOTE)

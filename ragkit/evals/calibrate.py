@@ -63,7 +63,7 @@ def fit_calibration(evaluation: Evaluation, current: Calibration) -> Fit:
             apart, so that no threshold would help.
     """
     rows = [
-        (bool(o.question.answerable), o.answer["confidence"], o.answer["reason_code"])
+        (bool(o.question.answerable), o.answer["answerable"], o.answer["reason_code"])
         for o in evaluation.outcomes
         if o.answer is not None and o.question.answerable is not None
     ]

@@ -188,7 +188,7 @@ def _interval(means: NDArray[np.float64]) -> tuple[float, float]:
 
 def _auroc_difference(pairs: Sequence[tuple[Outcome, Outcome]]) -> Difference | None:
     judged = [
-        (bool(one.question.answerable), one.answer["confidence"], other.answer["confidence"])
+        (bool(one.question.answerable), one.answer["answerable"], other.answer["answerable"])
         for one, other in pairs
         if one.answer and other.answer and one.question.answerable is not None
     ]

@@ -337,7 +337,7 @@ def _question(
         id="",
         question=question,
         answerable=place is not None,
-        answer=answer,
+        answers=() if answer is None else (answer,),
         scope=scope,
         relevant=() if place is None else (place,),
     )

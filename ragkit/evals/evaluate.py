@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ragkit.answer.draft import EXTRACTIVE
 from ragkit.errors import RagkitError, UsageError
-from ragkit.evals.answer_measures import answer_scores
+from ragkit.evals.answer_measures import answer_scores, is_right
 from ragkit.evals.golden import Checked, GoldenQuestion, match_paths
 from ragkit.evals.measures import first_rank, place_scores, ranking_scores, unit_of
 from ragkit.evals.reasons import Found, why_missed
@@ -51,6 +51,8 @@ class Outcome:
         hits: The first passages found, in short.
         answer: The answer in short, if one was asked for.
         answer_scores: Its measures, 0 to 1.
+        right: Whether it is right, as :func:`ragkit.evals.answer_measures.is_right` tells; ``None``
+            where nothing tells, as of a refusal.
         missed: What went wrong and why, one sentence each.
         search_ms: Time of the search, milliseconds.
         ask_ms: Time of the answer, milliseconds.
@@ -63,6 +65,7 @@ class Outcome:
     hits: tuple[Mapping[str, Any], ...] = ()
     answer: Mapping[str, Any] | None = None
     answer_scores: Mapping[str, float] = field(default_factory=dict)
+    right: bool | None = None
     missed: tuple[str, ...] = ()
     search_ms: float = 0.0
     ask_ms: float | None = None
@@ -307,8 +310,12 @@ def _outcome(run: _Run, ranked: Mapping[str, Mapping[str, float]], asker: _Asker
             scores[view] = {**ranked[f"{question.id}\0{view}"], **placed}
     answer = run.answer
     judged: dict[str, float] = {}
-    if answer is not None and question.answer and question.answerable is not False:
-        judged = answer_scores("" if answer.refused else answer.text, question.answer)
+    if answer is not None and question.answerable is not False:
+        judged = answer_scores("" if answer.refused else answer.text, question)
+    right: bool | None = None
+    if answer is not None and (question.answerable is False or not answer.refused):
+        cited = [asdict(citation) for citation in answer.citations]
+        right = is_right(answer.text, cited, question)
     return Outcome(
         question=question,
         unit=unit_of(question.relevant) if question.relevant else "",
@@ -317,6 +324,7 @@ def _outcome(run: _Run, ranked: Mapping[str, Mapping[str, float]], asker: _Asker
         hits=tuple(map(_short_hit, hits[:_SHOWN_HITS])),
         answer=None if answer is None else _short_answer(answer),
         answer_scores=judged,
+        right=right,
         missed=why_missed(asker.found(run)),
         search_ms=run.search_ms,
         ask_ms=run.ask_ms,
@@ -330,9 +338,10 @@ def _short_hit(hit: Hit) -> dict[str, Any]:
 
 def _short_answer(answer: Answer) -> dict[str, Any]:
     return {
-        **_picked(answer, "text refused reason reason_code confidence"),
+        **_picked(answer, "text refused sure reason reason_code confidence answerable"),
         "citations": [
-            _picked(citation, "path page heading line quote") for citation in answer.citations
+            _picked(citation, "path page heading line start end quote")
+            for citation in answer.citations
         ],
         "unsupported": len(answer.unsupported),
         "degraded": list(answer.degraded),

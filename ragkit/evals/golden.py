@@ -14,7 +14,7 @@ from ragkit.question.reading import MAX_CHARACTERS
 
 _TEXT = "a text"
 _FIELDS = (
-    "id", "question", "history", "rewrite", "answerable", "answer", "scope", "relevant",
+    "id", "question", "history", "rewrite", "answerable", "answer", "kind", "scope", "relevant",
 )  # fmt: skip
 _PLACE_FIELDS = ("path", "page", "start", "end", "grade")
 _ROLES = ("user", "assistant", "system")
@@ -53,7 +53,9 @@ class GoldenQuestion:
         history: Earlier turns, oldest first.
         rewrite: The question so that it stands alone; only ever asked as an upper bound.
         answerable: Whether the documents hold the answer; ``None`` where nothing tells.
-        answer: The answer, where known.
+        answers: The answer, where known, in all the wordings that are right; where ``kind`` is
+            ``"list"``, the things that all belong to it.
+        kind: What kind of question it is, as the set names it.
         scope: The one document the question is about.
         relevant: The places that answer it.
     """
@@ -64,9 +66,17 @@ class GoldenQuestion:
     history: tuple[Mapping[str, str], ...] = ()
     rewrite: str | None = None
     answerable: bool | None = None
-    answer: str | None = None
+    answers: tuple[str, ...] = ()
+    kind: str | None = None
     scope: str | None = None
     relevant: tuple[Place, ...] = field(default=())
+
+    @property
+    def answer(self) -> str | None:
+        """The answer, where known: of several wordings the first, of a list all."""
+        if self.kind == "list":
+            return ", ".join(self.answers) or None
+        return self.answers[0] if self.answers else None
 
 
 def read_golden(path: str | Path) -> tuple[GoldenQuestion, ...]:
@@ -119,7 +129,10 @@ def golden_line(question: GoldenQuestion) -> str:
         document["rewrite"] = question.rewrite
     if question.answerable is not None:
         document["answerable"] = question.answerable
-    document["answer"] = question.answer
+    if question.kind is not None:
+        document["kind"] = question.kind
+    answers = list(question.answers)
+    document["answer"] = answers if len(answers) > 1 else question.answer
     if question.scope is not None:
         document["scope"] = question.scope
     document["relevant"] = [place.mapping() for place in question.relevant]
@@ -162,9 +175,9 @@ class _Line:
             self._bad("question", question, f"at most {MAX_CHARACTERS:,} characters long")
         self._check_names(self._document, _FIELDS, "")
         relevant = self._relevant()
-        answer = self._answer()
+        answers = self._answers()
         answerable = self._optional("answerable", bool, "true or false")
-        if answerable is None and (relevant or answer):
+        if answerable is None and (relevant or answers):
             answerable = True
         if answerable is False and relevant:
             self._bad("relevant", "places", "no place where 'answerable' is false")
@@ -175,7 +188,8 @@ class _Line:
             history=self._history(),
             rewrite=self._optional("rewrite", str, _TEXT),
             answerable=answerable,
-            answer=answer,
+            answers=answers,
+            kind=self._optional("kind", str, _TEXT),
             scope=self._optional("scope", str, _TEXT),
             relevant=relevant,
         )
@@ -188,11 +202,14 @@ class _Line:
             self._bad("id", found, "a text or a whole number")
         return str(found)
 
-    def _answer(self) -> str | None:
+    def _answers(self) -> tuple[str, ...]:
         found = self._document.get("answer")
-        if isinstance(found, bool) or not isinstance(found, str | int | float | None):
-            self._bad("answer", found, "a text, a number or null")
-        return None if found is None or not str(found).strip() else str(found).strip()
+        several = found if isinstance(found, list) else [found]
+        for each in several:
+            if isinstance(each, bool) or not isinstance(each, str | int | float | None):
+                self._bad("answer", found, "a text, a number, null, or a list of such")
+        said = (str(each).strip() for each in several if each is not None)
+        return tuple(dict.fromkeys(each for each in said if each))
 
     def _optional(self, name: str, kind: type[Any], expected: str) -> Any:
         found = self._document.get(name)

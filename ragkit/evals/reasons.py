@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ragkit.evals.answer_measures import answer_scores, answer_words
+from ragkit.evals.answer_measures import answer_scores
 from ragkit.evals.measures import first_rank
 from ragkit.language import words
 
@@ -132,22 +132,23 @@ def _answer_reasons(found: Found) -> Iterator[str]:
         return
     if question.answer is None or answer.refused:
         return
-    if answer_scores(answer.text, question.answer)["contains the answer"] < 1.0:
-        yield f"the answer lacks {question.answer!r}{_where_lost(found, question.answer)}"
+    if not _holds(answer.text, question):
+        yield f"the answer lacks {question.answer!r}{_where_lost(found)}"
 
 
-def _where_lost(found: Found, gold: str) -> str:
+def _where_lost(found: Found) -> str:
+    question = found.question
     texts = [
         text
-        for place in found.question.relevant
+        for place in question.relevant
         if (text := _text_of(place, found.documents)) is not None
     ]
-    if texts and not any(_holds(text, gold) for text in texts):
+    if texts and not any(_holds(text, question) for text in texts):
         return ", which does not stand in the gold place word for word"
-    if any(_holds(hit.text, gold) for hit in found.hits[:12]):
+    if any(_holds(hit.text, question) for hit in found.hits[:12]):
         return ", though it stands in one of the passages found: another sentence was chosen"
     return ""
 
 
-def _holds(text: str, gold: str) -> bool:
-    return bool(answer_words(gold)) and answer_scores(text, gold)["contains the answer"] == 1.0
+def _holds(text: str, question: GoldenQuestion) -> bool:
+    return answer_scores(text, question).get("contains the answer") == 1.0

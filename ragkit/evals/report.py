@@ -98,10 +98,11 @@ def tables(summary: Summary) -> Iterator[Table]:
         counts = summary.counts
         yield Table(
             f"Refusals ({counts['answerable']} answerable questions, "
-            f"{counts['unanswerable']} that are not, {counts['refused']} refused)",
+            f"{counts['unanswerable']} that are not, {counts['refused']} refused, "
+            f"{counts['sure']} said as an answer)",
             ("measure", "value"),
             tuple((name, f"{value:.3f}") for name, value in summary.refusals.items()),
-            "AUROC is of the confidence; the others are at the threshold in use.",
+            "AUROC is of the confidence; the others are at the thresholds in use.",
         )
     yield Table(
         "Time",
@@ -319,21 +320,17 @@ def _plots(evaluation: Evaluation, summary: Summary, threshold: float) -> Iterat
     groups: dict[str, list[float]] = {"answerable": [], "not answerable": []}
     for outcome in evaluation.outcomes:
         if outcome.answer is not None and outcome.question.answerable is not None:
-            confidence = outcome.answer["confidence"]
-            if confidence is not None:
+            chance = outcome.answer["answerable"]
+            if chance is not None:
                 kind = "answerable" if outcome.question.answerable else "not answerable"
-                groups[kind].append(confidence)
+                groups[kind].append(chance)
     if any(groups.values()):
-        yield histogram("Confidence", groups, x_label="confidence", marker=threshold)
+        yield histogram("Chance of an answer", groups, x_label="chance", marker=threshold)
         yield line_plot(
             "Calibration",
-            {
-                "groups of questions": [
-                    (r["confidence"], r["answerable"]) for r in summary.reliability
-                ]
-            },
+            {"groups of questions": [(r["confidence"], r["right"]) for r in summary.reliability]},
             x_label="mean confidence",
-            y_label="share answerable",
+            y_label="share right",
             diagonal=True,
         )
     times = [o.ask_ms if o.ask_ms is not None else o.search_ms for o in evaluation.outcomes]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ragkit.evals.answer_measures import auroc, mean_of, refusal_scores, reliability
+from ragkit.evals.answer_measures import auroc, mean_of, refusal_scores, reliability, surety_scores
 from ragkit.evals.evaluate import ACROSS, ALONE, REWRITE, WITHIN
 
 if TYPE_CHECKING:
@@ -57,10 +57,13 @@ def summarise(evaluation: Evaluation) -> Summary:
     answerable = [bool(o.question.answerable) for o in judged]
     refused = [bool(o.answer and o.answer["refused"]) for o in judged]
     confidence = [o.answer["confidence"] if o.answer else None for o in judged]
+    chance = [o.answer["answerable"] if o.answer else None for o in judged]
+    sure = [bool(o.answer and o.answer["sure"]) for o in judged]
+    right = [o.right for o in judged]
     known = [
-        (held, value)
-        for held, value in zip(answerable, confidence, strict=True)
-        if value is not None
+        (good, value)
+        for good, value in zip(right, confidence, strict=True)
+        if value is not None and good is not None
     ]
     follow_ups = [o for o in outcomes if o.question.history and o.scores]
     scored = [o.answer_scores for o in outcomes if o.answer_scores]
@@ -75,14 +78,20 @@ def summarise(evaluation: Evaluation) -> Summary:
         },
         follow_ups=_follow_ups(follow_ups),
         answers=Group(len(scored), mean_of(scored)),
-        refusals=refusal_scores(answerable, refused, confidence) if judged else {},
-        reliability=reliability([held for held, _ in known], [value for _, value in known]),
+        refusals={
+            **refusal_scores(answerable, refused, chance),
+            **surety_scores(answerable, sure, right),
+        }
+        if judged
+        else {},
+        reliability=reliability([good for good, _ in known], [value for _, value in known]),
         latency=_latency(outcomes),
         missed=sum(bool(o.missed) for o in outcomes),
         counts={
             "answerable": sum(answerable),
             "unanswerable": len(answerable) - sum(answerable),
             "refused": sum(refused),
+            "sure": sum(sure),
         },
     )
 
@@ -109,9 +118,9 @@ def summary_document(summary: Summary) -> dict[str, Any]:
 def roc_points(evaluation: Evaluation) -> list[tuple[float, float]]:
     """The ROC curve of the confidence as points (share of unanswerable, of answerable answered)."""
     pairs = [
-        (bool(o.question.answerable), o.answer["confidence"])
+        (bool(o.question.answerable), o.answer["answerable"])
         for o in evaluation.outcomes
-        if o.answer and o.question.answerable is not None and o.answer["confidence"] is not None
+        if o.answer and o.question.answerable is not None and o.answer["answerable"] is not None
     ]
     if auroc([held for held, _ in pairs], [value for _, value in pairs]) is None:
         return []

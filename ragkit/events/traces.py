@@ -238,6 +238,7 @@ def note_answer(step: OpenSpan, answer: Answer) -> None:
         outputs={"answer": asdict(answer)},
         model=answer.model,
         refused=answer.refused,
+        sure=answer.sure,
         citations=len(answer.citations),
         unsupported=len(answer.unsupported),
         degraded=list(answer.degraded),

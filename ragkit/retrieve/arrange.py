@@ -20,13 +20,13 @@ Unit = Literal["page", "document"]
 
 SHORT_DOCUMENT = 8  # chunks, about as much as a page
 # What a passage costs whose text is listed already, and where the copy is in another document.
-SAME_TEXT = 0.1
-COPIED_TEXT = 0.3
+SAME_TEXT = 0.065
+COPIED_TEXT = 0.2
 _COMPARED = 200  # first passages of a listing, whose texts are compared: each with all before it
 _SHARE_OF_WORDS = 0.95
 _DIGIT = re.compile(r"\d")
-PAGE_BOOST = 0.1
-YEAR_BOOST = 0.02
+PAGE_BOOST = 0.065
+YEAR_BOOST = 0.013
 
 
 @dataclass(frozen=True, slots=True)

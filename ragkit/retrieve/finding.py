@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ragkit.errors import EmbeddingError
 from ragkit.index.protocols import ALONE
 from ragkit.retrieve.arrange import Arranged, arrange, best_of_each
-from ragkit.retrieve.fusion import fuse
+from ragkit.retrieve.fusion import favour, fuse
 from ragkit.retrieve.pipeline import run
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Rank:
             )
             places |= store.places(also)
         return arrange(
-            ranking,
+            favour(ranking, places, weights),
             places,
             limit=limit,
             question=state.question,

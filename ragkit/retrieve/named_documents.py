@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ragkit.store import Store
     from ragkit.store.records import DocumentName
 
-BOOST = 0.2
+BOOST = 0.13
 _MOST_CHOSEN = 50  # more documents than that are no hint
 _MOST_DOCUMENTS = 20_000  # in larger bases reading all names would take too long
 _MONTHS = frozenset(map(words.stem, MONTH_OF))

@@ -139,6 +139,7 @@ class Library:
         assert numbers == list(range(1, len(numbers) + 1))
         used = {int(n) for n in re.findall(r"\[(\d+)\]", answer.text)}
         assert used >= set(numbers)
-        assert answer.refused == (answer.reason is not None)
+        assert not (answer.sure and answer.reason)
+        assert answer.reason or not answer.refused
         if answer.refused:
             assert answer.citations == ()

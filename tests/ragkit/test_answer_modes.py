@@ -58,7 +58,8 @@ def hold(kb: KnowledgeBase, events: list[Sources | TextDelta | Answer]) -> Answe
     answer = events[-1]
     assert isinstance(answer, Answer)
     assert answer.text
-    assert answer.refused == (answer.reason is not None)
+    assert answer.reason or not answer.refused
+    assert not (answer.sure and answer.reason)
     places = {(hit.path, hit.start, hit.end) for hit in events[0].hits}
     for citation in answer.citations:
         assert kb.text(citation.path)[citation.start : citation.end] == citation.quote

@@ -335,6 +335,8 @@ def test_ask_as_json(run: Run, base: Path, folder: Path) -> None:
         "confidence",
         "reason_code",
         "cached",
+        "sure",
+        "answerable",
     ]
     assert not answer["refused"]
     assert "24 months" in answer["answer"]

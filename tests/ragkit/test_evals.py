@@ -19,7 +19,7 @@ from ragkit.cli.app import cli
 from ragkit.evals.answer_measures import answer_scores, refusal_scores
 from ragkit.evals.drafting import draft_golden
 from ragkit.evals.evaluate import evaluate
-from ragkit.evals.golden import Place, read_golden
+from ragkit.evals.golden import GoldenQuestion, Place, read_golden
 from ragkit.evals.measures import place_scores, ranking_scores
 from ragkit.evals.setups import Settings
 from ragkit.results import Hit
@@ -489,11 +489,24 @@ def test_pages_and_spans_are_matched_by_place() -> None:
     ],
 )
 def test_containment(text: str, gold: str, held: float) -> None:
-    assert answer_scores(text, gold)["contains the answer"] == held
+    assert answer_scores(text, _golden(gold))["contains the answer"] == held
+
+
+def test_any_wording_of_the_gold_answer_will_do_and_of_a_list_all() -> None:
+    said = "Open Monday and Friday."
+    wordings = _golden("on Fridays", "Friday")
+    assert answer_scores(said, wordings)["contains the answer"] == 1.0
+    of_list = GoldenQuestion("q", "When?", answers=("Monday", "Sunday"), kind="list")
+    assert answer_scores(said, of_list)["contains the answer"] == 0.5
+    assert answer_scores(said, GoldenQuestion("q", "When?")) == {}
+
+
+def _golden(*answers: str) -> GoldenQuestion:
+    return GoldenQuestion("q", "What?", answers=answers)
 
 
 def test_token_f1_is_that_of_shared_words() -> None:
-    assert math.isclose(answer_scores("ten years", "ten long years")["token F1"], 0.8)
+    assert math.isclose(answer_scores("ten years", _golden("ten long years"))["token F1"], 0.8)
 
 
 def test_refusals_are_judged_by_both_kinds() -> None:

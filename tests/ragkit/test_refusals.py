@@ -82,7 +82,7 @@ def test_a_slip_in_a_name_does_not_make_it_absent(kb: KnowledgeBase) -> None:
 
 def test_names_that_never_stand_together_are_told(kb: KnowledgeBase) -> None:
     answer = kb.ask("What did the Larkspur cost in Norway in 2019?")
-    assert answer.refused
+    assert not answer.sure
     assert answer.reason_code == "names_apart"
     assert answer.reason == "no passage found holds 'Larkspur', 'Norway' and '2019' together"
 
@@ -91,7 +91,7 @@ def test_a_year_that_no_sentence_near_the_question_holds_is_told(kb: KnowledgeBa
     answered = kb.ask("Where was the Larkspur tested in 2023?")
     other = kb.ask("How many of the Foxglove were in stock in Basel in 2023?")
     assert not answered.refused
-    assert other.refused
+    assert not other.sure
     assert other.reason_code in {"names_apart", "low_confidence"}
     assert other.confidence is not None
     assert answered.confidence is not None
