@@ -207,6 +207,12 @@ def test_a_registered_loader_replaces_a_built_in_one(tmp_path: Path) -> None:
     assert load(write(tmp_path, "a.txt", "eggs")).format == "recipe"
 
 
+def test_the_latest_loader_of_an_ending_takes_it(tmp_path: Path) -> None:
+    register(LoaderSpec("minutes", (".md",), lambda source: Document("Minutes.", "minutes")))
+    (tmp_path / "a.md").write_text("# Heading", encoding="utf-8")
+    assert load(tmp_path / "a.md").format == "minutes"
+
+
 def test_loaders_are_found_by_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = tmp_path / "recipe_plug_in.py"
     module.write_text(
