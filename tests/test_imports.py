@@ -1,6 +1,7 @@
 """The house: rooms in order, no circles, one name for one thing, nothing heavy at the door."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -85,6 +86,14 @@ def test_ingest_never_imports_ragkit() -> None:
 def test_every_room_has_its_floor() -> None:
     rooms = {room_of(module) for module in MODULES if module.split(".")[0] == "ragkit"}
     assert rooms - DOORS == set(ROOMS)
+
+
+def test_the_map_lists_the_rooms_in_their_order() -> None:
+    page = (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    part = page.split("\nragkit/\n")[1].split("\nbench/")[0]
+    begun = [line for line in part.splitlines() if re.match(r"  \w", line)]
+    listed = [word for line in begun for word in re.findall(r"(\w+)(?:/ |\.py\b)", line[:23])]
+    assert listed == ROOMS
 
 
 def test_rooms_use_only_what_is_below_them() -> None:

@@ -87,7 +87,7 @@ def _quantities(text: str) -> list[tuple[str, str]]:
     spelled = re.sub(r"[^\W\d_]+", lambda m: _SPELLED.get(m.group().casefold(), m.group()), text)
     return [
         (
-            number.replace(",", ""),
+            words.plain_number(number),
             "%" if unit == "%" else words.stem(unit.casefold()) if unit else "",
         )
         for number, unit in _QUANTITY.findall(spelled)

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ragkit.embed.checked import checked_embedder
 from ragkit.errors import EmbeddingError, UsageError
 from ragkit.events import Listener, Notice, ignore
 from ragkit.events.plug_ins import plug_in, plug_in_names
@@ -84,7 +85,7 @@ def load_embedder(
         )
         if not callable(getattr(made, "embed", None)):
             raise UsageError(f"{name!r} in {EMBEDDERS!r} made no Embedder but {made!r}")
-        return cast("Embedder", made)
+        return checked_embedder(cast("Embedder", made))
     if base_url is not None:
         raise UsageError(
             f"a base URL was given, but {name!r} is not a model on a server; write 'openai:NAME'"
@@ -177,7 +178,7 @@ def _find_folder(name: str, named: bool, listener: Listener) -> tuple[Path, str]
 def _unnamed(name: str, what: str, purpose: str) -> EmbeddingError:
     return EmbeddingError(
         f"the knowledge base was built with {name!r}, {what}; name it with --embedder (in Python: "
-        f"embedder=) to {purpose}"
+        f"embedder=, or give the object itself if it is your own) to {purpose}"
     )
 
 
@@ -195,14 +196,21 @@ def hub_snapshot(name: str) -> Path | None:
     return folder if _weight_files(folder) else None
 
 
-def _download(name: str, listener: Listener) -> None:
+def find_on_hub(name: str) -> None:
+    """Raise whatever the hub's library raises where a model is not on the hub, or it is not reached.
+
+    One request, for a download tries again for minutes where there is no network at all.
+    """
     from huggingface_hub import HfApi
 
+    HfApi().model_info(name, timeout=_HUB_SECONDS)
+
+
+def _download(name: str, listener: Listener) -> None:
     from ragkit.embed.sentence_transformer import TorchEncoder
 
     try:
-        # One request, for a download tries again for minutes where there is no network at all.
-        HfApi().model_info(name, timeout=_HUB_SECONDS)
+        find_on_hub(name)
         listener(Notice(f"Downloading the embedding model {name!r} from the Hugging Face hub."))
         TorchEncoder(name, device="cpu", local_files_only=False)
     # The library's own errors and those of the HTTP client beneath it share no other base.

@@ -44,6 +44,19 @@ def plug_in_names(group: str) -> list[str]:
     return sorted({point.name for point in _entry_points(group)})
 
 
+def misfit(given: object, *methods: str) -> str:
+    """Say what is to be given in place of a name, as a clause, if it is not this; else nothing."""
+    instead = ""
+    if isinstance(given, type):
+        instead = f", not the class itself: write {given.__name__}(…)"
+    elif all(callable(getattr(given, method, None)) for method in methods):
+        return ""
+    noun = "a method" if len(methods) == 1 else "methods"
+    return (
+        f"it must be a name, or an object with {noun} {' and '.join(map(repr, methods))}{instead}"
+    )
+
+
 def _entry_points(group: str, name: str | None = None) -> tuple[EntryPoint, ...]:
     from importlib.metadata import entry_points  # loads more than a search needs
 

@@ -83,9 +83,24 @@ def _pairs(word: str) -> set[str]:
     return found
 
 
+def plain_number(written: str) -> str:
+    """Return a number without separators of thousands, and with a point before its decimals.
+
+    A single comma that is not before just three digits is a decimal one: "1,5" is not 15.
+
+    >>> [plain_number(written) for written in ("1,500", "1,234,567.5", "1,5", "1.234,50", "0,125")]
+    ['1500', '1234567.5', '1.5', '1234.50', '0.125']
+    """
+    whole, comma, rest = written.rstrip(".,").partition(",")
+    thousands = len(rest.partition(".")[0]) == 3 and int(whole.replace(".", "")) > 0
+    if comma and not thousands and "," not in rest:
+        return f"{whole.replace('.', '')}.{rest}"
+    return whole + rest.replace(",", "")
+
+
 def numbers(text: str) -> set[str]:
-    """The numbers in a text in one spelling: digits without separators, small words as digits."""
-    found = {match.group().replace(",", "").rstrip(".") for match in _NUMBER.finditer(text)}
+    """The numbers in a text in one spelling, small words as digits; see :func:`plain_number`."""
+    found = {plain_number(match.group()) for match in _NUMBER.finditer(text)}
     spelled = lists.values("number_words")
     found.update(str(spelled[word]) for word in words(text) if word in spelled)
     return found

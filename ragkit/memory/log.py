@@ -26,8 +26,8 @@ class SessionLog:
 
     def __init__(self, store: Store, session: str) -> None:
         """Read the session named ``session``; it need not exist yet."""
-        if not session.strip():
-            raise UsageError("a session needs a name")
+        if not isinstance(session, str) or not session.strip():
+            raise UsageError(f"a session needs a name, such as 'alice', not {session!r}")
         self.store = store
         self.session = session
         self._began = 0.0

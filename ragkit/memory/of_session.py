@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ragkit.errors import UsageError
-from ragkit.events.plug_ins import plug_in
+from ragkit.events.plug_ins import misfit, plug_in
 from ragkit.memory.combined import CombinedMemory, Told, combine
 from ragkit.memory.entities import EntityMemory
 from ragkit.memory.graph import GraphMemory
@@ -66,8 +66,8 @@ def make_memory(
             if part in made:
                 return made[part]()
             part = installed_kind(part)(log)
-        if not isinstance(part, Memory):
-            raise UsageError(f"a memory is a kind's name or has recall() and remember(): {part!r}")
+        if fault := misfit(part, "recall", "remember"):
+            raise UsageError(f"{part!r} is no memory; {fault}")
         if not isinstance(part, SessionView):
             return Told(log, part)
         if part.log.session != session:

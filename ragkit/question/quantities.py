@@ -46,7 +46,7 @@ def quantities(text: str) -> tuple[Quantity, ...]:
     for match in _QUANTITY.finditer(text):
         written = match["number"].casefold()
         spelled = _SPELLED.get(written)
-        number = written.replace(",", "").rstrip(".") if spelled is None else str(spelled)
+        number = words.plain_number(written) if spelled is None else str(spelled)
         unit = (match["before"] or match["unit"] or "").casefold()
         found.append(
             Quantity(number, words.stem(unit) if unit.isalpha() and len(unit) > 3 else unit)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ragkit.errors import EmbeddingError, ModelError, RagkitError, RerankError
@@ -212,13 +213,20 @@ class CrossEncoderReranker:
 
     def _loaded(self) -> Any:
         if self._model is None:
+            from ragkit.embed.load import find_on_hub, hub_snapshot
+
             try:
+                if not Path(self._name).is_dir():
+                    name = self._name if "/" in self._name else f"cross-encoder/{self._name}"
+                    if hub_snapshot(name) is None:
+                        find_on_hub(name)
                 from sentence_transformers import CrossEncoder
 
                 model = CrossEncoder(self._name, device="cpu" if self._int8 else None)
             except Exception as error:
+                reason = str(error).strip().partition("\n")[0]
                 raise RerankError(
-                    f"the reranker {self._name!r} cannot be loaded ({error}); it has to be a"
+                    f"the reranker {self._name!r} cannot be loaded ({reason}); it has to be a"
                     " cross-encoder's name or folder, and names are looked up on the hub"
                 ) from error
             if self._int8:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
 from ragkit.errors import UsageError
+from ragkit.events.plug_ins import misfit
 from ragkit.retrieve.arrange import Unit
 from ragkit.retrieve.expansion import EXPANSIONS, plugged_in
 
@@ -71,8 +72,8 @@ class Stages:
             if isinstance(each, str):
                 if each not in EXPANSIONS:
                     plugged_in(each)
-            elif not callable(getattr(each, "expand", None)):
-                raise UsageError(f"an expander must have a method 'expand', unlike {each!r}")
+            elif fault := misfit(each, "expand"):
+                raise UsageError(f"{each!r} is no expander; {fault}")
         if not 0 <= self.diversity <= 1:
             raise UsageError(f"diversity must be from 0 to 1, not {self.diversity!r}")
         if self.by is not None and self.by not in get_args(Unit):
@@ -82,8 +83,8 @@ class Stages:
         if isinstance(self.rerank, str):
             if not self.rerank.strip():
                 raise UsageError("the reranker's name is empty")
-        elif self.rerank is not None and not callable(getattr(self.rerank, "scores", None)):
-            raise UsageError(f"a reranker must have a method 'scores', unlike {self.rerank!r}")
+        elif self.rerank is not None and (fault := misfit(self.rerank, "scores")):
+            raise UsageError(f"{self.rerank!r} is no reranker; {fault}")
 
 
 DEFAULT_STAGES = Stages()

@@ -112,7 +112,9 @@ def _checked_path(path: str) -> str:
         raise UsageError(
             f"path must be relative, without '..' or signs that cannot be seen: {path!r}"
         )
-    return PurePosixPath(*parts).as_posix()
+    if not (named := PurePosixPath(*parts)).name:
+        raise UsageError(f"path must end in a name, such as 'notes/hours.txt': {path!r}")
+    return named.as_posix()
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:

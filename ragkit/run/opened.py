@@ -61,6 +61,22 @@ class Opened:
             options.get("traces", "full"), tuple(map(sink_of, options.get("sinks", ())))
         )
         self.answers = options.get("answers") or AnswerSettings()
+        if not isinstance(self.answers, AnswerSettings):
+            raise UsageError(
+                f"KnowledgeBase() got answers={self.answers!r}; it must be AnswerSettings(…)"
+            )
+        if not callable(self.listener):
+            raise UsageError(
+                f"KnowledgeBase() got listener={self.listener!r}; it must be a function of an event"
+            )
+        if not isinstance(self.answers, AnswerSettings):
+            raise UsageError(
+                f"KnowledgeBase: answers must be AnswerSettings(…), not {self.answers!r}"
+            )
+        if not callable(self.listener):
+            raise UsageError(
+                f"KnowledgeBase: listener must be a function of an event, not {self.listener!r}"
+            )
         self._create = options.get("create", True)
         self._api_key = options.get("api_key")
         self._embedder_base_url = options.get("embedder_base_url")
@@ -277,9 +293,12 @@ class Opened:
 
     def load_embedder(self, wanted: str | Embedder | None, listener: Listener) -> Embedder:
         """Load the model that the user named; where none was, the base's, if it is here."""
-        if wanted is not None and not isinstance(wanted, str):
-            return wanted
         from ragkit.embed import DEFAULT_EMBEDDER, load_embedder
+        from ragkit.embed.checked import checked_embedder
+
+        if wanted is not None and not isinstance(wanted, str):
+            check_objects("embedder", wanted, "embed")  # as rebuild takes another one
+            return checked_embedder(wanted)
 
         there = self.found()
         kept = there.get_setting("embedder") if there is not None else None
@@ -293,6 +312,7 @@ class Opened:
     def chat_model(self, model: Model) -> ChatModel | None:
         """Return a language model, made once; ``None`` for ``"extractive"``, which needs none."""
         if not isinstance(model, str):
+            check_objects("model", model, "stream")
             return model
         if model == EXTRACTIVE:
             return None

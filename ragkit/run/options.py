@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from ragkit.errors import UsageError
+from ragkit.events.plug_ins import misfit
 from ragkit.retrieve.stages import StageOptions
 
 if TYPE_CHECKING:
@@ -99,16 +100,13 @@ def check_objects(option: str, given: object, method: str) -> None:
     """Raise a :class:`UsageError` where what is given in place of a name cannot stand for it.
 
     Args:
-        option: Of :class:`ragkit.KnowledgeBase`.
+        option: Its name, for the message.
         given: Names and objects: one, or a sequence.
         method: What an object of the protocol has.
     """
     for each in given if isinstance(given, list | tuple) else (given,):
-        if not isinstance(each, str) and not callable(getattr(each, method, None)):
-            raise UsageError(
-                f"KnowledgeBase() got {option}={each!r}; it must be a name, or an object with a"
-                f" method {method!r}"
-            )
+        if not isinstance(each, str) and (fault := misfit(each, method)):
+            raise UsageError(f"KnowledgeBase() got {option}={each!r}; {fault}")
 
 
 def check_keywords(call: str, given: Mapping[str, object], known: type) -> None:

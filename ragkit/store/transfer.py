@@ -61,9 +61,11 @@ def export_base(
             traces, cached answers, vectors of questions, spending. Without, no byte of it is left.
 
     Raises:
-        UsageError: ``file`` exists, and ``overwrite`` is false.
+        UsageError: ``file`` exists, and ``overwrite`` is false; or its folder does not.
         KnowledgeBaseError: it cannot be written.
     """
+    if not file.parent.is_dir():
+        raise UsageError(f"cannot write {str(file)!r}: there is no folder {str(file.parent)!r}")
     if file.exists() and not overwrite:
         raise UsageError(f"{str(file)!r} exists already; name another file, or pass --force")
     copy = file.with_name(f".{file.name}.{os.getpid()}.sqlite3")

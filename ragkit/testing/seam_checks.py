@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest.document import Document
 from ingest.loader_spec import Source
 from ingest.loaders.registry import checked
 from ragkit.errors import UsageError
@@ -50,6 +51,7 @@ def check_embedder(embedder: Embedder) -> None:
     _require(embedder.max_tokens > 0, "max_tokens is not above 0", embedder.max_tokens)
     for kind in ("passage", "query"):
         rows = embedder.embed(list(TEXTS), kind=kind)
+        _require(isinstance(rows, np.ndarray), "embed() gives no numpy array", type(rows))
         _require(rows.shape == (len(TEXTS), width), "embed() has another shape", rows.shape)
         _require(rows.dtype == np.float32, "embed() does not give float32", rows.dtype)
         _require(bool(np.isfinite(rows).all()), "embed() gives numbers that are not finite")
@@ -59,6 +61,8 @@ def check_embedder(embedder: Embedder) -> None:
             alone = embedder.embed([text], kind=kind)[0]
             same = float(alone @ rows[place]) > 1 - 1e-4
             _require(same, "a vector depends on what else is embedded", text[:40])
+        alike = float(rows[0] @ rows[1]) > 1 - 1e-4
+        _require(not alike, "texts that have nothing in common get the same vector", TEXTS[:2])
         nothing = embedder.embed([], kind=kind)
         _require(nothing.shape == (0, width), "no text gives another shape", nothing.shape)
     for text in TEXTS:
@@ -70,9 +74,15 @@ def check_embedder(embedder: Embedder) -> None:
 
 def check_reranker(reranker: Reranker) -> None:
     """Check that each passage gets a score from 0 to 1, which does not depend on its place."""
+    import numpy as np
+
     passages = [text for text in TEXTS[:5] if text]
     question = "What colour is the lamp?"
     scores = reranker.scores(question, passages)
+    sized = hasattr(scores, "__len__")
+    _require(sized, "scores() gives no list of numbers", type(scores))
+    numbers = all(isinstance(one, float | int | np.number) for one in scores)
+    _require(numbers, "a score is no number", scores)
     _require(len(scores) == len(passages), "there is not one score for each passage", len(scores))
     _require(all(0.0 <= one <= 1.0 for one in scores), "a score is not from 0 to 1", scores)
     backwards = reranker.scores(question, passages[::-1])[::-1]
@@ -128,6 +138,7 @@ def check_loader(loader: Loader, path: Path) -> None:
     """
     data = path.read_bytes()
     document = loader(Source(path, data))
+    _require(isinstance(document, Document), "it gives no ingest.Document", type(document))
     _require(bool(document.text.strip()), "the document has no text")
     try:
         checked(document)  # as every document of another package's loader is

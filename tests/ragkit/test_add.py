@@ -160,6 +160,8 @@ def test_it_outlives_rebuilding_and_a_journey(kb: KnowledgeBase, tmp_path: Path)
     ("content", "path", "message"),
     [
         (HOURS, "", "path must be"),
+        (HOURS, ".", "path must end in a name"),
+        (HOURS, "./", "path must end in a name"),
         (HOURS, "/etc/hours.txt", "relative"),
         (HOURS, "notes/../hours.txt", "relative"),
         (HOURS, "hours\n.txt", "relative"),

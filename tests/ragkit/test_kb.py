@@ -5,12 +5,13 @@ import inspect
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ingest import Document, LoaderSpec, register
@@ -29,6 +30,8 @@ from ragkit import (
     Usage,
     UsageError,
 )
+from ragkit.embed.embedder import TextKind
+from ragkit.events.traces import TraceLevel
 from ragkit.testing import HashEmbedder, ScriptedModel
 
 FILES = {
@@ -734,3 +737,57 @@ def test_a_loader_that_is_refused_leaves_the_base_as_it_was(
             with pytest.raises(UsageError, match="the loader of 'shout' files cannot be handed to"):
                 call()
     assert not (tmp_path / "new").exists()
+
+
+class NoVectors(HashEmbedder):
+    """An embedder of one's own whose question vectors are none, in the way its name says."""
+
+    def embed(self, texts: Sequence[str], *, kind: TextKind) -> Any:
+        rows = super().embed(texts, kind=kind)
+        if kind == "passage" or self.name == "right":
+            return rows
+        return {
+            "not finite": np.full_like(rows, np.nan),
+            "too short": rows[:, :8],
+            "too many": np.concatenate([rows, rows]),
+            "texts": [["a", "b"]] * len(texts),
+        }[self.name]
+
+
+@pytest.mark.parametrize("name", ["not finite", "too short", "too many", "texts"])
+@pytest.mark.parametrize("traces", ["full", "off"])
+def test_an_embedder_that_gives_no_vectors_is_told_of(
+    tmp_path: Path, name: str, traces: TraceLevel
+) -> None:
+    with KnowledgeBase(tmp_path / "kb", embedder=NoVectors(name=name), traces=traces) as kb:
+        kb.add("The kettle is guaranteed for three years.", path="kettle.txt")
+        found = kb.retrieve("kettle")
+        assert [hit.path for hit in found.hits] == ["kettle.txt"]
+        assert f"searched by words only: the embedder {name!r} gave" in found.degraded[0]
+        with pytest.raises(EmbeddingError, match="check_embedder"):
+            kb.search("kettle", mode="dense")
+
+
+def test_an_embedder_that_gives_a_list_of_another_length_is_right(tmp_path: Path) -> None:
+    class Doubled(HashEmbedder):
+        def embed(self, texts: Sequence[str], *, kind: TextKind) -> Any:
+            return (2 * super().embed(texts, kind=kind)).tolist()
+
+    hits = []
+    for embedder in (HashEmbedder(), Doubled()):
+        with KnowledgeBase(tmp_path / type(embedder).__name__, embedder=embedder) as kb:
+            kb.add("The kettle is guaranteed for three years.", path="kettle.txt")
+            hits.append(kb.search("guaranteed kettle", mode="dense"))
+    assert hits[0] == hits[1] != []
+
+
+@pytest.mark.parametrize("options", [{"answers": 5}, {"listener": 5}])
+def test_what_is_no_option_is_refused_on_opening(tmp_path: Path, options: Any) -> None:
+    with pytest.raises(UsageError, match=r"^KnowledgeBase\(\) got .*=5; it must be"):
+        KnowledgeBase(tmp_path / "kb", **options)
+
+
+def test_a_session_is_named_by_a_text(kb: KnowledgeBase) -> None:
+    kb.add("Some words.", path="a.txt")
+    with pytest.raises(UsageError, match="a session needs a name, such as 'alice', not 5"):
+        kb.chat(5)  # type: ignore[arg-type]

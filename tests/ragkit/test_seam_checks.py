@@ -58,9 +58,13 @@ class TestEmbedders:
                 return rows.astype(np.float64)
             if self.name == "by batch":
                 return np.roll(rows, 1, axis=1) if len(texts) > 1 else rows
+            if self.name == "a list":
+                return rows.tolist()
+            if self.name == "one for all":
+                return np.eye(1, rows.shape[1], dtype=np.float32).repeat(len(texts), axis=0)
             return rows[:1]
 
-    @pytest.mark.parametrize("name", ["long", "double", "by batch", "one"])
+    @pytest.mark.parametrize("name", ["long", "double", "by batch", "a list", "one for all", "one"])
     def test_wrong_ones(self, name: str) -> None:
         with pytest.raises(AssertionError):
             check_embedder(self.Wrong(name=name))
@@ -74,9 +78,11 @@ class TestRerankers:
         def scores(self, question: str, passages: Sequence[str]) -> list[float]:
             if self.how == "by place":
                 return [1 / (1 + place) for place in range(len(passages))]
+            if self.how == "texts":
+                return ["0.5"] * len(passages)  # type: ignore[list-item]
             return [7.0] * len(passages) if self.how == "logits" else [0.5]
 
-    @pytest.mark.parametrize("how", ["by place", "logits", "one"])
+    @pytest.mark.parametrize("how", ["by place", "logits", "texts", "one"])
     def test_wrong_ones(self, how: str) -> None:
         with pytest.raises(AssertionError):
             check_reranker(self.Wrong(how))

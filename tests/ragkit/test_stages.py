@@ -1,9 +1,11 @@
 """What a search does beyond its defaults, through the public API, on real files."""
 
 import json
+import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from tiny_models import WIDTH, write_bert
 
-from ragkit import KnowledgeBase, UsageError
+from ragkit import KnowledgeBase, Recall, UsageError
 from ragkit.cli.app import cli
 from ragkit.embed.cross_encoder import CompiledCrossEncoder
 from ragkit.embed.embedder import TextKind
@@ -492,3 +494,51 @@ def test_the_command_line_explains(folder: Path, tmp_path: Path) -> None:
     document = json.loads(runner.invoke(cli, [*asked, "--json"]).stdout)
     assert document["considered"][0]["outcome"] == "hit 1"
     assert "kettel" in document["notes"][0]
+
+
+def test_a_model_of_the_hub_is_asked_for_once_where_there_is_no_network(tmp_path: Path) -> None:
+    program = """
+import sys
+from ragkit import RerankError
+from ragkit.retrieve.rerank import load_reranker
+from ragkit.testing import HashEmbedder
+try:
+    load_reranker("nobody/such-model", embedder=HashEmbedder).scores("What?", ["That."])
+except RerankError as error:
+    print(error)
+print("sentence_transformers" in sys.modules)
+"""
+    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **nowhere},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said, imported = done.stdout.splitlines()
+    assert said.startswith("the reranker 'nobody/such-model' cannot be loaded (")
+    assert imported == "False"  # which asks again and again
+    assert "Retrying" not in done.stderr
+
+
+def test_a_class_in_place_of_its_object_is_refused(kb: KnowledgeBase, tmp_path: Path) -> None:
+    calls: dict[type, Callable[[Any], object]] = {
+        ByLength: lambda one: kb.search("warranty", rerank=one),
+        Plural: lambda one: kb.search("warranty", expand=[one]),
+        ScriptedModel: lambda one: kb.ask("warranty", model=one),
+        Notes: lambda one: kb.chat(memory=[one]),
+        HashEmbedder: lambda one: KnowledgeBase(tmp_path / "new", embedder=one),
+    }
+    for each, call in calls.items():
+        with pytest.raises(UsageError, match=re.escape(f"write {each.__name__}(…)")):
+            call(each)
+
+
+class Notes:
+    """A memory of one's own, as a class."""
+
+    def remember(self, question: str, answer: str, *, trace: str | None = None) -> None: ...
+
+    def recall(self, question: str, *, max_tokens: int = 1_000) -> Recall:
+        return Recall()

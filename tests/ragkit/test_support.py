@@ -31,6 +31,8 @@ RULE = "The password must be changed before the controller is connected; never u
         ("Leave is unpaid.", "Leave is paid."),
         ("It takes 6 days.", "It takes 6 hours."),
         ("Die Probezeit dauert drei Monate.", "Die Probezeit dauert sechs Monate."),
+        ("Sie wiegt 15 kg.", "Sie wiegt 1,5 kg."),
+        ("Es kostet 1250 €.", "Es kostet 12,50 €."),
         ("Working outside the European Union is allowed.", "Inside the European Union it is."),
     ],
 )
@@ -51,6 +53,8 @@ def test_what_says_otherwise(claim: str, sentence: str) -> None:
         ("Days that are not used lapse.", "Unused days lapse."),
         ("No later than 14 days after it.", "Within 14 days after it."),
         ("It lasts 24 months.", "It lasts two years."),
+        ("It weighs 1500 kg.", "It weighs 1,500 kg."),
+        ("It weighs 1.5 kg.", "Sie wiegt 1,5 kg."),
         ("Change the password before the controller is connected.", RULE),
     ],
 )

@@ -177,6 +177,11 @@ def test_folders_may_be_elsewhere_on_the_other_machine(
         assert (report.same, report.added, report.removed) == (2, (), ())
 
 
+def test_an_export_into_no_folder_says_which(kb: KnowledgeBase, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"there is no folder .*gone"):
+        kb.export(tmp_path / "gone" / "base.ragkit")
+
+
 def test_nothing_is_overwritten(tmp_path: Path, kb: KnowledgeBase, exported: Path) -> None:
     with pytest.raises(UsageError, match="exists already"):
         kb.export(exported)
