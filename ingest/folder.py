@@ -169,9 +169,11 @@ class _Walk:
             self.troubles.append(Trouble(relative, _os_reason(error)))
             return
         is_folder = stat.S_ISDIR(status.st_mode)
-        if not is_folder and not stat.S_ISREG(status.st_mode):
-            return
         if is_ignored(relative, rules, is_folder=is_folder):
+            return
+        if not is_folder and not stat.S_ISREG(status.st_mode):
+            reason = "a pipe, a socket or a device, not a regular file; left out"
+            self.troubles.append(Trouble(relative, reason))
             return
         if not is_folder:
             self.files.append(FoundFile(relative, self.root, status.st_size, status.st_mtime_ns))

@@ -23,6 +23,15 @@ _OLE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED: Final = 1  # of a member's flags
 
 
+def article(kind: str) -> str:
+    """Return "a" or "an", as the name of a format is said.
+
+    >>> article("DOCX"), article("XLSX"), article("EPUB")
+    ('a', 'an', 'an')
+    """
+    return "an" if kind[0] in "AEFHILMNORSX" else "a"
+
+
 def open_archive(data: bytes, what: str) -> zipfile.ZipFile:
     """Open a zip archive whose members may be read whole.
 
@@ -37,7 +46,7 @@ def open_archive(data: bytes, what: str) -> zipfile.ZipFile:
     """
     if data.startswith(_OLE_MAGIC):
         raise WrongFormatError(
-            f"not a {what} that can be read: protected by a password, or saved in the format of"
+            f"not {article(what)} {what} that can be read: protected by a password, or saved in the format of"
             " Office 97; save it anew without"
         )
     try:
@@ -45,7 +54,7 @@ def open_archive(data: bytes, what: str) -> zipfile.ZipFile:
         members = archive.infolist()
     # A damaged directory makes zipfile raise many things: struct.error, UnicodeDecodeError, ...
     except Exception as error:
-        raise WrongFormatError(f"not a {what}: {error}") from error
+        raise WrongFormatError(f"not {article(what)} {what}: {error}") from error
     if len(members) > MAX_ENTRIES:
         raise TooLargeError(f"an archive of {len(members):,} members; the limit is {MAX_ENTRIES:,}")
     # Reading ends at the size that is declared, so a false declaration gains nothing.

@@ -47,8 +47,13 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
 
     def __exit__(self, *_: object) -> None:
         """Clear the bars; the command prints what came of it."""
-        if self._bars is not None:
-            self._bars.stop()
+        self.close()
+
+    def close(self) -> None:
+        """Clear the bars for good."""
+        bars, self._bars = self._bars, None
+        if bars is not None:
+            bars.stop()
 
     def __call__(self, event: Event) -> None:
         """Take in an event."""

@@ -121,7 +121,10 @@ def command(
     if watched and dry_run:
         raise UsageError("--watch and --dry-run do not go together")
     names = _expand(paths)
-    with ProgressDisplay() as display, prompt_stop(lambda: _what_is_kept(common, display)):
+    with (
+        ProgressDisplay() as display,
+        prompt_stop(lambda: _what_is_kept(common, display), clear=display.close),
+    ):
         options: dict[str, Any] = {
             **reading,
             "password": password or (_ask_password(display) if can_prompt() else None),

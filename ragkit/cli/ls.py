@@ -24,7 +24,7 @@ from ragkit.errors import UsageError
 if TYPE_CHECKING:
     from ragkit.store.records import StoredDocument, StoredFailure
 
-_NARROW = 72  # columns below which the table keeps room for the paths
+_NARROW = 72  # columns below which a table leaves no room for the paths
 
 
 @click.command(
@@ -96,20 +96,25 @@ def print_documents(documents: Sequence[StoredDocument], stream: IO[str] | None 
             click.echo("\t".join(row), file=stream)
         return
     from rich.table import Table
+    from rich.text import Text
 
     out = console(stream)
-    is_narrow = out.width < _NARROW
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Path", style="path", overflow="fold")
-    if not is_narrow:
+    if out.width < _NARROW:
+        for path, kind, pages, passages, size, date in rows:
+            # Whole, so that it can be copied; the terminal breaks it if it must.
+            out.print(Text(path, style="path"), soft_wrap=True)
+            facts = (kind, pages and f"{pages} pp.", f"{passages} passages", size, date)
+            out.print(Text(f"  {', '.join(filter(None, facts))}", style="faint"))
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("Path", style="path", overflow="fold")
         table.add_column("Type")
-    for name in ("Pages", "Passages", "Size"):
-        table.add_column(name, justify="right", no_wrap=True)
-    if not is_narrow:
+        for name in ("Pages", "Passages", "Size"):
+            table.add_column(name, justify="right", no_wrap=True)
         table.add_column("Date", no_wrap=True)
-    for path, kind, *numbers, date in rows:
-        table.add_row(path, *numbers) if is_narrow else table.add_row(path, kind, *numbers, date)
-    out.print(table)
+        for row in rows:
+            table.add_row(*row)
+        out.print(table)
     out.print(plural(len(rows), "document"), style="faint")
 
 

@@ -33,7 +33,10 @@ def command(common: Common, opening: dict[str, Any]) -> None:
     changes at once; a rebuild that was stopped leaves it as it was, and goes on when run again.
     """
     started = time.perf_counter()
-    with ProgressDisplay() as display, prompt_stop(lambda: _what_is_there(common)):
+    with (
+        ProgressDisplay() as display,
+        prompt_stop(lambda: _what_is_there(common), clear=display.close),
+    ):
         try:
             embedder = opening.pop("embedder")
             with open_kb(common, listener=display, **opening) as kb:

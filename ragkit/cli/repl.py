@@ -17,6 +17,8 @@ from ragkit.errors import RagkitError, UsageError
 
 __all__ = ["COMMANDS", "Shell", "questions_from"]
 
+_LEAVING = ("exit", "quit")
+
 
 class Shell(Conversation):
     """A conversation, line by line."""
@@ -29,6 +31,8 @@ class Shell(Conversation):
         """
         if not line.strip():
             return True
+        if line.rstrip().lower() in _LEAVING:  # as in any other shell; a space in front asks it
+            line = "/quit"
         is_command = line.startswith("/")
         try:
             if is_command:

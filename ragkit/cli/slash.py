@@ -231,7 +231,7 @@ def clear(shell: Conversation, _argument: str) -> None:
 
 @slash("/quit")
 def leave(shell: Conversation, _argument: str) -> None:
-    """Leave (as does Ctrl-D)."""
+    """Leave (as do exit, quit and Ctrl-D)."""
     shell.leaving = True
 
 

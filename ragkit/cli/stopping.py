@@ -18,10 +18,13 @@ import click
 from ragkit.cli.app import EXIT_INTERRUPTED
 
 PATIENCE_SECONDS = 0.6
+_SAYING_SECONDS = 3.0
 
 
 @contextlib.contextmanager
-def prompt_stop(message: Callable[[], str]) -> Iterator[None]:
+def prompt_stop(
+    message: Callable[[], str], *, clear: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """End the process if, after Ctrl-C, the block is not left within :data:`PATIENCE_SECONDS`.
 
     Python's own handling comes first: it raises ``KeyboardInterrupt`` between two steps of the
@@ -30,6 +33,7 @@ def prompt_stop(message: Callable[[], str]) -> Iterator[None]:
 
     Args:
         message: Makes the sentence to say on standard error; called in another thread.
+        clear: Takes away what is drawn there, which would else be drawn over the sentence; likewise.
     """
     if threading.current_thread() is not threading.main_thread() or os.name == "nt":
         yield
@@ -38,12 +42,22 @@ def prompt_stop(message: Callable[[], str]) -> Iterator[None]:
     theirs.setblocking(False)
     left = threading.Event()
 
+    def say() -> None:
+        said = "Stopped."
+        with contextlib.suppress(Exception):
+            clear()
+        with contextlib.suppress(Exception):
+            said = message()
+        click.echo(said, err=True)
+
     def watch() -> None:
         with ours:
             while numbers := ours.recv(16):  # one byte, the signal's number, for each signal
                 if signal.SIGINT in numbers and not left.wait(PATIENCE_SECONDS):
-                    with contextlib.suppress(Exception):  # nothing may keep it from ending
-                        click.echo(message(), err=True)
+                    # Nothing may keep it from ending, not even a lock that the work holds.
+                    saying = threading.Thread(target=say, daemon=True)
+                    saying.start()
+                    saying.join(_SAYING_SECONDS)
                     os._exit(EXIT_INTERRUPTED)
 
     before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)

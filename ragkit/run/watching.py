@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.ignore import IGNORED_NAMES
-from ragkit.errors import EmbeddingError, EmptyFolderError, LockedError
+from ragkit.errors import EmbeddingError, EmptyFolderError, LockedError, UsageError
 from ragkit.events import Notice
 from ragkit.run.ingestion import IngestOptions, ingest
 from ragkit.run.options import Paths, check_keywords
 from ragkit.run.targets import Target, find_targets
 
 if TYPE_CHECKING:
-    from threading import Event
-
     from ragkit.results import IngestReport
     from ragkit.run.opened import Opened
 
@@ -27,13 +27,13 @@ _RETRY_SECONDS = 15.0
 
 
 def watch(
-    base: Opened, paths: Paths, options: IngestOptions, *, stop: Event | None
+    base: Opened, paths: Paths, options: IngestOptions, *, stop: threading.Event | None
 ) -> Iterator[IngestReport]:
     """Ingest now, and again after each change, until ``stop`` is set; yield the reports.
 
     After the first, a report is yielded only if it tells of a change. A run that fails because
-    another process is writing, because a model cannot be reached, or because a disk was unmounted
-    meanwhile, is made known and tried again. A function for passwords is asked the first time only.
+    another process is writing, because a model cannot be reached, or because a folder is away, is
+    made known and tried again. A function for passwords is asked the first time only.
     """
     check_keywords("KnowledgeBase.watch", options, IngestOptions)
     base.require_open()
@@ -45,10 +45,8 @@ def _watch(
     targets: Sequence[Target],
     paths: Paths,
     options: IngestOptions,
-    stop: Event | None,
+    stop: threading.Event | None,
 ) -> Iterator[IngestReport]:
-    import watchfiles
-
     listener = options.get("listener") or base.listener
     later = options.copy()
     if callable(options.get("password")):
@@ -78,29 +76,75 @@ def _watch(
             listener(Notice(f"{error}. Trying again in {_RETRY_SECONDS:.0f} seconds"))
             retry_at = time.monotonic() + _RETRY_SECONDS
             return None
+        except UsageError:
+            away = [str(target.path) for target in targets if not target.path.exists()]
+            if is_first or not away:
+                raise
+            names = " and ".join(map(repr, away))
+            kept = "what the knowledge base holds of it is kept until it is back"
+            listener(Notice(f"{names} is away; {kept}"))
+            retry_at = None
+            return None
         retry_at, was_first, is_first = None, is_first, False
         return report if was_first or _tells(report) else None
 
     report = attempt()
     if report is not None:
         yield report
-    is_due = True  # for what changed between the first look and now
-    for changed in watchfiles.watch(
-        *places,
-        watch_filter=matters,
-        step=_QUIET_MS,
-        debounce=_PATIENCE_MS,
-        rust_timeout=_LOOK_MS,
-        yield_on_timeout=True,
-        stop_event=stop,
-        ignore_permission_denied=True,
-    ):
-        if not changed and not is_due and (retry_at is None or time.monotonic() < retry_at):
+    for changed in _changes(places, matters, stop):
+        if not changed and (retry_at is None or time.monotonic() < retry_at):
             continue
-        is_due = False
         report = attempt()
         if report is not None:
             yield report
+
+
+def _changes(
+    places: Collection[Path], matters: Callable[[object, str], bool], stop: threading.Event | None
+) -> Iterator[bool]:
+    """Yield about every second whether something has changed, until ``stop`` is set.
+
+    A place that goes away is watched no more by the system; when it is back, that is a change, and
+    it is watched anew.
+    """
+    import watchfiles
+
+    stop = stop or threading.Event()
+    watched = _there(places)
+    if not watched:  # they went away since the first look
+        yield True
+    while not stop.is_set():
+        is_new = True  # what has changed until it is watched is told with the first look
+        if watched:
+            # One that went away just now makes it end at once.
+            with contextlib.suppress(FileNotFoundError):
+                for changed in watchfiles.watch(
+                    *watched,
+                    watch_filter=matters,
+                    step=_QUIET_MS,
+                    debounce=_PATIENCE_MS,
+                    rust_timeout=_LOOK_MS,
+                    yield_on_timeout=True,
+                    stop_event=stop,
+                    ignore_permission_denied=True,
+                ):
+                    yield bool(changed) or is_new
+                    is_new = False
+                    if _there(places) != watched:
+                        break
+        stop.wait(0.1 if watched else _LOOK_MS / 1000)
+        now = _there(places)
+        yield now != watched
+        watched = now
+
+
+def _there(places: Collection[Path]) -> dict[Path, int]:
+    """The places that exist, each with the number of its folder, which a new one has not."""
+    found = {}
+    for place in places:
+        with contextlib.suppress(OSError):
+            found[place] = place.stat().st_ino
+    return found
 
 
 def _tells(report: IngestReport) -> bool:

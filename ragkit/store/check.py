@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _VECTORS_AT_ONCE = 4_096
 _QUICK_BYTES = 512 * 2**20
 _SAMPLED_DOCUMENTS = 1_000
-_LOW_DISK_BYTES = 500 * 2**20
-_LARGE_LOG_BYTES = 256 * 2**20
+_LOW_DISK_BYTES = 500_000_000
+_LARGE_LOG_BYTES = 256_000_000
 RESTORE = "restore knowledge.sqlite3 from a backup, or ingest into a new directory"
 REPAIR = "run `ragkit doctor --repair`"
 

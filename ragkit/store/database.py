@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import shutil
 import sqlite3
 import threading
 from collections import deque
@@ -25,6 +27,7 @@ _SQLITE_NEEDED = (3, 38, 0)  # strict tables, JSON functions
 _BUSY_SECONDS = 30.0
 _CACHE_KIBIBYTES = 16_384
 _CHECKPOINT_PAGES = 4000
+_LEAST_FREE = 1_000_000  # bytes; with less, what fails to be written failed for want of room
 _DAMAGE_ADVICE = (
     "restore this file from a backup, or ingest your documents into a new directory "
     "(the folders dense/ and lexical/ beside it hold nothing that cannot be rebuilt)"
@@ -270,6 +273,13 @@ def translated_errors(path: Path) -> Iterator[None]:
         raise translated from error
 
 
+def _free_bytes(folder: Path) -> float:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return math.inf
+
+
 def _translate(code: int, error: sqlite3.DatabaseError, path: Path) -> RagkitError | None:
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return CorruptError(f"{str(path)!r} is damaged ({error}); {_DAMAGE_ADVICE}")
@@ -278,7 +288,9 @@ def _translate(code: int, error: sqlite3.DatabaseError, path: Path) -> RagkitErr
             f"{str(path)!r} has been busy for {_BUSY_SECONDS:.0f} seconds: another process is "
             "writing to it; try again when it is done"
         )
-    if code == sqlite3.SQLITE_FULL:
+    # What is shared between processes is grown by other means, and a full disk is an I/O error.
+    is_full = code == sqlite3.SQLITE_IOERR and _free_bytes(path.parent) < _LEAST_FREE
+    if code == sqlite3.SQLITE_FULL or is_full:
         return KnowledgeBaseError(
             f"the disk is full, nothing more can be stored in {str(path)!r}; what was committed "
             "is safe, so free some space and run the same command again"

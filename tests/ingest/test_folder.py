@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ingest.folder import (
     FoundFile,
     KnownFile,
+    Trouble,
     find_file,
     list_folder,
     make_plan,
@@ -314,3 +315,15 @@ def test_a_time_stamp_is_trusted_only_once_the_clock_has_moved_on() -> None:
     assert trusted_mtime_ns(5 * second + 1, now_ns=6 * second) == 5 * second + 1
     assert trusted_mtime_ns(5 * second, now_ns=6 * second) == 5 * second - 1
     assert trusted_mtime_ns(5 * second, now_ns=9 * second) == 5 * second
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_what_is_no_file_is_mentioned(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    os.mkfifo(tmp_path / ".hidden")
+    (tmp_path / "a.txt").write_text("words", encoding="utf-8")
+    listing = list_folder(tmp_path)
+    assert [file.relative_path for file in listing.files] == ["a.txt"]
+    assert listing.troubles == (
+        Trouble("pipe.txt", "a pipe, a socket or a device, not a regular file; left out"),
+    )

@@ -288,3 +288,9 @@ def test_columns_beyond_the_first_thousand_are_told() -> None:
     assert "c1000" in document.text
     assert "c1001" not in document.text
     assert ["only the first 1,000 columns" in warning for warning in document.warnings] == [True]
+
+
+@pytest.mark.parametrize("name, what", [("a.xlsx", "an XLSX"), ("a.docx", "a DOCX")])
+def test_formats_are_named_with_their_article(name: str, what: str) -> None:
+    with pytest.raises(WrongFormatError, match=f"not {what}"):
+        loaded(name, b"PK\x03\x04 and nothing else")

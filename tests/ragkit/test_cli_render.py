@@ -1,8 +1,14 @@
 """How text reaches a terminal: wrapped, coloured, and unable to drive it."""
 
+import contextlib
 import io
 import itertools
+import os
 import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,6 +23,19 @@ from ragkit.cli.terminal import TerminalConsole, console
 from ragkit.events import Progress
 from ragkit.results import Answer, Sources, TextDelta, Usage
 from ragkit.store.records import StoredDocument
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BUSY = """
+import signal, threading
+from ragkit.cli.bars import ProgressDisplay
+from ragkit.cli.stopping import prompt_stop
+from ragkit.events import Progress
+
+signal.signal(signal.SIGINT, lambda *_: None)  # as if it were deep in a library
+with ProgressDisplay() as bars, prompt_stop(lambda: "Stopped. All is kept.", clear=bars.close):
+    bars(Progress("embed", 1, 9, "passages"))
+    threading.Event().wait(60)
+"""
 
 
 def screen(width: int = 40) -> TerminalConsole:
@@ -155,14 +174,8 @@ def test_numbers_for_people() -> None:
     ]
 
 
-@pytest.mark.parametrize("width", [64, 100])
-def test_a_list_of_documents_keeps_room_for_paths(
-    width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setenv("NO_COLOR", "1")
-    path = "notes/2025-05-12-product-meeting.txt"
-    document = StoredDocument(
+def listed(path: str) -> StoredDocument:
+    return StoredDocument(
         id=1,
         root_id=1,
         relative_path=path,
@@ -181,8 +194,17 @@ def test_a_list_of_documents_keeps_room_for_paths(
         metadata={},
         warnings=(),
     )
+
+
+@pytest.mark.parametrize("width", [64, 100])
+def test_a_list_of_documents_keeps_room_for_paths(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    path = "notes/2025-05-12-product-meeting.txt"
     stream = Screen()
-    print_documents([document], stream)
+    print_documents([listed(path)], stream)
     assert path in stream.getvalue()
     assert ("Date" in stream.getvalue()) is (width == 100)
 
@@ -198,3 +220,43 @@ def test_what_is_printed_between_bars_stays(monkeypatch: pytest.MonkeyPatch) -> 
             with display.paused():
                 screen.write(f"report {number}\n")
     assert [line for line in screen.lines() if line] == ["report 0", "report 1", "report 2"]
+
+
+def test_a_narrow_screen_breaks_no_path_of_ls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal = Screen()
+    path = "handbooks/of the pumps/maintenance-and-repair-of-the-large-ones.pdf"
+    print_documents([listed(path)], terminal)
+    assert any(line.strip() == path for line in terminal.lines())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and terminals")
+def test_ctrl_c_is_answered_below_no_bars_while_a_library_is_busy() -> None:
+    import pty
+
+    main, other = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUSY],
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TERM": "xterm", "COLUMNS": "80"},
+    )
+    os.close(other)
+    said = b""
+    try:
+        while b"Computing vectors" not in said:
+            said += os.read(main, 4096)
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # the other end is closed
+            while data := os.read(main, 4096):
+                said += data
+        assert process.wait(30) == 130
+    finally:
+        process.kill()
+        process.wait()
+        os.close(main)
+    drawn = Screen()
+    drawn.write(said.decode().replace("\r\n", "\n"))
+    seen = [line.strip() for line in drawn.lines() if line.strip()]
+    assert seen == ["Stopped. All is kept."]

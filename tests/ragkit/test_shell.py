@@ -501,3 +501,14 @@ def test_at_a_real_terminal(real_terminal: Callable[..., RealTerminal]) -> None:
     terminal.press("\x04")
     assert terminal.wait() == 0
     assert "Traceback" not in terminal.seen
+
+
+@pytest.mark.parametrize("line", ["exit", "quit", "Quit ", "/quit"])
+def test_what_ends_other_shells_ends_this_one(kb: KnowledgeBase, line: str) -> None:
+    out = console(io.StringIO())
+    shell = Shell(kb, out, session="default", model="extractive", interactive=False)
+    assert shell.handle("exit strategy?")
+    assert shell.handle(" exit")
+    assert len(shell.chat.history) == 4
+    assert not shell.handle(line)
+    assert len(shell.chat.history) == 4

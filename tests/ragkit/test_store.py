@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -39,6 +40,7 @@ from ragkit.errors import (
     VersionError,
 )
 from ragkit.store import Counts, FileState, Store, Turn, Where, schema
+from ragkit.store.database import translated_errors
 from ragkit.store.where import match_paths
 
 FOLDER = Path("/home/ada/docs").absolute()
@@ -730,3 +732,15 @@ def test_nothing_heavy_is_imported_to_open_and_list(tmp_path: Path) -> None:
 
 def test_dimension_constant_is_what_the_vectors_have() -> None:
     assert vector_of("x").shape == (DIMENSION,)
+
+
+def test_a_full_disk_is_told_as_one_whatever_sqlite_calls_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    for free, told in ((10**9, "check the disk"), (4096, "the disk is full")):
+        usage = shutil.disk_usage(tmp_path)._replace(free=free)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path, usage=usage: usage)
+        with pytest.raises(KnowledgeBaseError, match=told), translated_errors(tmp_path / "base"):
+            raise error

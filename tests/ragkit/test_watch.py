@@ -178,3 +178,33 @@ def test_a_disk_that_is_unmounted_meanwhile_ends_nothing(docs: Path) -> None:
         assert reports[-1].removed == ()
         assert len(base.documents()) == 23
     assert "is empty" in heard[0]
+
+
+def test_a_folder_that_is_away_for_a_moment_is_followed_again(docs: Path, tmp_path: Path) -> None:
+    stop, heard = threading.Event(), list[str]()
+    away = tmp_path / "away"
+
+    def listen(event: object) -> None:
+        if isinstance(event, Notice) and not heard:
+            heard.append(event.message)
+            away.rename(docs)
+            (docs / "b.txt").write_text("It is back.", encoding="utf-8")
+
+    with KnowledgeBase(tmp_path / "base", embedder=HashEmbedder()) as base:
+        reports = []
+        for report in base.watch(docs, stop=stop, listener=listen):
+            reports.append(report)
+            if len(reports) == 1:
+                docs.rename(away)
+            elif len(reports) == 2:
+                (docs / "c.txt").write_text("The new folder is followed.", encoding="utf-8")
+            else:
+                stop.set()
+        assert [(one.added, one.removed) for one in reports] == [
+            (("a.txt",), ()),
+            (("b.txt",), ()),
+            (("c.txt",), ()),
+        ]
+    assert heard == [
+        f"{str(docs)!r} is away; what the knowledge base holds of it is kept until it is back"
+    ]

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from ingest.errors import LoadError, MissingExtraError, WrongFormatError
-from ingest.loaders.archive import open_archive
+from ingest.loaders.archive import article, open_archive
 from ingest.loaders.building import tidy_line
 from ingest.loaders.pdf.info import usable_title
 
@@ -35,7 +35,7 @@ def reading(data: bytes, what: str) -> Iterator[None]:
     # The libraries raise nearly anything on a damaged file.
     except Exception as error:
         raise WrongFormatError(
-            f"not a {what}, or damaged: {type(error).__name__}: {error}"
+            f"not {article(what)} {what}, or damaged: {type(error).__name__}: {error}"
         ) from error
 
 

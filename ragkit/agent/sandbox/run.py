@@ -28,7 +28,7 @@ from . import seccomp
 Isolation = Literal["namespaces", "landlock"]
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from sandbox.launcher import main; main()"
 _START_SECONDS = 20.0
-_MEGABYTE = 2**20
+_MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

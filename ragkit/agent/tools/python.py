@@ -38,7 +38,7 @@ def python_tool(
             call, what it removes is removed.
             Default: none, and its files are gone when it ends.
         packages: Whether it may import what is installed beside ragkit, such as numpy.
-        limits: Time, memory, files and output; by default 10 seconds and 512 MiB.
+        limits: Time, memory, files and output; by default 10 seconds and 512 MB.
 
     Raises:
         SandboxError: this machine cannot confine code (see :func:`isolation_here`).
