@@ -42,6 +42,7 @@ _TO_DATE = {"by": "By when", "since": "Since when", "until": "Until when", "from
 # What a subject neither begins with, for then it refers back, nor holds.
 _VAGUE = lists.words("statements.vague")
 _CLAUSE = lists.words("statements.clauses")
+_REFERRING = lists.words("pronouns.demonstrative", "english")
 _ARTICLES = lists.words("statements.articles")
 _SINGULAR = {"do": "does", "are": "is", "were": "was", "have": "has"}
 _PRONOUNS = {"we": "the company", "our": "the company's"}
@@ -181,7 +182,7 @@ def _plain_subject(words: list[str]) -> bool:
         and first[0].isalpha()
         and first[0].isupper()
         and first.lower() not in _VAGUE
-        and not set(map(str.lower, words)) & _CLAUSE
+        and not set(map(str.lower, words)) & (_CLAUSE | _REFERRING)
         and all(re.fullmatch(r"[\w'’&./%-]+", word) for word in words)
         and words[-1].lower() not in _PREPOSITIONS | {"of", "and", "or", "not"}
         and not {"of", "and"} >= set(map(str.lower, words)) - _ARTICLES

@@ -99,6 +99,9 @@ def test_definitions_are_asked_for() -> None:
     assert sentence[found.start : found.end].endswith("to the cloud")
     assert ask_what_it_is("The following is a list of all parts that fit.", LOWER) is None
     assert ask_what_it_is("This is a warning to everybody who reads it.", LOWER) is None
+    assert ask_what_it_is("Let's say this threshold is a bound of five metres.", LOWER) is None
+    assert ask_what_it_is("Let's say the threshold is a bound of five metres.", LOWER) is None
+    assert ask_what_it_is("Half of these pumps are a gift of the harbour office.", LOWER) is None
 
 
 def test_cells_are_asked_for_by_row_column_and_table() -> None:
