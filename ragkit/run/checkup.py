@@ -62,7 +62,12 @@ def _model(store: Store, load: Callable[[], Embedder]) -> list[Check]:
 
 
 def _folders(store: Store) -> Check:
-    folders = [root.folder for root in store.roots() if root.kind != "added"]
+    # A share is not looked for: the base may be somebody else's, and looking would sign on there.
+    folders = [
+        root.folder
+        for root in store.roots()
+        if root.kind != "added" and not str(root.folder).startswith(("\\\\", "//"))
+    ]
     gone = [str(folder) for folder in folders if not folder.is_dir()]
     if not gone:
         return Check("folders", "ok", "the folders that were ingested are there")

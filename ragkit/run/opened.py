@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import AbstractContextManager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from ragkit.answer.draft import EXTRACTIVE
 from ragkit.answer.settings import AnswerSettings
 from ragkit.errors import (
+    CorruptError,
     KnowledgeBaseError,
     NotFoundError,
     NotInBaseError,
@@ -217,7 +218,16 @@ class Opened:
         if document is None:
             raise _no_document(path)
         [root] = [root for root in self.store().roots() if root.id == document.root_id]
-        return None if root.kind == "added" else root.folder / document.relative_path
+        if root.kind == "added":
+            return None
+        parts = PurePath(document.relative_path).parts
+        if ".." in parts or PurePath(document.relative_path).anchor:
+            raise CorruptError(
+                f"{str(self.directory)!r} says that the document {path!r} came from"
+                f" {document.relative_path!r}, which leads out of the folder that was ingested;"
+                " the file is not looked for"
+            )
+        return root.folder / document.relative_path
 
     def calibration(self) -> Calibration:
         """Return the calibration that answers are given with."""

@@ -36,8 +36,9 @@ class OpenOptions(TypedDict, total=False):
         base_url: Where an OpenAI-compatible ``model`` is served.
         api_key: Its key; default: the environment's, read only for a model named here.
         embedder: The embedding model's name, or an object; default: the one the base was built
-            with, or all-MiniLM-L6-v2 for a new one. A model on a server is named anew by everyone
-            who opens the base: what a base says sends nothing anywhere.
+            with, or all-MiniLM-L6-v2 for a new one. Whatever else a base names is used only if you
+            named it on this machine, now or before: what a base says loads nothing and sends
+            nothing anywhere.
         embedder_base_url: Where an OpenAI-compatible ``embedder`` is served.
         answers: How questions are answered: mode, checks, cache, budget.
         create: Whether ``ingest`` and ``add`` make a base where there is none (the default); if

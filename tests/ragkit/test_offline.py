@@ -1,8 +1,10 @@
 """A base that was built with a model on a server sends nothing there unless its user names it."""
 
+import contextlib
 import hashlib
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +13,9 @@ from click.testing import CliRunner
 from fake_server import FakeServer, Handler
 
 import ragkit.embed.load
-from ragkit import EmbeddingError, FingerprintError, KnowledgeBase, import_base
+from ragkit import CorruptError, EmbeddingError, FingerprintError, KnowledgeBase, import_base
 from ragkit.cli import cli
+from ragkit.embed import DEFAULT_EMBEDDER, load_embedder
 from ragkit.testing import HashEmbedder
 
 QUESTION = "How long is the warranty of the kettle?"
@@ -134,8 +137,108 @@ def test_nothing_is_downloaded_because_a_base_names_it(
     monkeypatch.setattr(ragkit.embed.load, "_download", lambda name, _: asked.append(name))
     with KnowledgeBase(tmp_path / "kb") as kb:
         for call in (lambda: kb.search(QUESTION, mode="dense"), kb.rebuild):
-            with pytest.raises(EmbeddingError, match="to download it"):
+            with pytest.raises(EmbeddingError, match="or to download it"):
                 call()
         assert kb.ask(QUESTION).degraded
         assert {check.name for check in kb.check() if check.status == "fail"} == {"model"}
     assert asked == []
+
+
+def built_with(name: str, directory: Path) -> Path:
+    """A base that says it was built with ``name``."""
+    file = directory.parent / "kettle.txt"
+    file.write_text(TEXT, encoding="utf-8")
+    with KnowledgeBase(directory, embedder=HashEmbedder(name=name)) as kb:
+        kb.ingest(file)
+    return directory
+
+
+def model_folder(folder: Path) -> Path:
+    """A folder that would be taken for a model: sentence-transformers reads its modules.json."""
+    folder.mkdir()
+    module = [{"idx": 0, "name": "0", "path": "", "type": "code.Module"}]
+    (folder / "modules.json").write_text(json.dumps(module), encoding="utf-8")
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "code.py").write_text("raise SystemExit('it ran')", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("form", ["relative", "absolute", "like a name on the hub"])
+def test_a_folder_that_only_a_base_names_is_never_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    (tmp_path / "somebody").mkdir()
+    folder = model_folder(tmp_path / "somebody" / "model")
+    name = {"relative": "./somebody/model", "absolute": str(folder)}.get(form, "somebody/model")
+    base = built_with(name, tmp_path / "kb")
+    monkeypatch.chdir(tmp_path)
+    looked: list[Path] = []
+    monkeypatch.setattr(
+        ragkit.embed.load,
+        "_from_folder",
+        lambda folder, *_: looked.append(folder) or HashEmbedder(),
+    )
+    if form.startswith("like"):  # that the user once named the hub's model allows no folder
+        monkeypatch.setattr(ragkit.embed.load, "hub_snapshot", lambda _name: tmp_path / "cached")
+        monkeypatch.chdir(tmp_path / "somebody")
+        load_embedder(name)
+        monkeypatch.chdir(tmp_path)
+        assert looked == [tmp_path / "cached"]
+        load_embedder(name, named=False)
+        assert looked == [tmp_path / "cached"] * 2
+        return
+    with KnowledgeBase(base) as kb:
+        for call in (lambda: kb.search(QUESTION, mode="dense"), kb.rebuild):
+            with pytest.raises(EmbeddingError, match=f"name it with --embedder {name!r}"):
+                call()
+    assert looked == []
+    load_embedder(name)
+    load_embedder(name, named=False)
+    assert looked == [folder.resolve()] * 2
+    monkeypatch.chdir(tmp_path / "somebody")
+    if form == "relative":  # it would be another folder from here
+        with pytest.raises(EmbeddingError, match="which you have not named"):
+            load_embedder(name, named=False)
+
+
+def test_a_server_that_was_named_once_needs_no_word_but_no_other_address(
+    tmp_path: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.scripts = [embeddings]
+    with KnowledgeBase(
+        tmp_path / "kb", embedder="ollama:embed-1", embedder_base_url=server.url
+    ) as kb:
+        kb.add(TEXT, path="kettle.txt")
+    server.paths.clear()
+    with KnowledgeBase(tmp_path / "kb") as kb:
+        assert kb.search(QUESTION, mode="dense")[0].path == "kettle.txt"
+    assert server.paths
+    server.paths.clear()
+    with (
+        KnowledgeBase(tmp_path / "kb", embedder_base_url=f"{server.url}/other") as kb,
+        pytest.raises(EmbeddingError, match="to let texts be sent there"),
+    ):
+        kb.search(QUESTION, mode="dense")
+    assert server.paths == []
+
+
+def test_where_nothing_can_be_noted_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: FakeServer
+) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    monkeypatch.setenv("RAGKIT_STATE", str(tmp_path / "file"))
+    heard: list[object] = []
+    load_embedder("ollama:embed-1", base_url=server.url, listener=heard.append)
+    assert "set RAGKIT_STATE" in str(heard)
+
+
+def test_a_path_in_a_base_does_not_lead_out_of_its_folder(tmp_path: Path) -> None:
+    base = built_with(DEFAULT_EMBEDDER, tmp_path / "kb")
+    with KnowledgeBase(base) as kb:
+        assert kb.locate("kettle.txt") == tmp_path / "kettle.txt"
+    with contextlib.closing(sqlite3.connect(base / "knowledge.sqlite3")) as connection:
+        connection.execute("UPDATE documents SET relative_path = '../../etc/passwd'")
+        connection.commit()
+    with KnowledgeBase(base) as kb, pytest.raises(CorruptError, match="leads out of the folder"):
+        kb.locate("kettle.txt")
