@@ -17,6 +17,8 @@ _CONTROLS = {
 }
 _CONTROLS[0x85] = "\n"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# Raised signs of numbers, where a document only shows them as such.
+SUPERSCRIPTS = str.maketrans("0123456789+-−–()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁽⁾")
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

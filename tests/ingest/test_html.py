@@ -345,3 +345,8 @@ def test_what_is_struck_out_over_several_blocks_is_marked_in_each() -> None:
     body += "<tr><td><del>1</del> 2<td>3</table>"
     document = loaded("a.html", page(f"<main><h1>Fees</h1>{BODY}{body}</main>"))
     assert blocks(document)[-3:] == ["~~It is open.~~", "- ~~Daily~~", "A | B\n~~1~~ 2 | 3"]
+
+
+def test_raised_digits_are_told_from_the_number_before_them() -> None:
+    document = loaded("page.html", page("<p>It moves 10<sup>3</sup> m and 10<sup>-2</sup> mm.</p>"))
+    assert "It moves 10³ m and 10⁻² mm." in document.text

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from lxml.etree import ParserError, TreeBuilder, fromstring
 from lxml.html import HtmlElement, HTMLParser, document_fromstring, html_parser
 
+from ingest.structure import SUPERSCRIPTS
+
 
 def words(text: str) -> frozenset[str]:
     """Return the words of a string as a set: the lists below read better so."""
@@ -48,6 +50,7 @@ _HIDDEN_CLASSES = words(
     """
 )
 _SPACES = re.compile(r"\s+")
+_RAISED = re.compile(r"\s*[+−–-]?\d{1,4}\s*")
 # Signs that hardly a page holds, two to a number: they tell runs of text apart in another's hands.
 _FIRST_SIGN = 0x2801
 _SIGNS = 200
@@ -216,7 +219,8 @@ class _Builder:
 
     def take_text(self, node: Node, element: HtmlElement) -> None:
         if source := element.text:
-            text = self._take(node, source)
+            raised = node.name == "sup" and _RAISED.fullmatch(source)
+            text = self._take(node, source.translate(SUPERSCRIPTS) if raised else source)
             if self.sign and text is not source:
                 element.text = text
 

@@ -15,6 +15,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from ingest.loaders.pdf.superscripts import part_notes, with_superscripts
+
 # pdfium marks a hyphen at the end of a line with U+FFFE and swallows the line break after it.
 _LINE: Final = re.compile(r"[^\r\n\ufffe\x02]+[\ufffe\x02]?|[\ufffe\x02]")
 # Between words: spaces, or a leader of five dots or more, as in tables of contents.
@@ -30,6 +32,7 @@ _BOLD_NAME: Final = re.compile(
 
 _FORCE_BOLD: Final = 1 << 18  # of the font descriptor's flags
 _MAX_HEADING_LINE: Final = 110
+_RAISED: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _HYPHEN_MARKS: Final = "\ufffe\x02"
 _LEFT_SPACE: Final = " \t\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 
@@ -161,13 +164,30 @@ def read_fragments(raw: Any, text_page: Any, characters: str, page_width: float)
     """
     glyphs = _Glyphs(raw, text_page, page_width)
     glyphs.turns = _turns_of_page(characters, glyphs)
+    characters = with_superscripts(characters, glyphs.box)
     lines = list(_measured_lines(characters, glyphs))
     narrow = _typical_width(lines)
     shared_gutter = _crosses_gutter(lines, glyphs, characters, page_width)
     fragments: list[Fragment] = []
     for line in lines:
-        fragments += _fragments_of(line, glyphs, characters, narrow, shared_gutter)
-    return fragments
+        pieces = _fragments_of(line, glyphs, characters, narrow, shared_gutter)
+        if fragments and _goes_on(fragments[-1], pieces[0]):
+            before = fragments.pop()
+            joined = f"{before.text} {pieces[0].text}"
+            pieces[0] = pieces[0]._replace(text=joined, left=before.left)
+        fragments += pieces
+    return part_notes(fragments)
+
+
+def _goes_on(one: Fragment, other: Fragment) -> bool:
+    """Tell whether pdfium broke a line after a raised digit that ends it."""
+    return (
+        one.placed
+        and other.placed
+        and one.text[-1] in _RAISED
+        and abs(one.bottom - other.bottom) < 0.1 * one.height
+        and -0.1 * one.height < other.left - one.right < 0.5 * one.height
+    )
 
 
 def _turns_of_page(characters: str, glyphs: _Glyphs) -> int:

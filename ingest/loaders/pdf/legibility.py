@@ -10,7 +10,8 @@ from typing import Any, Final
 _MEANINGLESS_CATEGORIES: Final = frozenset(["Cc", "Cn", "Co"])
 _PLAIN: Final = frozenset("\t\n\r\f\x02\ufffe")  # pdfium's marks for a hyphen among them
 _BULLETS: Final = frozenset("\uf0a7\uf0b7\uf0d8\uf076\uf02d")
-_GLYPH_NAME: Final = re.compile(r"/[A-Za-z]{0,4}\d{1,5}(?=[/\s])")
+# Names of glyphs follow each other; a slash after a digit is that of a date or a fraction.
+_GLYPH_NAMES: Final = re.compile(r"(?<!\w)(?:/[A-Za-z]{0,4}\d{1,5})+(?=[/\s]|$)")
 _SAMPLED: Final = 400
 _MOST_MEANINGLESS: Final = 0.2
 _LEAST_MAPPED: Final = 0.5
@@ -23,7 +24,7 @@ def is_legible(text: str) -> bool:
     if not shown:
         return True
     meaningless = sum(map(_is_meaningless, shown))
-    names = sum(len(match.group()) for match in _GLYPH_NAME.finditer(text[: 10 * _SAMPLED]))
+    names = sum(len(match.group()) for match in _GLYPH_NAMES.finditer(text[: 10 * _SAMPLED]))
     return meaningless + names <= _MOST_MEANINGLESS * len(shown)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from ingest.loaders.pdf.characters import Fragment
 
-_NUMERIC: Final = re.compile(r"[\s$€£¥()\[\]%*\d.,:/+—–-]+$")
+_NUMERIC: Final = re.compile(r"[\s$€£¥()\[\]%*\d.,:/+—–⁰¹²³⁴-⁹-]+$")
 _LOOK_BACK: Final = 120
 _LOOK_AHEAD: Final = 14
 _MIN_COLUMN_ROWS: Final = 5
