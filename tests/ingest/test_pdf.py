@@ -220,7 +220,7 @@ def test_column_names_of_several_lines_drawn_one_after_the_other() -> None:
 
     document = load_pdf(source(drawn(draw)))
     (block,) = document.blocks
-    assert document.text[block.start : block.header_end] == "Restated | Restated\n2023 | 2022*"
+    assert document.text[block.start : block.header_end] == "Restated 2023 | Restated 2022*"
 
 
 def test_a_table_without_header_has_none() -> None:

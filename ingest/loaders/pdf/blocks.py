@@ -9,6 +9,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ingest.loaders.pdf.columns import Cell, grid_of, heading_row, row_text
 from ingest.loaders.pdf.rows import Row, is_numeric
 
 if TYPE_CHECKING:
@@ -55,8 +56,12 @@ class _Line:
     """A row with its cells as they will be read."""
 
     row: Row
-    cells: list[str]
+    placed_cells: list[Cell]
     hyphenated: bool
+
+    @property
+    def cells(self) -> list[str]:
+        return [cell.text for cell in self.placed_cells]
 
     @property
     def text(self) -> str:
@@ -105,7 +110,7 @@ def _own_place(blocks: Sequence[PageBlock], moved: Sequence[PageBlock]) -> int |
 
 
 def _blocks(rows: Sequence[Row]) -> Iterator[PageBlock]:
-    lines = [_Line(row, _cell_texts(row), row.cells[-1].hyphenated) for row in rows]
+    lines = [_Line(row, _cells_of(row), row.cells[-1].hyphenated) for row in rows]
     pitch = _pitch(rows)
     position = 0
     for start, end in _tables(lines):
@@ -115,14 +120,16 @@ def _blocks(rows: Sequence[Row]) -> Iterator[PageBlock]:
     yield from _paragraphs(lines[position:], pitch)
 
 
-def _cell_texts(row: Row) -> list[str]:
+def _cells_of(row: Row) -> list[Cell]:
     """Return the row's cells, with what belongs to one value put back together."""
     if len(row.cells) == 1:
-        return [row.cells[0].text]
-    cells: list[str] = []
+        return [Cell(row.cells[0].text, row.left, row.right)]
+    cells: list[Cell] = []
     pending = ""
+    left = 0.0
     for fragment in row.cells:
         text = pending + fragment.text
+        left = left if pending else fragment.left
         pending = ""
         trailing = _TRAILING_CURRENCY.match(text)
         if _CURRENCY.match(text):
@@ -134,13 +141,19 @@ def _cell_texts(row: Row) -> list[str]:
             text = _LEADING_CURRENCY.sub(r"\1", text, count=1)
         if cells and (
             _CLOSING.match(text)
-            or (len(cells) == 1 and (_BULLET.match(cells[0]) or _ENUMERATOR.match(cells[0])))
+            or (
+                len(cells) == 1
+                and (_BULLET.match(cells[0].text) or _ENUMERATOR.match(cells[0].text))
+            )
         ):
-            cells[-1] += text if _CLOSING.match(text) else f" {text}"
+            space = "" if _CLOSING.match(text) else " "
+            before = cells[-1]
+            cells[-1] = Cell(f"{before.text}{space}{text}", before.left, fragment.right)
         else:
-            cells.append(text)
+            cells.append(Cell(text, left, fragment.right))
+        left = fragment.right
     if pending:
-        cells.append(pending)
+        cells.append(Cell(pending, left, row.right))
     return cells
 
 
@@ -226,26 +239,39 @@ def _is_table(lines: Sequence[_Line]) -> bool:
 
 
 def _table(lines: Sequence[_Line]) -> PageBlock:
-    rows: list[list[str]] = []
+    rows: list[list[Cell]] = []
     lefts: list[float] = []
     carried = ""
     for index, line in enumerate(lines):
-        cells = list(line.cells)
+        cells = list(line.placed_cells)
         if carried:
-            cells[0] = carried + cells[0]
+            cells[0] = cells[0]._replace(text=carried + cells[0].text)
             carried = ""
         following = lines[index + 1] if index + 1 < len(lines) else None
         if following is not None and _label_goes_on(line, following):
-            text = cells[0].rstrip("\ufffe\x02")
+            text = cells[0].text.rstrip("\ufffe\x02")
             carried = text + ("-" if line.hyphenated else " ")
             continue
         rows.append(cells)
         lefts.append(line.row.left)
-    header = _header_rows(rows, lefts)
+    texts = [[cell.text for cell in row] for row in rows]
+    header = _header_rows(texts, lefts)
+    grid = grid_of(rows[:header], rows[header:])
+    if grid is not None:
+        texts = [heading_row(grid.header)] if header else []
+        texts += grid.rows
+        header = min(header, 1)
+    elif any(len(row) != len(texts[0]) for row in texts):
+        header = 0  # which value stands below which heading is not certain
     first = lines[0].row
-    texts = tuple((" | ".join(row), False) for row in rows)
     return PageBlock(
-        "table", texts, first.height, False, first.cells[0].top, lines[-1].row.bottom, header
+        "table",
+        tuple((row_text(row), False) for row in texts),
+        first.height,
+        False,
+        first.cells[0].top,
+        lines[-1].row.bottom,
+        header,
     )
 
 

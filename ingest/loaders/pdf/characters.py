@@ -33,6 +33,10 @@ _BOLD_NAME: Final = re.compile(
 _FORCE_BOLD: Final = 1 << 18  # of the font descriptor's flags
 _MAX_HEADING_LINE: Final = 110
 _RAISED: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+# Lines so near to a table row may be rows with narrow gaps, such as its header.
+_BESIDE: Final = 2
+_WIDE_GAP: Final = 1.05
+_NARROW_GAP: Final = 0.7
 _HYPHEN_MARKS: Final = "\ufffe\x02"
 _LEFT_SPACE: Final = " \t\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 
@@ -169,14 +173,23 @@ def read_fragments(raw: Any, text_page: Any, characters: str, page_width: float)
     narrow = _typical_width(lines)
     shared_gutter = _crosses_gutter(lines, glyphs, characters, page_width)
     fragments: list[Fragment] = []
-    for line in lines:
-        pieces = _fragments_of(line, glyphs, characters, narrow, shared_gutter)
+    cut = [_fragments_of(line, glyphs, characters, narrow, shared_gutter) for line in lines]
+    in_table = [len(pieces) > 1 for pieces in cut]
+    for place, line in enumerate(lines):
+        pieces = cut[place]
+        beside = any(in_table[max(0, place - _BESIDE) : place + _BESIDE + 1])
+        if beside and pieces[0].placed and line.end - line.start <= _MAX_HEADING_LINE:
+            pieces = _fragments_of(line, glyphs, characters, 0.0, shared_gutter, _NARROW_GAP)
         if fragments and _goes_on(fragments[-1], pieces[0]):
             before = fragments.pop()
             joined = f"{before.text} {pieces[0].text}"
             pieces[0] = pieces[0]._replace(text=joined, left=before.left)
         fragments += pieces
-    return part_notes(fragments)
+    texts = part_notes([fragment.text for fragment in fragments])
+    return [
+        fragment if text is fragment.text else fragment._replace(text=text)
+        for fragment, text in zip(fragments, texts, strict=True)
+    ]
 
 
 def _goes_on(one: Fragment, other: Fragment) -> bool:
@@ -263,7 +276,12 @@ def _crosses_gutter(
 
 
 def _fragments_of(
-    line: _Line, glyphs: _Glyphs, characters: str, narrow: float, shared_gutter: bool
+    line: _Line,
+    glyphs: _Glyphs,
+    characters: str,
+    narrow: float,
+    shared_gutter: bool,
+    widest: float = _WIDE_GAP,
 ) -> list[Fragment]:
     left, top, _, bottom = line.first
     right, last_bottom = line.last[2], line.last[3]
@@ -306,7 +324,7 @@ def _fragments_of(
                 line.hyphenated,
             )
         ]
-    return list(_cut(line, top, bottom, glyphs, characters, bold, shared_gutter))
+    return list(_cut(line, top, bottom, glyphs, characters, bold, shared_gutter, widest))
 
 
 def _cut(
@@ -317,6 +335,7 @@ def _cut(
     characters: str,
     bold: bool,
     shared_gutter: bool,
+    widest: float,
 ) -> Iterator[Fragment]:
     """Cut a line where the next word stands far to the right, or on another line altogether."""
     start = line.start
@@ -340,7 +359,10 @@ def _cut(
         overlap = min(last_top, next_top) - max(last_bottom, next_bottom)
         jumped = overlap < 0.15 * min(last_top - last_bottom, next_top - next_bottom)
         leader = after - before >= 5 and not match.group().isspace()
-        wide = leader or gap > (0.55 if numbers else 0.85 if shared_gutter else 1.05) * height
+        wide = (
+            leader
+            or gap > (0.55 if numbers else min(0.85, widest) if shared_gutter else widest) * height
+        )
         if not (jumped or wide or gap < -3 * height):
             continue
         yield Fragment(characters[start:before], left, bottom, last_right, top, bold)

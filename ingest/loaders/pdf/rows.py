@@ -104,8 +104,30 @@ def is_numeric(text: str) -> bool:
 def rows_of(fragments: Sequence[Fragment], page_width: float) -> list[Row]:
     """Group the fragments of a page into rows, in reading order."""
     rows = _collect(fragments)
-    rows = _merge_pieces(rows)
+    rows = _merge_pieces(_downwards(rows))
     return _by_column(rows, page_width, depth=2)
+
+
+def _downwards(rows: list[Row]) -> list[Row]:
+    """Put stretches of table rows that the file draws in another order from top to bottom."""
+    ordered: list[Row] = []
+    for several, stretch in itertools.groupby(rows, lambda row: row.placed and len(row.cells) > 1):
+        run = list(stretch)
+        ordered += sorted(run, key=lambda row: -row.bottom) if several and _is_mixed(run) else run
+    return ordered
+
+
+def _is_mixed(rows: Sequence[Row]) -> bool:
+    """Tell whether rows jump up, though all stand below each other, in one table."""
+    if len(rows) < 3 or not any(_jumps_up(one, other) for one, other in itertools.pairwise(rows)):
+        return False
+    left, right = max(row.left for row in rows), min(row.right for row in rows)
+    width = max(row.right for row in rows) - min(row.left for row in rows)
+    heights = sorted(row.bottom for row in rows)
+    return right - left > 0.5 * width and all(
+        0.8 * rows[0].height < other - one < 4.5 * rows[0].height
+        for one, other in itertools.pairwise(heights)
+    )
 
 
 def _collect(fragments: Sequence[Fragment]) -> list[Row]:

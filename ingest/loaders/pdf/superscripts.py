@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from ingest.structure import SUPERSCRIPTS
-
-if TYPE_CHECKING:
-    from ingest.loaders.pdf.characters import Fragment
 
 _Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -56,19 +53,13 @@ def _is_raised(small: _Box, reference: _Box) -> bool:
     )
 
 
-def part_notes(fragments: Sequence[Fragment]) -> list[Fragment]:
+def part_notes(texts: Sequence[str]) -> list[str]:
     """Set the marks of footnotes that stand on the page apart from the numbers before them."""
-    if not any(_AFTER_NUMBER.search(fragment.text) for fragment in fragments):
-        return list(fragments)
-    notes = {
-        match[1].translate(_TO_PLAIN)
-        for fragment in fragments
-        if (match := _NOTE.match(fragment.text))
-    }
+    if not any(map(_AFTER_NUMBER.search, texts)):
+        return list(texts)
+    notes = {match[1].translate(_TO_PLAIN) for text in texts if (match := _NOTE.match(text))}
 
     def apart(match: re.Match[str]) -> str:
         return f" {match[1]}" if match[1].translate(_TO_PLAIN) in notes else match[1]
 
-    return [
-        fragment._replace(text=_AFTER_NUMBER.sub(apart, fragment.text)) for fragment in fragments
-    ]
+    return [_AFTER_NUMBER.sub(apart, text) for text in texts]
