@@ -17,8 +17,7 @@ from ragkit.llm.chat_model import ChatModel, Message, Reply, ToolSchema, stream_
 from ragkit.llm.context_window import fit, prompt_room, reply_room
 from ragkit.llm.deadline import no_longer_than
 from ragkit.llm.fence import data_rule, fenced, new_nonce
-from ragkit.llm.token_counts import count_tokens
-from ragkit.results import TextDelta, Usage
+from ragkit.results import TextDelta
 
 if TYPE_CHECKING:
     from ragkit.agent.calls import Approve
@@ -223,11 +222,13 @@ class Asking:
             raise
         finally:
             pieces.close()
-        return replace(reply, usage=_counted(reply, prompt)), shown
+        return reply, shown
 
     def _turn(self, text: str, reply: Reply, schemas: Sequence[ToolSchema], call_id: str) -> Turn:
         if self.calling == "native":
             turn = Turn(text.strip(), reply.tool_calls)
+            if not reply.tool_calls and schemas:
+                turn = react.written_turn(text, schemas, call_id) or turn
         elif self.calling == "json":
             turn = react.parse_step(text, schemas, call_id)
         else:
@@ -237,10 +238,3 @@ class Asking:
         if turn.fault is None and not turn.calls and not turn.text.strip():
             return Turn("", fault=_EMPTY)
         return turn
-
-
-def _counted(reply: Reply, prompt: Sequence[Message]) -> Usage:
-    """Return the usage, estimated where the server does not tell."""
-    if reply.usage.input_tokens or reply.usage.output_tokens:
-        return reply.usage
-    return Usage(sum(count_tokens(message.content) for message in prompt), count_tokens(reply.text))

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ragkit.agent.text_calls import calls_in
 from ragkit.llm.chat_model import Message, ToolCall, ToolSchema
 from ragkit.llm.fence import fenced
 from ragkit.llm.json_text import object_schema, read_json
@@ -27,7 +28,6 @@ _LABEL = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _CALL_FORM = re.compile(r"([\w .-]+?)\s*[(\[](.*)[)\]]\s*\Z", re.DOTALL)
-_TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
 _FINISH = {"finalanswer", "finish", "none", "answer"}
 
 _INSTRUCTIONS = """\
@@ -147,11 +147,9 @@ def parse(text: str, tools: Sequence[ToolSchema], call_id: str) -> Turn:
     any case and in bold; the input may be missing, fenced, or plain text where the tool takes a
     single argument. A reply without any label is taken for the answer.
     """
-    tagged = _TAGGED.search(text)
-    if tagged is not None:
-        found = _from_object(tagged.group(1), tools, call_id)
-        if found is not None:
-            return Turn(text[: tagged.start()].strip(), found.calls)
+    written = written_turn(text, tools, call_id)
+    if written is not None:
+        return written
     matches = list(_LABEL.finditer(text))
     labels = [match.group(1).lower().replace("_", " ") for match in matches]
     if "observation" in labels:
@@ -165,6 +163,10 @@ def parse(text: str, tools: Sequence[ToolSchema], call_id: str) -> Turn:
         if label == "final answer":
             return Turn(text[matches[index].end() :].strip())
         if label == "action":
+            if bodies[index].lstrip("`").lstrip().startswith(("json", "{")):
+                one = _from_object(bodies[index], tools, call_id)
+                if one is not None and one.calls:
+                    return one
             thought = "\n".join(
                 part for part in (opening, *(bodies[i] for i in range(index) if bodies[i])) if part
             )
@@ -179,6 +181,19 @@ def parse(text: str, tools: Sequence[ToolSchema], call_id: str) -> Turn:
     if labels:
         return Turn("\n".join(part for part in (opening, *bodies) if part), fault=REMINDER)
     return Turn(text.strip())
+
+
+def written_turn(text: str, tools: Sequence[ToolSchema], call_id: str) -> Turn | None:
+    """Find calls that a model wrote in the form of its own family, whichever it was asked for."""
+    written = calls_in(text, lambda name: _named(name, tools) is not None)
+    if written is None:
+        return None
+    calls: list[ToolCall] = []
+    for place, (name, given) in enumerate(written.calls):
+        tool = _named(name, tools)
+        own = call_id if place == 0 else f"{call_id}_{place + 1}"
+        calls.append(ToolCall(own, tool.name if tool else name, _arguments(given, tool)))
+    return Turn(written.before, tuple(calls))
 
 
 def step_schema(
@@ -230,7 +245,13 @@ def _from_object(text: str, tools: Sequence[ToolSchema], call_id: str) -> Turn |
     thought = str(step.get("thought") or "")
     if step.get("final_answer") is not None:
         return Turn(_text_of(step["final_answer"]))
-    for name_key, input_key in (("action", "action_input"), ("name", "arguments")):
+    for name_key, input_key in (
+        ("action", "action_input"),
+        ("name", "arguments"),
+        ("name", "parameters"),
+    ):
+        if input_key not in step and (name_key, input_key) != ("action", "action_input"):
+            continue
         name = step.get(name_key)
         if isinstance(name, str) and (_named(name, tools) or "action_input" in step):
             return _action(name, _text_of(step.get(input_key)), thought, tools, call_id)

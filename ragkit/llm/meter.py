@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Unpack
 
 from ragkit.errors import BudgetError, UsageError
+from ragkit.llm.chat_model import Delta, estimated
 from ragkit.llm.prices import FREE, Price, Prices, add_usage, priced
 from ragkit.llm.token_counts import count_tokens
 from ragkit.results import Usage
 
 if TYPE_CHECKING:
-    from ragkit.llm.chat_model import ChatModel, Delta, Message, ReplyOptions
+    from ragkit.llm.chat_model import ChatModel, Message, ReplyOptions, ToolCall
 
 _NOTHING = Usage(cost=0.0)
 _TOKENS_PER_MESSAGE = 8
@@ -62,7 +63,10 @@ class Meter:
 
     @property
     def usage(self) -> Usage:
-        """All that servers told so far; the cost is ``None`` where a price is not known."""
+        """All so far, estimated where a server does not tell.
+
+        The cost is ``None`` where a price is not known.
+        """
         with self._lock:
             return self._told
 
@@ -70,7 +74,7 @@ class Meter:
     def by_model(self) -> dict[str, tuple[int, Usage]]:
         """Number of calls of each model so far, and what of them counts against the limits.
 
-        Where there is any limit, that is estimated for servers that do not tell what they used.
+        That is estimated for servers that do not tell what they used.
         """
         with self._lock:
             return dict(self._by_model)
@@ -169,29 +173,26 @@ class MeteredModel:
             allowed = self._meter.allow(self.name, self._price, prompt, max_tokens)
         told: Usage | None = None
         written: list[str] = []
+        calls: list[ToolCall] = []
         deltas = self._model.stream(messages, max_tokens=allowed, **options)
         try:
             for delta in deltas:
-                written.append(delta.text)
+                written += (delta.text, delta.reasoning)
+                calls += delta.tool_calls
                 if delta.usage is not None:
                     told = priced(delta.usage, self._price)
                     yield replace(delta, usage=told)
                 else:
                     yield delta
+            if told is None:
+                told = priced(estimated(messages, "".join(written), calls), self._price)
+                yield Delta(usage=told)
         finally:
             close = getattr(deltas, "close", None)
             if close is not None:
                 close()
-            self._meter.add(
-                self.name, told or self._unknown, told or self._estimate(prompt, written)
-            )
-
-    @property
-    def _unknown(self) -> Usage:
-        return Usage(cost=0.0 if self._price == FREE else None)
-
-    def _estimate(self, prompt: int, written: Sequence[str]) -> Usage:
-        """What counts where the server does not tell; nothing reads it where there is no limit."""
-        if not self._meter.limited:
-            return self._unknown
-        return priced(Usage(prompt, count_tokens("".join(written))), self._price)
+            if told is None:  # it broke off, or never began
+                told = Usage(cost=0.0 if self._price == FREE else None)
+                if any(written) or calls:
+                    told = priced(estimated(messages, "".join(written), calls), self._price)
+            self._meter.add(self.name, told, told)

@@ -112,6 +112,7 @@ def deltas_of(
 
     Raises:
         ModelError: the model cannot be reached, refused, or broke off.
+        TimeoutError: it was not there in time.
     """
     place = f"{name} at {url}"
     reading = _Reading()
@@ -128,10 +129,14 @@ def deltas_of(
     except (AbandonedError, FloodError, ProtocolError, ServerSaidError, httpx2.HTTPError) as error:
         if abandoned.is_set():
             return
-        raise _broken(error, place, url, started=reading.started) from error
+        if abandoned.over() and isinstance(error, AbandonedError | httpx2.TimeoutException):
+            raise TimeoutError from error
+        raise _broken(error, place, started=reading.started) from error
     except openai.OpenAIError as error:
         if abandoned.is_set():
             return
+        if abandoned.over() and isinstance(error, openai.APITimeoutError):
+            raise TimeoutError from error
         raise explain(
             error,
             model=settings["model"],
@@ -183,7 +188,7 @@ def _has_an_end(response: APIResponse[Any]) -> bool:
     return "content-length" in headers or "chunked" in headers.get("transfer-encoding", "").lower()
 
 
-def _broken(error: Exception, place: str, url: str, *, started: bool) -> ModelError:
+def _broken(error: Exception, place: str, *, started: bool) -> ModelError:
     if isinstance(error, ServerSaidError):
         said = " ".join(str(error).split())[:300]
         return ModelError(f"{place} failed while answering: {said}")
@@ -191,10 +196,8 @@ def _broken(error: Exception, place: str, url: str, *, started: bool) -> ModelEr
         return ModelError(f"{place} {error}")
     if isinstance(error, ProtocolError):
         return ModelError(f"{place} sent something that is not of the OpenAI chat protocol")
-    if isinstance(error, AbandonedError):
-        return ModelError(f"{place} did not finish its reply in time")
     if isinstance(error, httpx2.TimeoutException):
-        return ModelError(f"{url} sent nothing for too long while answering as {place}")
+        return ModelError(f"{place} sent nothing for too long while answering")
     if started:
         return ModelError(f"{place} broke off in its reply")
     return ModelError(f"{place} broke off before its reply")

@@ -16,7 +16,6 @@ from ragkit.errors import ModelError, PromptTooLongError
 from ragkit.language.languages import language_name
 from ragkit.llm import Delta, ToolCall, load_model
 from ragkit.question.comparing import compared, without_others
-from ragkit.results import Usage
 from ragkit.testing import HashEmbedder, ScriptedModel
 
 if TYPE_CHECKING:
@@ -340,4 +339,6 @@ def test_a_prompt_that_is_always_too_long_ends(kb: KnowledgeBase) -> None:
 def test_a_server_that_tells_no_usage(kb: KnowledgeBase) -> None:
     model = ScriptedModel(["It lasts 24 months [1].", Delta(finish_reason="stop")])
     answer = kb.ask("How long is the warranty of the Volto X?", model=model)
-    assert answer.usage == Usage(0, 0, cost=0.0)  # a scripted model costs nothing
+    assert answer.usage.input_tokens > 100  # estimated
+    assert 5 < answer.usage.output_tokens < 12
+    assert answer.usage.cost == 0.0  # a scripted model costs nothing

@@ -6,6 +6,8 @@ import gzip
 import json
 import threading
 import time
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,14 @@ import pytest
 from fake_server import FakeServer, Handler, Script, call_tools, say_text
 from test_embed_openai import Server
 
-from ragkit import Agent, tool
+from ragkit import Agent, KnowledgeBase, RagkitError, tool
 from ragkit.embed.openai_embedder import served_embedder
-from ragkit.errors import EmbeddingError, ModelError
+from ragkit.errors import BudgetError, EmbeddingError, ModelError
 from ragkit.events import Span, recording
 from ragkit.llm import Message, Reply, complete, load_model
 from ragkit.llm.json_text import read_json
+from ragkit.llm.meter import Budget, Limit, Meter
+from ragkit.testing import HashEmbedder
 
 HELLO = [Message("user", "Say hello.")]
 
@@ -454,6 +458,166 @@ def test_a_server_without_a_system_role(server: FakeServer) -> None:
     assert [body["messages"] for _, body in server.requests[1:]] == [
         [{"role": "user", "content": "Be brief.\n\nSay hello."}]
     ] * 2
+
+
+# -- calls in text ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{"name": "weather", "parameters": {"city": "Ulm"}}',
+        '{"type": "function", "function": {"name": "weather", "arguments": {"city": "Ulm"}}}',
+        '<function=weather>{"city": "Ulm"}</function>',
+        "<function=weather><parameter=city>Ulm</parameter></function>",
+        '[weather(city="Ulm")]',
+        'weather(city="Ulm")',
+        '[TOOL_CALLS][{"name": "weather", "arguments": {"city": "Ulm"}}]',
+        '[TOOL_CALLS]weather[ARGS]{"city": "Ulm"}',
+        '<|python_tag|>{"name": "weather", "parameters": {"city": "Ulm"}}',
+        'Look.\n<tool_call>\n{"name": "weather", "arguments": {"city": "Ulm"}}\n</tool_call>',
+        '```json\n{"name": "weather", "arguments": {"city": "Ulm"}}\n```',
+    ],
+)
+@pytest.mark.parametrize("calling", ["native", "react"])
+def test_calls_written_as_text_are_made(server: FakeServer, written: str, calling: Any) -> None:
+    cities: list[str] = []
+
+    @tool
+    def weather(city: str, day: str = "today") -> str:
+        """Tell the weather."""
+        cities.append(f"{city} {day}")
+        return "dry"
+
+    last = "Dry." if calling == "native" else "Final Answer: Dry."
+    server.scripts = [say_text(written), say_text(last)]
+    model = load_model("openai:tiny", base_url=server.url)
+    result = Agent(model, tools=[weather], calling=calling).run("Weather?")
+    assert (result.output, cities) == ("Dry.", ["Ulm today"])
+
+
+def test_an_action_as_one_object_is_made(server: FakeServer) -> None:
+    @tool
+    def weather(city: str, day: str = "today") -> str:
+        """Tell the weather."""
+        return f"dry in {city} {day}"
+
+    made = '{"action": "weather", "action_input": {"city": "Ulm"}}'
+    action = f"Thought: look\nAction:\n```json\n{made}\n```"
+    server.scripts = [say_text(action), say_text("Final Answer: Dry.")]
+    model = load_model("openai:tiny", base_url=server.url)
+    result = Agent(model, tools=[weather], calling="react").run("Weather?")
+    assert result.output == "Dry."
+    told = [made.result for step in result.steps for made in step.calls]
+    assert told == ["dry in Ulm today"]
+
+
+@pytest.mark.parametrize(
+    "text", ["It is dry (in Ulm).", '{"name": "Ulm", "river": "Danube"}', "f(x=1)", "[1, 2]"]
+)
+def test_an_answer_is_no_call(server: FakeServer, text: str) -> None:
+    @tool
+    def weather(city: str) -> str:
+        """Tell the weather."""
+        return "dry"
+
+    server.scripts = [say_text(text)]
+    agent = Agent(load_model("openai:tiny", base_url=server.url), tools=[weather])
+    assert agent.run("Weather?").output == text
+
+
+def test_usage_that_is_not_told_counts_against_a_budget(server: FakeServer) -> None:
+    server.scripts = [sending(delta(content="Hello there"), delta("stop"))]
+    meter = Meter(limits=[Limit(Budget(tokens=60))])
+    model = meter.metered(load_model("openai:tiny", base_url=server.url))
+    first = complete(model, HELLO, max_tokens=20)
+    assert first.usage.input_tokens > 5
+    assert meter.usage.input_tokens == first.usage.input_tokens
+    assert meter.usage.output_tokens == first.usage.output_tokens > 0
+    for _ in range(6):
+        try:
+            complete(model, HELLO, max_tokens=20)
+        except BudgetError:
+            return
+    pytest.fail("the budget was passed")
+
+
+# -- everything at once -----------------------------------------------------------------------
+
+GOOD = [
+    delta(content="The warranty "),
+    delta(reasoning_content="Hm."),
+    delta(content=[{"type": "text", "text": "lasts two years [1]."}]),
+    delta("tool_calls", tool_calls=[call("now", "{}", index=0, id="x")]),
+    {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}},
+]
+ODD: list[Any] = [
+    None, True, -1, 10**40, 1e308, "", "x", "<think>", "</think>", "\ud800", "[TOOL_CALLS]", [], [[]],
+    {}, {"text": {}}, [None], {"": ""}, "\0", "final answer: ", "NO ANSWER",
+]  # fmt: skip
+
+
+def mutated(value: Any, random: Random) -> Any:
+    """Return ``value`` with a part of it exchanged, left out or doubled."""
+    if isinstance(value, dict) and value and random.random() < 0.8:
+        key = random.choice(list(value))
+        if random.random() < 0.2:
+            return {other: inner for other, inner in value.items() if other != key}
+        return {**value, key: mutated(value[key], random)}
+    if isinstance(value, list) and value and random.random() < 0.8:
+        place = random.randrange(len(value))
+        changed = [mutated(value[place], random)] * random.choice([1, 1, 1, 0, 2])
+        return [*value[:place], *changed, *value[place + 1 :]]
+    return random.choice(ODD)
+
+
+def stream_of(random: Random) -> Script:
+    events: Any = GOOD
+    for _ in range(random.choice([1, 1, 2, 4])):
+        events = mutated(events, random)
+    body = b""
+    for event in events if isinstance(events, list) else [events]:
+        body += b"data: " + json.dumps(event).encode() + b"\n\n"
+    body += random.choice([b"data: [DONE]\n\n", b""])
+    if random.random() < 0.2:
+        cut = random.randrange(len(body) + 1)
+        body = (
+            body[:cut] + random.choice([b"", b"\xff\xfe", b"\n", b"{", b"data:"]) + body[cut + 3 :]
+        )
+
+    def script(handler: Handler) -> None:
+        handler.begin()
+        handler.wfile.write(body)
+
+    return script
+
+
+@pytest.mark.parametrize("count", [30, pytest.param(500, marks=pytest.mark.slow)])
+def test_nothing_but_an_answer_or_a_plain_error_comes_of_any_stream(
+    server: FakeServer, tmp_path: Path, count: int
+) -> None:
+    """``kb.ask``, ``kb.stream`` and ``Agent.run``, each with streams that are a little wrong."""
+
+    @tool
+    def now() -> str:
+        """Tell the time."""
+        return "noon"
+
+    random = Random(count)
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder()) as kb:
+        kb.add("The warranty lasts two years.", path="warranty.txt")
+        for number in range(count):
+            server.scripts = [stream_of(random), say_text("It lasts two years [1].")]
+            model = load_model("openai:tiny", base_url=server.url)
+            try:
+                if number % 3 == 0:
+                    assert kb.ask("How long is the warranty?", model=model, cache=False).text
+                elif number % 3 == 1:
+                    assert list(kb.stream("How long is the warranty?", model=model, cache=False))
+                else:
+                    Agent(model, tools=[now]).run("What time is it?")
+            except RagkitError:
+                pass
 
 
 # -- JSON in replies --------------------------------------------------------------------------
