@@ -31,7 +31,7 @@ _NAMED = re.compile(r"\b(?=\w*[A-Z\d])\w+(?:-\w+)*")
 
 # Part of every key, with ragkit's own version: to be raised when answers come out otherwise within
 # one of those.
-_VERSION = 5
+_VERSION = 6
 
 
 @dataclass(frozen=True, slots=True)

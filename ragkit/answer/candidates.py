@@ -22,6 +22,7 @@ from ragkit.answer.rows_and_items import (
     readable,
     whole,
 )
+from ragkit.language import lists
 
 if TYPE_CHECKING:
     from ingest.document import Block, Document
@@ -42,6 +43,11 @@ _OWN_TEXT = ("text", "markdown", "csv", "code")
 _SHORT = 12
 
 _ENDED = re.compile(r"[.!。！…][\"'”’»)*_`\]]*(?:\s?\[\d+\])*\Z")
+_REFERS_BACK = re.compile(
+    rf"\W*(?:{lists.alternatives('pronouns.third')}|{lists.alternatives('pronouns.demonstrative')}"
+    rf"|{lists.alternatives('pronouns.leaning')})\b",
+    re.IGNORECASE,
+)
 _ASKED = re.compile(r"[?？][\"'”’»)*_`]*\Z")
 _LEADS_IN = re.compile(r"[:：?？][\"'”’»)*_`]*\Z")
 
@@ -112,6 +118,19 @@ def candidates_of(
 def row_subject(candidate: Candidate) -> str:
     """The first cell of a table's row: what the row is about."""
     return cells(candidate.text)[0]
+
+
+def refers_back(candidate: Candidate) -> bool:
+    """Whether a sentence begins with a word that stands for something said before it."""
+    return candidate.kind == "sentence" and _REFERS_BACK.match(candidate.text) is not None
+
+
+def antecedent(candidate: Candidate, candidates: Sequence[Candidate]) -> Candidate | None:
+    """Return the sentence that one refers back to, where it does and that is at hand."""
+    if candidate.previous is None or not refers_back(candidate):
+        return None
+    before = candidates[candidate.previous]
+    return before if before.kind == "sentence" else None
 
 
 class _Cutter:

@@ -6,20 +6,16 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ragkit.language import lists
+from ragkit.answer.candidates import antecedent
 
 if TYPE_CHECKING:
     from ragkit.answer.candidates import Candidate
     from ragkit.answer.sentence_ranking import Ranking, Scored
 
 _LEADS_IN = re.compile(r"[:：][^\w:：]*\Z")
-_REFERS_BACK = re.compile(
-    rf"\W*(?:{lists.alternatives('pronouns.third')}|{lists.alternatives('pronouns.demonstrative')}"
-    rf"|{lists.alternatives('pronouns.leaning')})\b",
-    re.IGNORECASE,
-)
 # A row or item with so much of the question is asked for itself, not as one of many.
 _ITSELF = 0.5
+_CHAIN = 3  # sentences, each of which refers to the one before
 
 
 def completed(entry: Scored, ranking: Ranking) -> list[Candidate]:
@@ -36,12 +32,10 @@ def completed(entry: Scored, ranking: Ranking) -> list[Candidate]:
         itself = entry.signals["subject" if candidate.kind == "row" else "coverage"]
         if ranking.question.asks_list and itself < _ITSELF:
             return [_whole(candidate)]
-    before = candidate.previous
-    if candidate.kind == "sentence" and before is not None and _REFERS_BACK.match(candidate.text):
-        antecedent = ranking.candidates[before]
-        if antecedent.kind == "sentence":
-            return [candidate, antecedent]
-    return [candidate]
+    said = [candidate]
+    while len(said) < _CHAIN and (before := antecedent(said[-1], ranking.candidates)) is not None:
+        said.append(before)
+    return said
 
 
 def _whole(candidate: Candidate) -> Candidate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,15 +73,26 @@ def choose(ranking: Ranking) -> list[Candidate]:
     while rest and len(said) < MAX_SENTENCES:
         entry = max(rest, key=lambda other: _worth(other, picked))
         rest.remove(entry)
-        if best.score - entry.score > _NEXT:
+        if best.score - entry.score > _NEXT or _lacks(entry, best, ranking.carried):
             continue
-        longer = length + _length(entry.candidate)
-        if longer > MAX_CHARACTERS or _overlap(entry, picked) > _SAME:
+        more = [each for each in completed(entry, ranking) if each not in said]
+        longer = length + sum(map(_length, more))
+        if longer > MAX_CHARACTERS or len(said) + len(more) > MAX_SENTENCES:
+            continue
+        if _overlap(entry, picked) > _SAME:
             continue
         picked.append(entry)
-        said.append(entry.candidate)
+        said += more
         length = longer
     return said
+
+
+def _lacks(entry: Scored, best: Scored, carried: AbstractSet[str]) -> bool:
+    """Whether an entry is of something else than what is asked, which the best one is of."""
+    if entry.signals["lacking"] > best.signals["lacking"]:
+        return True
+    said, told = (words.terms(each.candidate.text) & carried for each in (entry, best))
+    return said < told
 
 
 def _length(candidate: Candidate) -> int:

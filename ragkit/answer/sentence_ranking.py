@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ragkit.answer.candidates import row_subject
+from ragkit.answer.candidates import antecedent, row_subject
+from ragkit.answer.labels import asked_labels, lacking
 from ragkit.errors import EmbeddingError
-from ragkit.language import words
+from ragkit.language import lists, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,8 +26,11 @@ if TYPE_CHECKING:
 _EMBEDDED = 20
 _EMBEDDED_CHARACTERS = 400
 _CARRIED_WEIGHT = 0.5
+_ASKING = re.compile(rf"\b{lists.alternatives('asking.words')}\b", re.IGNORECASE)
+_ASKS = re.compile(rf"\b{lists.alternatives('asking.for_something')}\b", re.IGNORECASE)
 
-# Weights of the signals of a candidate, each signal between 0 and 1: a conditional logit fitted by
+# Weights of the signals of a candidate, each signal between 0 and 1; that of "lacking" is set, for sets
+# where it matters are few, the others are a conditional logit fitted by
 # bench/fit_answers.py, scaled so that the similarity weighs 1, and rounded.
 WEIGHTS: Mapping[str, float] = {
     "similarity": 1.00,
@@ -34,6 +39,7 @@ WEIGHTS: Mapping[str, float] = {
     "passage": 0.83,
     "subject": 0.62,
     "fragment": -0.26,
+    "lacking": -1.00,
 }
 
 
@@ -74,7 +80,8 @@ class Ranking:
     """Candidates, best first, and what was found out on the way.
 
     ``question`` is what was asked, ``wanted`` its terms with their weight by rarity; ``degraded``
-    says what could not be done; ``candidates`` are all there were, in their order.
+    says what could not be done; ``candidates`` are all there were, in their order; ``carried`` are the
+    terms of the turn before where that is what the question goes on asking.
     """
 
     scored: tuple[Scored, ...]
@@ -82,6 +89,7 @@ class Ranking:
     wanted: Mapping[str, float]
     degraded: tuple[str, ...] = ()
     candidates: Sequence[Candidate] = ()
+    carried: frozenset[str] = frozenset()
 
 
 def rank(
@@ -110,11 +118,19 @@ def rank(
     wanted = own | {term: _CARRIED_WEIGHT * weight for term, weight in carried.items()}
     places = [words.terms(f"{hit.path} {hit.heading}") for hit in hits]
     best = max((hit.score for hit in hits), default=0.0) or 1.0
+    labels = asked_labels(question.text)
+    asks = _ASKS.search(question.text) is not None
     entries: list[Scored] = []
     for candidate, text, both in zip(candidates, texts, pool, strict=True):
-        # What says no more than the question does is no answer: a heading, say, or a name.
-        if candidate.kind == "question" or text <= question.terms:
+        if candidate.kind == "question":
             continue
+        before = antecedent(candidate, candidates)
+        about = text if before is None else text | words.terms(before.text)
+        # What says no more than a question for something is no answer to it: a heading, a name.
+        if about <= question.terms and (asks or candidate.kind == "fragment"):
+            continue
+        hit = hits[candidate.hit]
+        around = (candidate.context, hit.path, hit.heading, before.text if before else "")
         led = both if candidate.previous is None else both | texts[candidate.previous]
         signals = {
             "similarity": 0.0,
@@ -123,6 +139,7 @@ def rank(
             "passage": hits[candidate.hit].score / best,
             "subject": _subject(candidate, question.terms),
             "fragment": float(candidate.kind == "fragment"),
+            "lacking": lacking(labels, candidate.text, around, hit.text),
         }
         entries.append(Scored(candidate, signals, None, led | places[candidate.hit]))
     likeliest = sorted(entries, key=lambda entry: -entry.score)[:_EMBEDDED]
@@ -133,7 +150,9 @@ def rank(
         scored = likeliest
         degraded = (f"the sentences were compared with the question by words only: {error}",)
     scored.sort(key=lambda entry: (-entry.score, entry.candidate.hit, entry.candidate.start))
-    return Ranking(tuple(scored), question, own, degraded, candidates)
+    # "And for the second one?" asks nothing by itself: what it asks was asked before.
+    gone_on = frozenset() if _ASKING.search(question.text) else question.carried_terms
+    return Ranking(tuple(scored), question, own, degraded, candidates, gone_on)
 
 
 def _compared(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
@@ -25,9 +26,20 @@ _FUNCTION_WORDS = lists.words("stop_words", "english", "german", "french", "span
     "stop_words.light"
 )
 
+# Of Latin, Greek and Cyrillic letters; the signs of other scripts are no accents.
+_ACCENT = re.compile("[\u0300-\u036f]")
+
 # "I'm", "what's", "don't" of such words; French "l'achat", "qu'il".
 _CONTRACTED = re.compile(r"(?:(?<!ca)n['’]t|['’](?:m|s|re|ve|ll|d|t))\Z")
 _ELIDED = re.compile(r"(?:[cdjlmnst]|qu)['’](?=\w{2})")
+
+
+def fold(text: str) -> str:
+    """Leave out accents, and write apostrophes in one way: ``José`` and ``Jose`` are one name."""
+    if text.isascii():
+        return text
+    parts = unicodedata.normalize("NFD", text.replace("’", "'"))
+    return unicodedata.normalize("NFC", _ACCENT.sub("", parts))
 
 
 def words(text: str) -> list[str]:
@@ -57,10 +69,10 @@ def terms(text: str) -> frozenset[str]:
         if _UNSPACED.search(word):
             found.update(_pairs(word))
             continue
-        found.add(stem(word))
+        found.add(fold(stem(word)))
         if not word.isalpha():
             parts = [part for part in re.split(r"[.,'’_-]", word) if len(part) > 1]
-            found.update(stem(part) for part in parts if part not in _FUNCTION_WORDS)
+            found.update(fold(stem(part)) for part in parts if part not in _FUNCTION_WORDS)
     return frozenset(found)
 
 
@@ -109,7 +121,9 @@ def numbers(text: str) -> set[str]:
 def names(text: str) -> set[str]:
     """Capitalised words other than those that begin the text, and codes with digits, as stems."""
     tokens = [match.group() for match in WORD.finditer(text)]
-    return {stem(token.casefold()) for token in tokens[1:] if token[0].isupper() and terms(token)}
+    return {
+        fold(stem(token.casefold())) for token in tokens[1:] if token[0].isupper() and terms(token)
+    }
 
 
 def weights(texts: Sequence[AbstractSet[str]], of: Iterable[str]) -> dict[str, float]:

@@ -25,7 +25,7 @@ def own_names(text: str, terms: AbstractSet[str], language: str | None) -> froze
     """
     found = set(_labels(text))
     if not _shouted(text):
-        found |= {words.stem(match.casefold()) for match in _ACRONYM.findall(text)}
+        found |= {words.fold(words.stem(m.casefold())) for m in _ACRONYM.findall(text)}
         if language != "German":
             found.update(*map(words.names, _SENTENCE.split(text)))
     return frozenset(found & terms)

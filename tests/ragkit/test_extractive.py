@@ -130,6 +130,76 @@ def test_other_languages(embedder: Embedder) -> None:
     assert "2年間" in library.ask("保証期間は何年ですか？", embedder=embedder).text
 
 
+RULES = "# Rules\n\nDogs are allowed on pier 3.\n\nDogs are not allowed on pier 5.\n"
+GUIDES = """# Guides
+
+The C guide is on shelf 4.
+
+The C++ guide is on shelf 7.
+
+The .NET guide is on shelf 11.
+
+E-104: the door is open.
+
+E-1042: the filter is blocked.
+
+Sensor 12 is red.
+
+Bay 12 is green.
+"""
+CREW = """# Crew
+
+Ada Moen leads the paint shop. She has worked here since 2011.
+
+Ivo Hald leads the engine hall. He has worked here since 2018.
+
+José Núñez: extension 5120.
+
+Zoe Miller: extension 4417.
+
+O'Brien delivers rope.
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "said"),
+    [
+        (RULES, "Are dogs allowed on pier 5?", "Dogs are not allowed on pier 5."),
+        (GUIDES, "On which shelf is the C++ guide?", "The C++ guide is on shelf 7."),
+        (GUIDES, "On which shelf is the C guide?", "The C guide is on shelf 4."),
+        (GUIDES, "On which shelf is the .NET guide?", "The .NET guide is on shelf 11."),
+        (GUIDES, "What does E-1042 mean?", "E-1042: the filter is blocked."),
+        (GUIDES, "Which colour has bay 12?", "Bay 12 is green."),
+        (GUIDES, "Which colour has sensor 12?", "Sensor 12 is red."),
+        (CREW, "What is the extension of Jose Nunez?", "José Núñez: extension 5120."),
+        (CREW, "What does O’Brien deliver?", "O'Brien delivers rope."),
+    ],
+)
+def test_what_is_named_exactly_is_told_from_its_like(
+    text: str, question: str, said: str, embedder: Embedder
+) -> None:
+    assert Library(a=text).ask(question, embedder=embedder).text == f"{said} [1]"
+
+
+def test_what_refers_back_comes_with_what_it_refers_to(embedder: Embedder) -> None:
+    answer = Library(a=CREW).ask("Who has worked here since 2018?", embedder=embedder)
+    assert answer.text == ("Ivo Hald leads the engine hall. [1] He has worked here since 2018. [2]")
+
+
+def test_a_question_that_asks_nothing_by_itself_goes_on_asking(embedder: Embedder) -> None:
+    prices = "".join(
+        f"## {boat}\n\nA tyre for the {boat} costs {n}5 euros.\n\n"
+        f"A windscreen for the {boat} costs {n}80 euros.\n\n"
+        for n, boat in enumerate(("Falk 3", "Lerke 5"), start=3)
+    )
+    history = [
+        {"role": "user", "content": "How much is a windscreen for the Falk 3?"},
+        {"role": "assistant", "content": "380 euros."},
+    ]
+    answer = Library(a=prices).ask("And for the Lerke 5?", embedder=embedder, history=history)
+    assert answer.text == "A windscreen for the Lerke 5 costs 480 euros. [1]"
+
+
 # -- candidates -------------------------------------------------------------------------------
 
 
