@@ -27,7 +27,6 @@ _ITEM: Final = re.compile(
 _YEARS: Final = re.compile(
     r"(?:[A-Za-z]+\.?\s+\d{1,2},?\s*)?(?:FY\s?)?(?:19|20)\d\d(?:\s?\([a-z\d]\)|\s?[*†‡])?$"
 )
-_ENDS_SENTENCE: Final = re.compile(r"[.!?:;][\"”’')\]]*$")
 
 _MAX_HEADER_ROWS: Final = 6
 _MOVED_BLOCKS: Final = 8
@@ -140,7 +139,7 @@ def _cells_of(row: Row) -> list[Cell]:
         if _LEADING_CURRENCY.match(text):
             text = _LEADING_CURRENCY.sub(r"\1", text, count=1)
         if cells and (
-            _CLOSING.match(text)
+            (_CLOSING.match(text) and is_numeric(cells[-1].text))
             or (
                 len(cells) == 1
                 and (_BULLET.match(cells[0].text) or _ENUMERATOR.match(cells[0].text))
@@ -198,6 +197,8 @@ def _table_end(lines: Sequence[_Line], start: int) -> int:
             break
         if distance > 4.5 * max(line.row.height, before.height):
             break
+        if labels and len(line.cells) > 2 and _is_header(lines, index, start):
+            break
         if len(line.cells) > 1:
             end = index + 1
             labels = 0
@@ -207,6 +208,14 @@ def _table_end(lines: Sequence[_Line], start: int) -> int:
         if labels > 4 or len(line.text) > 160:
             break
     return end
+
+
+def _is_header(lines: Sequence[_Line], index: int, start: int) -> bool:
+    """Tell whether a line without numbers heads another table: lines with numbers around it."""
+    return not any(map(is_numeric, lines[index].cells)) and all(
+        any(is_numeric(cell) for line in part for cell in line.cells[1:])
+        for part in (lines[start:index], lines[index + 1 : index + 3])
+    )
 
 
 def _with_spanning_header(lines: Sequence[_Line], start: int) -> int:
@@ -337,15 +346,11 @@ def _breaks(current: Sequence[_Line], line: _Line, pitch: float) -> bool:
         return True
     if last.hyphenated:
         return False
-    if len(line.cells) > 1 and _widest_gap(other) > 2.5 * height:
+    if len(line.cells) > 1 and other.widest_gap > 2.5 * height:
         return True
     if one.bold != other.bold and not line.text[:1].islower():
         return True
     return _starts_indented(current, line)
-
-
-def _widest_gap(row: Row) -> float:
-    return max(after.left - before.right for before, after in pairwise(row.cells))
 
 
 def _next_column(one: Row, other: Row) -> bool:
@@ -389,6 +394,6 @@ def _paragraph(lines: Sequence[_Line]) -> PageBlock:
         first.cells[0].top,
         min(line.row.bottom for line in lines),
         gapped=any(
-            len(line.cells) > 1 and _widest_gap(line.row) > 2.5 * line.row.height for line in lines
+            len(line.cells) > 1 and line.row.widest_gap > 2.5 * line.row.height for line in lines
         ),
     )

@@ -66,6 +66,12 @@ class Row:
             return self.cells[0].text
         return " ".join(cell.text for cell in self.cells)
 
+    @property
+    def widest_gap(self) -> float:
+        """The widest space between two fragments that are neighbours."""
+        pairs = itertools.pairwise(self.cells)
+        return max((after.left - before.right for before, after in pairs), default=0.0)
+
     def takes(self, fragment: Fragment) -> bool:
         """Tell whether a fragment stands on this row's line, beside what the row holds."""
         first = self.cells[0]
