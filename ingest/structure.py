@@ -12,6 +12,8 @@ from ingest.document import Document, Section
 # What is longer than so many characters is no name, and no path is deeper than so many headings.
 _LONGEST_NAME = 300
 _DEEPEST = 16
+# A title stands at the head of a document: with no more than so many characters before it.
+_HEAD = 500
 _CONTROLS = {
     code: " " for code in (*range(32), *range(127, 160)) if code not in (0x09, 0x0A, 0x0D, 0x85)
 }
@@ -57,6 +59,16 @@ def sections_from_headings(
         path = tuple(name for _, name in above)
         sections.append(Section(path, len(path), start, stop))
     return tuple(sections)
+
+
+def title_of(headings: Sequence[tuple[int, int, str]], *, begin: int = 0) -> str | None:
+    """Return the title among headings given as (start, level, title): the first one of level 1.
+
+    It must stand at the head of the text, which begins at ``begin``, for a title is embedded with
+    every passage: the caption of a figure far down says nothing of the others.
+    """
+    first = next((heading for heading in headings if heading[1] == 1 and heading[2]), None)
+    return first[2] if first is not None and first[0] - begin <= _HEAD else None
 
 
 def with_short_names(document: Document) -> Document:

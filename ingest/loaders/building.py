@@ -5,11 +5,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from ingest.document import Block, BlockKind, Document, Page
 from ingest.errors import TooLargeError
-from ingest.structure import normalise_plain, sections_from_headings
+from ingest.structure import normalise_plain, sections_from_headings, title_of
 
 MAX_CHARACTERS = 100_000_000
 _LIGATURES = ("ff", "fi", "fl", "ffi", "ffl", "st", "st")
@@ -80,9 +80,9 @@ class DocumentBuilder:
         self._page_starts.append(self._length)
 
     def build(self, *, title: str | None = None) -> Document:
-        """Return the document; its title is the one given, or its first heading of level 1."""
+        """Return the document; its title is the one given, or the one at its head."""
         text = "".join(self._parts)
-        first = next((name for _, level, name in self._headings if level == 1), None)
+        first = title_of(self._headings)
         return Document(
             text=text,
             format=self.format,
@@ -108,6 +108,20 @@ def table_row(cells: Sequence[str]) -> str:
     while texts and not texts[-1]:
         texts.pop()
     return " | ".join(texts)
+
+
+def names_groups(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row names groups of columns, which the second row tells apart."""
+    if len(rows) < 3 or any(map(is_number, rows[1])):  # years may name groups
+        return False
+    groups = [cell for cell in rows[0] if cell.strip()]
+    pairs = [pair for pair in zip_longest(*rows[:2], fillvalue="") if any(map(str.strip, pair))]
+    return len(set(groups)) < len(groups) and len(set(pairs)) == len(pairs)
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell holds a number, perhaps with a sign, a currency or a percent sign."""
+    return text.strip(" +-()$€£¥%").replace(".", "").replace(",", "").isdecimal()
 
 
 def clean(text: str) -> str:

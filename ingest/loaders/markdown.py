@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ingest.decode import decode
 from ingest.document import Block, BlockKind, Document
-from ingest.structure import normalise_plain, sections_from_headings
+from ingest.structure import normalise_plain, sections_from_headings, title_of
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -42,7 +42,7 @@ def load_markdown(source: Source) -> Document:
     metadata, body = _front_matter(text)
     marks, headings = _find_marks(text, body)
     blocks = _blocks_between(text, marks)
-    title = metadata.pop("title", None) or _title(headings, blocks, body)
+    title = metadata.pop("title", None) or title_of(headings, begin=body)
     return Document(
         text=text,
         format="markdown",
@@ -71,18 +71,6 @@ def _front_matter(text: str) -> tuple[dict[str, str], int]:
             metadata["created"] = metadata.pop(name)
             break
     return metadata, match.end()
-
-
-def _title(
-    headings: Sequence[tuple[int, int, str]], blocks: Sequence[Block], body: int
-) -> str | None:
-    """Return the heading that is the document's title: the only one of level 1, or the first."""
-    highest = [heading for heading in headings if heading[1] == 1]
-    if not highest:
-        return None
-    start, _, title = highest[0]
-    first = next((block.start for block in blocks if block.start >= body), 0)
-    return title if len(highest) == 1 or first >= start else None
 
 
 def _find_marks(text: str, body: int) -> tuple[dict[int, _Mark], list[tuple[int, int, str]]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ingest.decode import decode
 from ingest.document import Block, Document
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _DELIMITERS: Final = ",;\t|"
 _SAMPLED_ROWS: Final = 50
 _SAMPLED: Final = 1 << 16
+_TOLD: Final = re.compile(r"(?:\ufeff)?sep=([^\n]) *\n+", re.IGNORECASE)  # as Excel writes it
+_MOST_ABOVE: Final = 20  # rows before those of the table
 _REGULAR: Final = 0.8  # share of the rows that must have the usual number of cells
 
 
@@ -31,15 +34,13 @@ def load_csv(source: Source) -> Document:
     decoded = decode(source.data)
     text = normalise_plain(decoded.text)
     warnings = [decoded.warning] if decoded.warning else []
-    rows, header = _first_rows(text)
-    if not rows:
+    table = _find_table(text)
+    if table is None:
         blocks = find_blocks(text)[0]
         warnings.append("its lines are no regular rows of cells: read as plain text")
     else:
-        start = len(text) - len(text.lstrip())
-        end = len(text.rstrip())
-        header_end = start + len(header.strip()) if header and _names_columns(rows) else None
-        blocks = (Block("table", start, end, header_end),)
+        before = find_blocks(text[: table.start])[0]
+        blocks = (*before, Block("table", table.start, len(text.rstrip()), table.header_end))
     return Document(
         text=text,
         format="csv",
@@ -49,12 +50,24 @@ def load_csv(source: Source) -> Document:
     )
 
 
-def _first_rows(text: str) -> tuple[list[list[str]], str]:
-    """Return the first rows as cells, and the first row as it is written; none if irregular."""
-    sample = text.lstrip()[:_SAMPLED]
+class _Table(NamedTuple):
+    """Where rows begin, and where the row ends that names the columns, if one does."""
+
+    start: int
+    header_end: int | None
+
+
+def _find_table(text: str) -> _Table | None:
+    """Find the regular rows; what says how they are parted, or stands above them, is before them."""
+    start = len(text) - len(text.lstrip())
+    delimiters = _DELIMITERS
+    told = _TOLD.match(text, start)
+    if told is not None:
+        start, delimiters = told.end(), told[1]
+    sample = text[start : start + _SAMPLED]
     best: tuple[float, int] = (0.0, 0)
     found: list[list[str]] = []
-    for delimiter in _DELIMITERS:
+    for delimiter in delimiters:
         try:
             rows = list(itertools.islice(_rows(sample, delimiter), _SAMPLED_ROWS))
         except csv.Error:
@@ -64,11 +77,21 @@ def _first_rows(text: str) -> tuple[list[list[str]], str]:
         widths = Counter(len(row) for row in rows if row)
         if not widths:
             continue
-        width, count = widths.most_common(1)[0]
-        share = count / widths.total()
-        if width > 1 and share >= _REGULAR and (share, width) > best:
+        width = max(widths, key=lambda each: (widths[each], each))
+        above = next(at for at, row in enumerate(rows) if len(row) == width)
+        below = [row for row in rows[above:] if row]
+        share = sum(len(row) == width for row in below) / len(below)
+        if width > 1 and above <= _MOST_ABOVE and share >= _REGULAR and (share, width) > best:
             best, found = (share, width), rows
-    return found, _first_record(sample) if found else ""
+    if not found:
+        return None
+    above = next(at for at, row in enumerate(found) if len(row) == best[1])
+    for _ in range(above):
+        start += len(_first_record(text[start : start + _SAMPLED])) + 1
+    header = _first_record(text[start : start + _SAMPLED])
+    start += len(header) - len(header.lstrip())
+    named = _names_columns(found[above:])
+    return _Table(start, start + len(header.strip()) if header.strip() and named else None)
 
 
 def _rows(text: str, delimiter: str) -> Iterator[list[str]]:

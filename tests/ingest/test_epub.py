@@ -89,3 +89,8 @@ def test_a_book_without_chapters_holds_no_text() -> None:
 def test_a_book_whose_first_byte_is_lost_says_so() -> None:
     with pytest.raises(WrongFormatError, match="damaged"):
         loaded("a.epub", zipped({n: text for n, text in BOOK.items() if n != "mimetype"})[1:])
+
+
+def test_names_may_differ_in_case() -> None:
+    members = {name.replace("one.xhtml", "ONE.xhtml"): text for name, text in BOOK.items()}
+    assert loaded("a.epub", zipped(members)).text == loaded("a.epub", zipped(BOOK)).text

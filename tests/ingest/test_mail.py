@@ -118,3 +118,47 @@ def test_an_undecodable_page_in_a_message_is_warned_of() -> None:
     document = loaded("a.eml", head + "<p>Ein Kaffee für die Gäste.</p>".encode("cp1252"))
     assert "Ein Kaffee für die Gäste." in document.text
     assert "punycode" in document.warnings[0]
+
+
+def test_a_stub_of_plain_text_does_not_hide_the_html() -> None:
+    mail = message()
+    mail.set_content("This message is in HTML.")
+    mail.add_alternative("<p>Your berth is <b>Q-44</b>, the deposit 210 euros.</p>", subtype="html")
+    document = loaded("a.eml", mail.as_bytes())
+    assert "Your berth is Q-44, the deposit 210 euros." in document.text
+    assert "is in HTML" not in document.text
+
+
+def test_parts_that_follow_each_other_are_all_read() -> None:
+    mail = message()
+    mail.set_content("Here are the slots.")
+    mail.make_mixed()
+    for content, subtype in (
+        ("<table><tr><td>Friday</td><td>13:20</td></tr></table>", "html"),
+        ("Bye", "plain"),
+    ):
+        part = EmailMessage()
+        part.set_content(content, subtype=subtype)
+        mail.attach(part)
+    text = loaded("a.eml", mail.as_bytes()).text
+    assert text.index("Here are the slots.") < text.index("13:20") < text.index("Bye")
+
+
+@pytest.mark.parametrize("put", [b"\xef\xbb\xbf%b", b"\r\n\r\n%b"])
+def test_what_a_program_puts_before_a_message_does_not_matter(put: bytes) -> None:
+    mail = message()
+    mail.set_content("The code is 4471.")
+    assert "4471" in loaded("a.eml", put % mail.as_bytes()).text
+    wide = mail.as_bytes().decode("ascii").encode("utf-16")
+    assert loaded("a.eml", wide).title == "Die Größe der Pumpe"
+
+
+def test_an_appointment_is_read() -> None:
+    mail = message()
+    mail.set_content("Please come.")
+    invitation = (
+        "BEGIN:VEVENT\r\nSUMMARY:Crane\\, slot\r\nDTSTART:20260605T132000\r\nEND:VEVENT\r\n"
+    )
+    mail.add_alternative(invitation, subtype="calendar")
+    text = loaded("a.eml", mail.as_bytes()).text
+    assert "Appointment: Crane, slot\nBegins: 20260605T132000" in text

@@ -6,7 +6,7 @@ import io
 import re
 import sys
 import zipfile
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import docx
@@ -294,3 +294,162 @@ def test_columns_beyond_the_first_thousand_are_told() -> None:
 def test_formats_are_named_with_their_article(name: str, what: str) -> None:
     with pytest.raises(WrongFormatError, match=f"not {what}"):
         loaded(name, b"PK\x03\x04 and nothing else")
+
+
+def test_merged_word_cells_stand_in_all_their_columns_and_rows() -> None:
+    file = docx.Document()
+    table = file.add_table(rows=4, cols=4)
+    rows = ["Route Weekday x Weekend", "x Adult Child Adult", "Loop 12 6 15", "x none x 31"]
+    for row, text in zip(table.rows, rows, strict=True):
+        for cell, word in zip(row.cells, text.split(), strict=True):
+            cell.text = "" if word == "x" else word
+    table.cell(0, 1).merge(table.cell(0, 2))
+    table.cell(3, 1).merge(table.cell(3, 2))
+    table.cell(2, 0).merge(table.cell(3, 0))
+    document = loaded("a.docx", saved(file))
+    assert document.text.split("\n") == [
+        "Route | Weekday | Weekday | Weekend",
+        " | Adult | Child | Adult",
+        "Loop | 12 | 6 | 15",
+        "Loop | none | none | 31",
+    ]
+    assert headers(document) == ["Route | Weekday | Weekday | Weekend\n | Adult | Child | Adult"]
+
+
+def test_word_equations_stand_in_their_sentence() -> None:
+    file = docx.Document()
+    paragraph = file.add_paragraph("The loss is ")
+    space = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+    paragraph._p.append(
+        parse_xml(
+            f"<m:oMath {space}><m:r><m:t>h=</m:t></m:r><m:f><m:num><m:r><m:t>a+b</m:t></m:r></m:num>"
+            "<m:den><m:r><m:t>D</m:t></m:r></m:den></m:f><m:sSup><m:e><m:r><m:t>x</m:t></m:r></m:e>"
+            "<m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup></m:oMath>"
+        )
+    )
+    paragraph.add_run(" for pipes.")
+    assert loaded("a.docx", saved(file)).text == "The loss is h= (a+b)/D x^2 for pipes."
+
+
+def test_word_headers_footers_and_comments_are_read_once() -> None:
+    file = word()
+    for section in (file.sections[0], file.add_section()):
+        section.header.is_linked_to_previous = False
+        section.header.paragraphs[0].text = "Draft of May"
+    file.sections[0].footer.paragraphs[0].text = "Order 4711"
+    comment = file.add_comment(file.paragraphs[0].runs, text="Check the months.", author="Ada")
+    assert comment.text == "Check the months."
+    text = loaded("a.docx", saved(file)).text
+    for said in ("Header: Draft of May", "Footer: Order 4711", "Comment: Check the months."):
+        assert text.count(said) == 1
+
+
+def test_strict_word_files_are_read() -> None:
+    data = saved(word())
+    changes = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in archive.namelist():
+            content = archive.read(name)
+            for usual, strict in (
+                (
+                    "http://schemas.openxmlformats.org/wordprocessingml/2006/main",
+                    "wordprocessingml/main",
+                ),
+                (
+                    "http://schemas.openxmlformats.org/officeDocument/2006/relationships",
+                    "officeDocument/relationships",
+                ),
+                ("http://schemas.openxmlformats.org/drawingml/2006/main", "drawingml/main"),
+            ):
+                content = content.replace(
+                    usual.encode(), f"http://purl.oclc.org/ooxml/{strict}".encode()
+                )
+            changes[name] = content
+    assert loaded("a.docx", rezipped(data, changes)).text == loaded("a.docx", data).text
+
+
+def test_breaks_within_a_powerpoint_paragraph_part_words() -> None:
+    file = pptx.Presentation()
+    slide = file.slides.add_slide(file.slide_layouts[5])
+    slide.shapes.title.text = "Contact"
+    box = slide.shapes.add_textbox(0, 0, Inches(3), Inches(2))
+    box.text_frame.text = "Quay office\vPhone 5512"
+    assert "Quay office\nPhone 5512" in loaded("a.pptx", saved(file)).text
+
+
+def test_an_unknown_chart_costs_itself_and_alternate_content_is_read() -> None:
+    file = slides()
+    data = saved(file)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = archive.namelist()
+        first = archive.read("ppt/slides/slide1.xml").decode()
+    box = (
+        '<mc:AlternateContent xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006">'
+        '<mc:Choice Requires="a14"><p:sp><p:nvSpPr><p:cNvPr id="90" name="T"/><p:cNvSpPr txBox="1"/>'
+        "<p:nvPr/></p:nvSpPr><p:spPr/><p:txBody><a:bodyPr/><a:p><a:r><a:t>Add 40 ml.</a:t></a:r></a:p>"
+        "</p:txBody></p:sp></mc:Choice><mc:Fallback/></mc:AlternateContent></p:spTree>"
+    )
+    changed = rezipped(data, {"ppt/slides/slide1.xml": first.replace("</p:spTree>", box)})
+    assert "Add 40 ml." in loaded("a.pptx", changed).text
+    assert names
+    charts = pptx.Presentation()
+    slide = charts.slides.add_slide(charts.slide_layouts[5])
+    slide.shapes.title.text = "Ferry at 23:40"
+    series = CategoryChartData()
+    series.categories = ["May"]
+    series.add_series("Cars", (5,))
+    size = (0, 0, Inches(3), Inches(3))
+    slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, *size, series)
+    data = saved(charts)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        name = next(n for n in archive.namelist() if n.startswith("ppt/charts/chart"))
+        chart = archive.read(name).replace(b"barChart>", b"bar3DChart>")
+    document = loaded("a.pptx", rezipped(data, {name: chart}))
+    assert "Ferry at 23:40" in document.text
+    assert any("slide 1: a chart could not be read" in warning for warning in document.warnings)
+
+
+def test_excel_values_stand_as_they_are_shown() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["Code", "Share", "Time", "Net"])
+    sheet.append([417, 0.125, timedelta(hours=26, minutes=5), 100])
+    for cell, shape in zip("ABC", ("00000", "0.0%", "[h]:mm"), strict=True):
+        sheet[f"{cell}2"].number_format = shape
+    assert "00417 | 12.5% | 26:05 | 100" in loaded("a.xlsx", saved(book)).text
+
+
+def test_excel_formulas_without_a_value_are_shown_and_told() -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["Item", "Net", "Gross"])
+    book.active.append(["Lamp", 100, "=B2*1.25"])
+    document = loaded("a.xlsx", saved(book))
+    assert "Lamp | 100 | =B2*1.25" in document.text
+    assert "formulas without a saved value" in document.warnings[0]
+
+
+def test_excel_merged_cells_and_names_above_a_blank_row() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (
+        ["Report of May", None, None, None],
+        [],
+        ["Place", "2023", None, "2024"],
+        [None, "Sold", "Left", "Sold"],
+        ["Oslo", 5, 6, 7],
+        [None, 8, 9, 10],
+    ):
+        sheet.append(row)
+    for merged in ("A1:D1", "B3:C3", "A5:A6"):
+        sheet.merge_cells(merged)
+    split = book.create_sheet("Split")
+    for row in (["Year", "Sum"], [], ["2023", 4], ["2024", 5]):
+        split.append(row)
+    document = loaded("a.xlsx", saved(book))
+    assert "Report of May\n" in document.text
+    assert (
+        "Place | 2023 | 2023 | 2024\n | Sold | Left | Sold\nOslo | 5 | 6 | 7\nOslo | 8"
+        in document.text
+    )
+    assert headers(document)[-1] == "Year | Sum"
+    assert "Place | 2023 | 2023 | 2024\n | Sold | Left | Sold" in headers(document)

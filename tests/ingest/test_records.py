@@ -138,3 +138,17 @@ def test_any_text_loads_as_rows(text: str) -> None:
         loaded("a.csv", data)
     except (NoTextError, WrongFormatError):
         pass
+
+
+def test_a_line_that_tells_the_separator_is_no_row() -> None:
+    document = loaded("a.csv", "sep=;\nArtikel;Preis;Menge\nMutter M8;0,12;500\nScheibe;0,05;900\n")
+    assert headers(document) == ["Artikel;Preis;Menge"]
+    assert blocks(document, "table") == [
+        "Artikel;Preis;Menge\nMutter M8;0,12;500\nScheibe;0,05;900"
+    ]
+
+
+def test_what_stands_above_the_rows_is_text() -> None:
+    document = loaded("a.csv", "Stock of the yard\nas of May\n\nPart;Count\nNut;5\nBolt;6\nPin;7\n")
+    assert blocks(document, "paragraph") == ["Stock of the yard\nas of May"]
+    assert headers(document) == ["Part;Count"]

@@ -29,3 +29,9 @@ def test_numbered_lines_that_follow_each_other_are_a_list() -> None:
 def test_numbered_lines_that_begin_elsewhere_or_end_a_sentence_are_none() -> None:
     assert headings(loaded("a.txt", "3. New pump\n\nIt is late.\n\n7. Old pump\n\nGone.\n")) == []
     assert headings(loaded("a.txt", "1. It is late.\n\nYes.\n\n2. It is here.\n\nNo.\n")) == []
+
+
+def test_a_title_stands_at_the_head_or_there_is_none() -> None:
+    far = "Some text about the pump.\n\n" * 40
+    assert loaded("a.md", f"{far}# Figure 3\n\nA caption.\n").title is None
+    assert loaded("a.md", f"![badge](b.png)\n\n# Pump\n\n{far}").title == "Pump"

@@ -1,4 +1,4 @@
-"""Word: paragraphs, headings, lists and tables in their order, with footnotes at the end.
+"""Word: paragraphs, headings, lists and tables in their order; notes, comments, headers at the end.
 
 python-docx opens the file and knows its styles; the text is gathered from the elements, because
 the library leaves out what stands in content controls, tracked insertions and text boxes.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
+from zipfile import ZIP_DEFLATED, ZipFile
 
-from ingest.loaders.archive import parse_xml
-from ingest.loaders.building import DocumentBuilder
+from ingest.loaders.archive import open_archive, parse_xml, read_member
+from ingest.loaders.building import DocumentBuilder, names_groups
 from ingest.loaders.office.properties import read_properties, reading
 
 if TYPE_CHECKING:
@@ -21,8 +22,20 @@ if TYPE_CHECKING:
 
 _W: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-_FOOTNOTES: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"
-_ENDNOTES: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/endnotes"
+_M: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
+_RELATED: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/"
+# What stands beside the text, in the order in which it is added; headers and footers each once.
+_BESIDE: Final = ("footnotes", "endnotes", "comments", "header", "footer")
+# Strict Open XML is the same but for its names, which the library does not know.
+_STRICT: Final = (
+    (b"http://purl.oclc.org/ooxml/wordprocessingml/main", _W[1:-1].encode()),
+    (b"http://purl.oclc.org/ooxml/officeDocument/math", _M[1:-1].encode()),
+    (b"http://purl.oclc.org/ooxml/officeDocument/relationships", _RELATED[:-1].encode()),
+    (
+        b"http://purl.oclc.org/ooxml/drawingml/main",
+        b"http://schemas.openxmlformats.org/drawingml/2006/main",
+    ),
+)
 _SIGNS: Final = {
     f"{_W}tab": "\t",
     f"{_W}br": "\n",
@@ -32,6 +45,7 @@ _SIGNS: Final = {
 }
 # What is deleted or moved away, and what repeats a drawing for old programs.
 _LEFT_OUT: Final = frozenset([f"{_W}del", f"{_W}moveFrom", f"{_W}pPr", f"{_W}rPr", _FALLBACK])
+_MOST_COLUMNS: Final = 1000
 _HEADING_STYLE: Final = re.compile(r"heading (\d)", re.IGNORECASE)
 _CODE_STYLE: Final = re.compile(r"code|preformatted|verbatim|listing", re.IGNORECASE)
 
@@ -47,15 +61,30 @@ def load_docx(source: Source) -> Document:
     with reading(source.data, "DOCX"):
         import docx
 
-        opened = docx.Document(io.BytesIO(source.data))
+        opened = docx.Document(io.BytesIO(_transitional(source.data)))
         title, metadata = read_properties(opened.core_properties, source.path)
         builder = DocumentBuilder("docx", metadata=metadata)
         styles = {style.style_id: style for style in opened.styles}
         _Walk(builder, styles).read(opened.element.body)
-        for relation in opened.part.rels.values():
-            if relation.reltype in (_FOOTNOTES, _ENDNOTES) and not relation.is_external:
-                _add_notes(builder, relation.target_part.blob)
+        _add_beside(builder, opened.part.rels.values())
         return builder.build(title=title)
+
+
+def _transitional(data: bytes) -> bytes:
+    """Give a Strict file the names of the usual kind."""
+    with open_archive(data, "DOCX") as archive:
+        rels = read_member(archive, "_rels/.rels") or b""
+        if _STRICT[2][0] not in rels:
+            return data
+        renamed = io.BytesIO()
+        with ZipFile(renamed, "w", ZIP_DEFLATED) as written:
+            for member in archive.infolist():
+                content = read_member(archive, member.filename) or b""
+                if member.filename.endswith((".xml", ".rels")):
+                    for strict, usual in _STRICT:
+                        content = content.replace(strict, usual)
+                written.writestr(member.filename, content)
+        return renamed.getvalue()
 
 
 class _Walk:
@@ -143,6 +172,8 @@ def _texts(element: Any) -> Iterator[str]:
             yield child.text or ""
         elif child.tag in _SIGNS:
             yield _SIGNS[child.tag]
+        elif child.tag == f"{_M}oMath":
+            yield _formula(child)
         elif child.tag == f"{_W}p":  # of a text box in the paragraph
             yield "\n"
             stack.append(iter(child))
@@ -160,22 +191,82 @@ def _add_table(builder: DocumentBuilder, table: Any) -> None:
         marked = row.find(f"{_W}trPr/{_W}tblHeader") is not None
         header_rows += marked and header_rows == len(rows)
         own = (cell for cell in row.iter(f"{_W}tc") if next(cell.iterancestors(f"{_W}tr")) is row)
-        rows.append([_cell_text(cell) for cell in own])
+        rows.append(_row(list(own), rows[-1] if rows else []))
     several = max((len(row) for row in rows), default=0) > 1
     if several:
-        builder.add_table(rows, header_rows=header_rows or int(len(rows) > 1))
+        names = 2 if names_groups(rows) else int(len(rows) > 1)
+        builder.add_table(rows, header_rows=header_rows or names)
         return
     for cells in rows:  # a frame around text
         for text in cells:
             builder.add("paragraph", text)
 
 
+def _row(cells: Sequence[Any], above: Sequence[str]) -> list[str]:
+    """Return the texts of cells, each in all the columns it spans, a merged one in all its rows."""
+    texts: list[str] = []
+    for cell in cells:
+        properties = f"{_W}tcPr"
+        span = cell.find(f"{properties}/{_W}gridSpan")
+        value = span.get(f"{_W}val", "") if span is not None else ""
+        width = min(int(value), _MOST_COLUMNS) if value.isdecimal() else 1
+        merged = cell.find(f"{properties}/{_W}vMerge")
+        if merged is not None and merged.get(f"{_W}val") != "restart" and len(texts) < len(above):
+            text = above[len(texts)]
+        else:
+            text = _cell_text(cell)
+        texts += [text] * max(width, 1)
+    return texts
+
+
+def _formula(element: Any) -> str:
+    """Write an equation on one line: L/D, x^2, x_i, sqrt(x); other signs as they stand."""
+    if element.tag in (f"{_M}t", f"{_W}t"):
+        return element.text or ""
+    parts = {child.tag: child for child in element if isinstance(child.tag, str)}
+
+    def part(name: str) -> str:
+        return _formula(parts[f"{_M}{name}"]) if f"{_M}{name}" in parts else ""
+
+    def grouped(name: str) -> str:
+        text = part(name)
+        return text if len(text) < 2 or text.isalnum() else f"({text})"
+
+    match element.tag.removeprefix(_M):
+        case "f":
+            return f" {grouped('num')}/{grouped('den')} "
+        case "sSup":
+            return f"{part('e')}^{grouped('sup')}"
+        case "sSub":
+            return f"{part('e')}_{grouped('sub')}"
+        case "sSubSup":
+            return f"{part('e')}_{grouped('sub')}^{grouped('sup')}"
+        case "rad":
+            return f"sqrt({part('e')})"
+        case "d":
+            return f"({part('e')})"
+        case _:
+            return "".join(_formula(child) for child in element if isinstance(child.tag, str))
+
+
 def _cell_text(cell: Any) -> str:
     return "\n".join("".join(_texts(paragraph)) for paragraph in cell.iter(f"{_W}p"))
 
 
-def _add_notes(builder: DocumentBuilder, data: bytes) -> None:
-    root = parse_xml(data)
-    for note in root if root is not None else ():
-        if isinstance(note.tag, str) and note.get(f"{_W}type") is None:
-            builder.add("paragraph", _cell_text(note))
+def _add_beside(builder: DocumentBuilder, relations: Iterable[Any]) -> None:
+    """Add what stands beside the text: notes, comments, and headers and footers once each."""
+    said: set[str] = set()
+    parts = [(one.reltype.removeprefix(_RELATED), one) for one in relations if not one.is_external]
+    for kind in _BESIDE:
+        for reltype, relation in parts:
+            root = parse_xml(relation.target_part.blob) if reltype == kind else None
+            notes = [root] if root is not None and kind in ("header", "footer") else root
+            for note in notes if notes is not None else ():
+                if not isinstance(note.tag, str) or note.get(f"{_W}type") is not None:
+                    continue
+                text = _cell_text(note)
+                if kind in ("header", "footer", "comments"):
+                    text = f"{kind.removesuffix('s').capitalize()}: {text}" if text.strip() else ""
+                if text and text not in said:
+                    said.add(text)
+                    builder.add("paragraph", text)
