@@ -108,7 +108,7 @@ def test_nothing_is_said_twice(embedder: Embedder) -> None:
 def test_what_is_said_is_the_document_to_the_character(text: str, embedder: Embedder) -> None:
     library = Library(a=f"# Keys\n\n{text}\n\nLunch is at noon.")
     answer = library.ask("Which key opens the archive?", embedder=embedder)
-    assert answer.text.startswith(f"{text} [1]")
+    assert f"{text} [1]" in answer.text
     assert answer.citations[0].quote == text
 
 
@@ -178,7 +178,9 @@ O'Brien delivers rope.
 def test_what_is_named_exactly_is_told_from_its_like(
     text: str, question: str, said: str, embedder: Embedder
 ) -> None:
-    assert Library(a=text).ask(question, embedder=embedder).text == f"{said} [1]"
+    answer = Library(a=text).ask(question, embedder=embedder)
+    assert [citation.quote for citation in answer.citations] == [said]
+    assert answer.text.endswith(f"{said} [1]")
 
 
 def test_what_refers_back_comes_with_what_it_refers_to(embedder: Embedder) -> None:
@@ -197,7 +199,8 @@ def test_a_question_that_asks_nothing_by_itself_goes_on_asking(embedder: Embedde
         {"role": "assistant", "content": "380 euros."},
     ]
     answer = Library(a=prices).ask("And for the Lerke 5?", embedder=embedder, history=history)
-    assert answer.text == "A windscreen for the Lerke 5 costs 480 euros. [1]"
+    quotes = [citation.quote for citation in answer.citations]
+    assert quotes == ["A windscreen for the Lerke 5 costs 480 euros."]
 
 
 # -- candidates -------------------------------------------------------------------------------
@@ -284,12 +287,12 @@ def test_every_sentence_of_an_answer_stands_in_its_source(
     }
     data = bodies.get(suffix, said).encode()
     document = load_bytes(Path(f"fees.{suffix}"), data)
-    library = Library()
+    library = Library(other="# Other\n\nNothing is said of it here.")
     library.add(f"fees.{suffix}", document)
     answer = library.ask(f"What is the harbour fee? {sentences}")
     assert answer.citations or answer.refused
     rows = document.text.split("\n")
-    for citation in answer.citations:
+    for citation in (each for each in answer.citations if each.path != "other.md"):
         assert document.text[citation.start : citation.end] == citation.quote
         block = next(b for b in document.blocks if b.end > citation.start)
         if block.kind != "table":
