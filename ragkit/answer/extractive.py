@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragkit.answer.completing import completed
+from ragkit.answer.contradiction import differs
 from ragkit.language import words
 from ragkit.results import Citation
 
@@ -79,7 +80,7 @@ def choose(ranking: Ranking) -> list[Candidate]:
         longer = length + sum(map(_length, more))
         if longer > MAX_CHARACTERS or len(said) + len(more) > MAX_SENTENCES:
             continue
-        if _overlap(entry, picked) > _SAME:
+        if any(_repeats(entry, other) for other in picked):
             continue
         picked.append(entry)
         said += more
@@ -106,6 +107,12 @@ def _within(one: Candidate, other: Candidate) -> bool:
 def _worth(entry: Scored, picked: Sequence[Scored]) -> float:
     """The score, less for what has been said."""
     return entry.score - _DIVERSITY * _overlap(entry, picked)
+
+
+def _repeats(entry: Scored, other: Scored) -> bool:
+    """Whether an entry says what another does; of two that contradict each other both are said."""
+    same = _likeness(entry, other) > _SAME
+    return same and not differs(entry.candidate.text, other.candidate.text)
 
 
 def _overlap(entry: Scored, picked: Iterable[Scored]) -> float:
