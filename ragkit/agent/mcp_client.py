@@ -7,10 +7,11 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ragkit.agent.signature import InvalidArgumentsError, schema_binder
 from ragkit.agent.tool import Tool, ToolError, ToolResult, as_text
 from ragkit.errors import RagkitError, UsageError
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mcp_types import CallToolResult
 
 _START_SECONDS = 30.0
+_MAX_PAGES = 100
+_MAX_TOOLS = 1_000
 _ODD = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -96,13 +99,14 @@ class _Connection:
         self.tools: list[Any] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leave: asyncio.Event | None = None
+        self._task: asyncio.Task[Any] | None = None
         self._ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="ragkit-mcp", daemon=True)
         self._thread.start()
         try:
             self._ready.result(timeout=_START_SECONDS)
         except TimeoutError:
-            self.close()
+            self._abandon()
             raise RagkitError(
                 f"the MCP server {shown!r} did not answer within {_START_SECONDS:g} seconds"
             ) from None
@@ -121,6 +125,13 @@ class _Connection:
                 return
             self._thread.join(_START_SECONDS)
 
+    def _abandon(self) -> None:
+        """End what is under way, the server's process with it."""
+        if self._loop is not None and self._task is not None:
+            with suppress(RuntimeError):  # it ended by itself in this very moment
+                self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(_START_SECONDS)
+
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
@@ -132,19 +143,33 @@ class _Connection:
         # Entered and left in one task, as the SDK's cancel scopes demand.
         self._loop = asyncio.get_running_loop()
         self._leave = asyncio.Event()
+        self._task = asyncio.current_task()
         async with self._client as client:
             # The SDK would run the server's own patterns over what it returns, by an engine that
             # can take for ever, and drop what a tool printed where its declared form is not met.
             client.session.validate_tool_result = _as_it_came  # type: ignore[method-assign]
-            cursor: str | None = None
-            while True:
-                page = await client.list_tools(cursor=cursor)
-                self.tools += page.tools
-                cursor = page.next_cursor
-                if not cursor:
-                    break
+            await self._list_tools(client)
             self._ready.set_result(None)
             await self._leave.wait()
+
+    async def _list_tools(self, client: mcp.Client) -> None:
+        seen: set[str | None] = set()
+        cursor: str | None = None
+        while cursor not in seen:
+            seen.add(cursor)
+            page = await client.list_tools(cursor=cursor)
+            self.tools += page.tools
+            if len(seen) > _MAX_PAGES or len(self.tools) > _MAX_TOOLS:
+                raise RagkitError(
+                    f"its list of tools does not end: {len(self.tools):,} tools on {len(seen):,}"
+                    f" pages, where {_MAX_TOOLS:,} on {_MAX_PAGES:,} are allowed"
+                )
+            cursor = page.next_cursor
+            if not cursor:
+                return
+        raise RagkitError(
+            f"its list of tools goes in circles: page {str(cursor)[:80]!r} comes again"
+        )
 
 
 async def _as_it_came(name: str, result: CallToolResult) -> None:
@@ -165,7 +190,7 @@ def _tool(
     hints = described.annotations
     read_only = hints is not None and hints.read_only_hint is True
     return Tool.from_schema(
-        _caller(connection, own_name),
+        _caller(connection, own_name, _declared(described.output_schema)),
         name=(_ODD.sub("_", f"{prefix}{own_name}") or "tool")[:64],
         description=described.description or (described.title or own_name),
         parameters=described.input_schema,
@@ -174,7 +199,30 @@ def _tool(
     )
 
 
-def _caller(connection: _Connection, name: str) -> Callable[..., ToolResult]:
+def _declared(schema: Any) -> Callable[[Any], str]:
+    """Return what says how a result differs from the form that a server declares; else nothing."""
+    if schema is None:
+        return lambda _: ""
+    try:
+        check = schema_binder(schema)
+    except UsageError:
+        return lambda _: "what it declares is no schema of an object"
+
+    def differs(found: Any) -> str:
+        if not isinstance(found, Mapping):
+            return "it returned nothing of that form"
+        try:
+            check(found)
+        except InvalidArgumentsError as error:
+            return str(error)
+        return ""
+
+    return differs
+
+
+def _caller(
+    connection: _Connection, name: str, differs: Callable[[Any], str]
+) -> Callable[..., ToolResult]:
     def call(**arguments: Any) -> ToolResult:
         try:
             result = connection.call(name, arguments)
@@ -185,6 +233,8 @@ def _caller(connection: _Connection, name: str) -> Callable[..., ToolResult]:
         text = "\n".join(_block(block) for block in result.content)
         if not text and result.structured_content is not None:
             text = as_text(result.structured_content)
+        if not result.is_error and (fault := differs(result.structured_content)):
+            text = f"{text}\n(Not as this tool declares what it returns: {fault})".lstrip()
         return ToolResult(text or "done", error=result.is_error, value=result)
 
     return call

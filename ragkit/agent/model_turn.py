@@ -70,7 +70,6 @@ class Asking:
         """Remember whom to ask; ``tell`` notes what goes less than well."""
         self._setup = setup
         self._tell = tell
-        self._nonce = new_nonce()
         self._shrink = 1.0
         self._schemas = [tool.schema for tool in setup.tools.values()]
         self.calling: Calling = setup.calling if setup.tools else "native"
@@ -145,7 +144,8 @@ class Asking:
         native = self.calling == "native"
         max_tokens = reply_room(setup.model, setup.max_reply_tokens)
         room = int(self._shrink * prompt_room(setup.model, max_tokens, schemas if native else ()))
-        system = self._system(() if native else schemas, constrained)
+        nonce = new_nonce()
+        system = self._system(() if native else schemas, constrained, nonce)
         opening = [Message("system", system)] if system else []
         fitted = fit(
             [*opening, *messages], room, question=asked + len(opening), model=setup.model.name
@@ -153,23 +153,23 @@ class Asking:
         for note in fitted.notes:
             yield from self._tell(f"{note} to fit the window of {setup.model.name}")
         if not native:
-            written = react.render(fitted.messages, self._nonce, constrained=constrained)
+            written = react.render(fitted.messages, nonce, constrained=constrained)
             return written, max_tokens
         quoted = tuple(
-            replace(message, content=fenced(message.content, self._nonce))
+            replace(message, content=fenced(message.content, nonce))
             if message.role == "tool"
             else message
             for message in fitted.messages
         )
         return quoted, max_tokens
 
-    def _system(self, described: Sequence[ToolSchema], constrained: bool) -> str:
+    def _system(self, described: Sequence[ToolSchema], constrained: bool, nonce: str) -> str:
         setup = self._setup
         parts = [setup.instructions]
         if described:
             parts.append(react.instructions(described, constrained=constrained))
         if setup.tools:
-            parts.append(data_rule("What tools return", self._nonce))
+            parts.append(data_rule("What tools return", nonce))
         if setup.output is not None:
             parts.append(setup.output.instructions)
         return "\n\n".join(part for part in parts if part)

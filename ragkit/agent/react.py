@@ -16,7 +16,7 @@ from typing import Any
 
 from ragkit.agent.text_calls import calls_in
 from ragkit.llm.chat_model import Message, ToolCall, ToolSchema
-from ragkit.llm.fence import fenced
+from ragkit.llm.fence import defuse, fenced
 from ragkit.llm.json_text import object_schema, read_json
 
 STOP = ("\nObservation:", "Observation:")
@@ -78,8 +78,8 @@ class Turn:
 def instructions(tools: Sequence[ToolSchema], *, constrained: bool) -> str:
     """Tell a model which tools there are and how to use them."""
     described = "\n".join(
-        f"- {tool.name}: {tool.description or 'no description'}\n"
-        f"  arguments: {json.dumps(dict(tool.parameters), ensure_ascii=False)}"
+        f"- {tool.name}: {defuse(tool.description) or 'no description'}\n"
+        f"  arguments: {defuse(json.dumps(dict(tool.parameters), ensure_ascii=False))}"
         for tool in tools
     )
     return (_CONSTRAINED if constrained else _INSTRUCTIONS).format(tools=described)

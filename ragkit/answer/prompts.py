@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from ragkit.errors import PromptTooLongError
 from ragkit.llm.chat_model import Message, Role
-from ragkit.llm.fence import defuse, new_nonce
+from ragkit.llm.fence import defuse, fenced, new_nonce
 from ragkit.llm.token_counts import count_tokens
 
 if TYPE_CHECKING:
@@ -148,9 +148,9 @@ class _Source:
     def fenced(self, nonce: str, share: float = 1.0) -> str:
         # A file's name is as little to be trusted as what is in it, so it stands inside the fence.
         text = self.text[: int(share * len(self.text))].strip()
-        inside = defuse("\n".join([*self.place, "", text]))
-        number = "" if self.number is None else f" [{self.number}]"
-        return f"<<<SOURCE {nonce}{number}>>>\n{inside}\n<<<END {nonce}>>>"
+        inside = "\n".join([*self.place, "", text])
+        number = "" if self.number is None else f"[{self.number}]"
+        return fenced(inside, nonce, kind="SOURCE", number=number)
 
 
 def _build(
@@ -161,7 +161,7 @@ def _build(
     notes: Sequence[str] = (),
     nonce: str | None = None,
 ) -> Prompt:
-    nonce = nonce or new_nonce(*_texts(sources), *notes)
+    nonce = nonce or new_nonce(*(source.text for source in sources), *notes)
     reply = min(_MAX_REPLY, window.tokens // 4)
     asked = defuse(question.text.strip())
     system = _SYSTEM.format(
@@ -181,11 +181,11 @@ def _build(
     room -= cost
     remembered = _remembered(notes, nonce, int(_NOTES_SHARE * room), window)
     room -= window.count(remembered) if remembered else 0
-    fenced = _fenced(sources, nonce, room, window)
-    parts = [*fenced, remembered, f"Question: {asked}"]
+    shown = _fenced(sources, nonce, room, window)
+    parts = [*shown, remembered, f"Question: {asked}"]
     content = "\n\n".join(part for part in parts if part)
     messages = (Message("system", system), *turns, Message("user", content))
-    return Prompt(messages, reply, len(fenced))
+    return Prompt(messages, reply, len(shown))
 
 
 def _turns(
@@ -209,18 +209,18 @@ def _turns(
 
 def _fenced(sources: Sequence[_Source], nonce: str, room: int, window: _Window) -> list[str]:
     """The first sources that fit, fenced; if need be, a part of the first one."""
-    fenced: list[str] = []
+    shown: list[str] = []
     for source in sources:
         text = source.fenced(nonce)
         cost = window.count(text)
-        if cost > room and not fenced:
+        if cost > room and not shown:
             text = source.fenced(nonce, max(0.0, (room - 60) / max(1, cost)))
             cost = window.count(text)
         if cost > room:
             break
         room -= cost
-        fenced.append(text)
-    return fenced
+        shown.append(text)
+    return shown
 
 
 def _place(hit: Hit) -> list[str]:
@@ -235,16 +235,12 @@ def _one_line(text: str) -> str:
 def _remembered(notes: Sequence[str], nonce: str, room: int, window: _Window) -> str:
     lines: list[str] = []
     for note in notes:
-        line = f"- {defuse(_one_line(note))}"
+        line = f"- {_one_line(note)}"
         room -= window.count(line) + 1
         if room < 0:
             break
         lines.append(line)
     if not lines:
         return ""
-    block = "\n".join([f"<<<NOTES {nonce}>>>", *lines, f"<<<END {nonce}>>>"])
+    block = fenced("\n".join(lines), nonce, kind="NOTES")
     return f"Remembered from earlier in this conversation:\n{block}"
-
-
-def _texts(sources: Sequence[_Source]) -> list[str]:
-    return [text for source in sources for text in (source.text, *source.place)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ragkit.errors import ModelError
 from ragkit.llm.chat_model import Message, complete
-from ragkit.llm.fence import defuse, new_nonce
+from ragkit.llm.fence import fenced, new_nonce
 from ragkit.llm.json_text import read_json
 from ragkit.llm.token_counts import count_tokens
 
@@ -69,14 +69,12 @@ def _judge(model: ChatModel, claims: Sequence[Claim], hits: Sequence[Hit]) -> li
     texts = [hits[source].text for source in sources]
     nonce = new_nonce(*texts, *(claim.text for claim in claims))
     parts = [
-        f"<<<SOURCE {nonce} [{source + 1}]>>>\n{defuse(text)}\n<<<END {nonce}>>>"
+        fenced(text, nonce, kind="SOURCE", number=f"[{source + 1}]")
         for source, text in zip(sources, texts, strict=True)
     ]
     for number, claim in enumerate(claims, start=1):
         named = ", ".join(f"[{source + 1}]" for source in claim.sources)
-        parts.append(
-            f"<<<STATEMENT {nonce} {number}, by {named}>>>\n{defuse(claim.text)}\n<<<END {nonce}>>>"
-        )
+        parts.append(fenced(claim.text, nonce, kind="STATEMENT", number=f"{number}, by {named}"))
     messages = (
         Message("system", _SYSTEM.format(nonce=nonce)),
         Message("user", "\n\n".join(parts)),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import itertools
 import os
 import sys
@@ -185,12 +186,14 @@ def _run(
             arguments, prog_name or "ragkit", complete_var, standalone_mode=False, **extra
         )
     except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
+        error.show()  # only the help
         return error.exit_code
     except click.ClickException as error:
         if wishes.as_json:
             _print_json_error(_type_name(error), error.format_message())
-        error.show()
+        shown = io.StringIO()
+        error.show(file=shown)
+        _say(shown.getvalue(), newline=False)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _fail("Interrupted", "Stopped.", EXIT_INTERRUPTED, wishes)
@@ -218,12 +221,19 @@ def _fail(kind: str, message: str, code: int, wishes: _Wishes) -> int:
     if wishes.traceback and sys.exc_info()[0] not in (KeyboardInterrupt, click.Abort):
         import traceback
 
-        click.echo(traceback.format_exc(), err=True, nl=False)
+        _say(traceback.format_exc(), newline=False)
     if wishes.as_json:
         _print_json_error(kind, message)
     prefix = "" if code == EXIT_INTERRUPTED else "Error: "
-    click.echo(prefix + message, err=True)
+    _say(prefix + message)
     return code
+
+
+def _say(message: str, *, newline: bool = True) -> None:
+    """Write to stderr without what could drive the terminal, such as what the user pasted."""
+    from ragkit.cli.output import printable
+
+    click.echo(printable(message), err=True, nl=newline)
 
 
 def _print_json_error(kind: str, message: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import click
 from ragkit.cli.app import EXIT_FAILURES, Interrupted
 from ragkit.cli.bars import ProgressDisplay
 from ragkit.cli.common import Command, Common, common_options, embedder_options, open_kb
-from ragkit.cli.output import can_prompt, note, plural, print_json, printable_path
+from ragkit.cli.output import as_json, can_prompt, note, plural, print_json, printable_path
 from ragkit.cli.stopping import prompt_stop
 from ragkit.errors import UsageError
 
@@ -167,7 +166,7 @@ def _document(report: IngestReport) -> dict[str, Any]:
 
 def _tell_change(report: IngestReport, common: Common) -> None:
     if common.as_json:
-        click.echo(json.dumps(_document(report), ensure_ascii=False))
+        click.echo(as_json(_document(report)))
         return
     from ragkit.cli.ingest_report import print_report
 

@@ -16,13 +16,20 @@ if TYPE_CHECKING:
 
 # C0 and C1 controls but tab and newline: written raw, a document could drive the terminal.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_C1 = re.compile(r"[\x7f-\x9f]")
 # Marks that reorder what is shown: harmless in running text, misleading in a file name.
 _REORDERING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 
 
 def print_json(document: Any) -> None:
     """Write one JSON document to stdout; dataclasses become objects, mappings keep their order."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=_to_plain))
+    click.echo(as_json(document, indent=2))
+
+
+def as_json(document: Any, *, indent: int | None = None) -> str:
+    """Return JSON in which every control character is escaped, C1 and DEL as well."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent, default=_to_plain)
+    return _C1.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def console(stream: IO[str] | None = None) -> TerminalConsole:
@@ -34,7 +41,7 @@ def console(stream: IO[str] | None = None) -> TerminalConsole:
 
 def note(message: str) -> None:
     """Say something on stderr."""
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)
 
 
 def printable(text: str) -> str:

@@ -17,7 +17,7 @@ from ragkit.cli.common import (
     open_kb,
     write_text,
 )
-from ragkit.cli.output import note, plural, print_json, printable, printable_path
+from ragkit.cli.output import as_json, note, plural, print_json, printable, printable_path
 from ragkit.cli.typed_lines import forget_questions
 from ragkit.errors import UsageError
 
@@ -61,7 +61,7 @@ def command(common: Common, name: str | None, target: Path | None, delete: bool)
             return
         document = session_document(kb, name)
         if target is not None:
-            write_text(target, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+            write_text(target, as_json(document, indent=2) + "\n")
         if delete:
             kb.delete_session(name)
             forget_questions(kb.directory, _asked(document))

@@ -263,9 +263,9 @@ def _plain(text: str, longest: int = 10_000) -> str:
     """A text on one line in which nothing is Markdown or HTML."""
     line = " ".join(text.split())
     line = line if len(line) <= longest else line[: longest - 1] + "…"
-    for mark in "\\|<&*_`[":
+    for mark in "\\|*_`[]!~":
         line = line.replace(mark, "\\" + mark)
-    return line
+    return escape(line, quote=False)  # not every reader of Markdown knows \< for a character
 
 
 _STYLE = """

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 _MAX_TOKENS = 800
 
 
-def quoted(turns: Sequence[NumberedTurn]) -> tuple[str, str]:
-    """Return the rule that tells quoted turns from orders, and the turns as they are quoted."""
+def quoted(turns: Sequence[NumberedTurn], *others: str) -> tuple[str, ...]:
+    """Return the rule that tells quoted turns from orders, the turns and the others, quoted."""
     nonce = new_nonce()
     said = "\n".join(f"[{turn.number}] {turn.role}: {turn.content}" for turn in turns)
-    return data_rule("The conversation", nonce), fenced(said, nonce)
+    return (
+        data_rule("The conversation", nonce),
+        *(fenced(text, nonce) for text in (said, *others)),
+    )
 
 
 def extract_rows(

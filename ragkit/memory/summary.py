@@ -93,8 +93,8 @@ class SummaryMemory(SessionView):
 
     def _written(self, model: ChatModel, before: str, new: Sequence[NumberedTurn]) -> str:
         task = _TASK.format(words=self._max_tokens * 2 // 3)
-        rule, conversation = quoted(new)
-        so_far = f"The summary so far:\n{before or '(none)'}\n\n{conversation}"
+        rule, conversation, summary = quoted(new, before or "(none)")
+        so_far = f"The summary so far:\n{summary}\n\n{conversation}"
         reply = complete(
             model,
             [Message("system", f"{task}\n\n{rule}"), Message("user", so_far)],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ragkit.errors import ModelError, RagkitError, UsageError
 from ragkit.events.plug_ins import plug_in
+from ragkit.llm.fence import data_rule, fenced, new_nonce
 from ragkit.retrieve.acronyms import acronyms
 from ragkit.retrieve.aliases import aliases_of, other_names
 
@@ -178,8 +179,11 @@ class ImaginedAnswer:
         """
         if self.ask is None:
             raise ModelError("it needs a language model; name one with --model")
+        # A question that a model made of a conversation may hold what documents say.
+        nonce = new_nonce()
         imagined = self.ask(
-            "Write one short paragraph, as a handbook would, that answers this question."
-            f" Reply with the paragraph only.\n\n{question.standing_alone}"
+            "Write one short paragraph, as a handbook would, that answers a question."
+            f" Reply with the paragraph only. {data_rule('The question', nonce)}\n\n"
+            f"{fenced(question.standing_alone, nonce)}"
         ).strip()
         return [imagined] if imagined else []

@@ -838,3 +838,25 @@ def test_text_recognition_without_its_package_is_refused_at_once(
     result = run("ingest", tmp_path, "--ocr", "--kb", tmp_path / "kb")
     assert result.exit_code == 2
     assert "pip install 'ragkit[ocr]'" in result.stderr
+
+
+def test_no_control_character_reaches_the_terminal(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    name = "pump\x9b31m\x85\x7f.txt"
+    (folder / name).write_text("The pump lasts three years.", encoding="utf-8")
+    kb = str(tmp_path / "kb")
+    run("ingest", str(folder), "--kb", kb)
+    found = run("search", "How long does the pump last?", "--kb", kb, "--json")
+    assert not set(found.stdout) & set(map(chr, range(0x7F, 0xA0)))
+    assert json.loads(found.stdout)["hits"][0]["path"] == name
+    for wrong in (
+        ("search", "x", "--\x1b[31mred"),
+        ("\x1b]0;title\x07",),
+        ("search", "x", "--where", "\x1b[2Jnothing"),
+        ("search", "x", "--mode", "\x9b31m"),
+        ("ingest", "nowhere\x1b[2J", "--kb", kb),
+    ):
+        said = run(*wrong)
+        assert said.exit_code == 2, said.output
+        assert not set(said.output) & {"\x1b", "\x07", "\x9b"}, repr(said.output)

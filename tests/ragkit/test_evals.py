@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import threading
 from html import escape
 from pathlib import Path
@@ -13,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 from fake_server import FakeServer, Handler
+from markdown_it import MarkdownIt
 
 from ragkit import KnowledgeBase, UsageError
 from ragkit.cli.app import cli
@@ -520,3 +522,22 @@ def test_refusals_are_judged_by_both_kinds() -> None:
         "answerable refused": 0.5,
     }
     assert refusal_scores([True], [False], [0.9]) == {"answerable refused": 0.0}
+
+
+def test_the_report_holds_no_live_html(tmp_path: Path, base: Path) -> None:
+    question = "<img src=x onerror=alert(1)> ![x](http://x.example) [a](javascript:b) &lt;s>"
+    line: dict[str, Any] = {
+        "id": "<b>1</b>",
+        "question": question,
+        "answerable": True,
+        "answer": "x",
+    }
+    line["relevant"] = [{"path": "prices.md", "start": 0, "end": 1}]
+    (tmp_path / "odd.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    result = run(tmp_path / "odd.jsonl", "--kb", base, "--report", tmp_path / "out")
+    assert result.exit_code in (0, 1), result.output
+    markdown = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "onerror" in markdown and "<" not in markdown
+    rendered = MarkdownIt("commonmark").enable("table").render(markdown)
+    assert not re.search("<(img|a|b|s)[ >]", rendered)
+    assert "&lt;img src=x onerror=alert(1)&gt; ![x](http://x.example) [a](javascript:b)" in rendered

@@ -566,3 +566,12 @@ def test_a_redirect_from_https_to_http_is_not_followed(monkeypatch: pytest.Monke
     with pytest.raises(BlockedError, match="from https to http"):
         fetch("https://api.example.com/x", allow=AllowList(["api.example.com"]))
     assert asked == ["https://api.example.com/x"]
+
+
+@pytest.mark.parametrize(
+    "way", ["/v1/..;/admin", "/v1/..;x=1/admin", "/v1/%2e%2e%3b/admin", "/v1/..%20/a"]
+)
+def test_no_way_up_with_what_servers_drop(way: str) -> None:
+    with pytest.raises(BlockedError, match="may not have"):
+        parse_target(f"https://example.org{way}")
+    assert parse_target("https://example.org/v1/a;b=..c/x..y").path == "/v1/a;b=..c/x..y"

@@ -93,7 +93,41 @@ def test_what_a_tool_returned_is_read_in_whatever_form(tmp_path: Path) -> None:
     (tmp_path / "server.py").write_text(FALSE_SERVER, encoding="utf-8")
     with mcp_tools([sys.executable, str(tmp_path / "server.py")], timeout=20) as tools:
         (show,) = tools
-        assert show.call({}).text == "printed"
+        said = show.call({}).text
+        assert said.startswith("printed\n(Not as this tool declares what it returns: ")
+
+
+ENDLESS = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" not in asked:
+        continue
+    reply = {"jsonrpc": "2.0", "id": asked["id"]}
+    if asked["method"] == "initialize":
+        reply["result"] = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
+                           "serverInfo": {"name": "endless", "version": "1"}}
+    elif asked["method"] == "tools/list":
+        number = int((asked.get("params") or {}).get("cursor") or 0)
+        open("asked", "a").write(".")
+        reply["result"] = {"tools": [], "nextCursor": str(STEP * number + 1)}
+    else:
+        reply["error"] = {"code": -32601, "message": "Method not found"}
+    print(json.dumps(reply), flush=True)
+open("ended", "w").close()
+"""
+
+
+@pytest.mark.parametrize(("step", "said"), [(0, "goes in circles"), (1, "does not end")])
+def test_a_list_of_tools_without_an_end_is_given_up(tmp_path: Path, step: int, said: str) -> None:
+    (tmp_path / "server.py").write_text(f"STEP = {step}\n{ENDLESS}", encoding="utf-8")
+    before = threading.active_count()
+    command = [sys.executable, str(tmp_path / "server.py")]
+    with pytest.raises(RagkitError, match=said), mcp_tools(command, folder=tmp_path):
+        pass
+    assert len((tmp_path / "asked").read_text(encoding="utf-8")) == (2 if step == 0 else 101)
+    assert threading.active_count() == before
+    assert (tmp_path / "ended").exists()
 
 
 @pytest.fixture

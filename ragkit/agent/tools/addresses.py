@@ -38,6 +38,7 @@ _NEVER_PUBLIC = tuple(
         "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
     )
 )  # fmt: skip
+_DROPPED = "".join(map(chr, (*range(33), *range(127, 161))))
 
 
 class BlockedError(Exception):
@@ -141,10 +142,15 @@ def _ipv4(host: str) -> str:
 
 def _check_path(path: str) -> None:
     seen = path
-    for _ in range(3):  # a server may decode more than once
-        if any(part in (".", "..") for part in re.split(r"[/\\]", seen)):
+    for _ in range(10):  # a server may decode more than once
+        # Some servers drop what follows a semicolon, and white space and controls around a part.
+        parts = [part.partition(";")[0].strip(_DROPPED) for part in re.split(r"[/\\]", seen)]
+        if any(part in (".", "..") for part in parts):
             raise BlockedError("the path of a URL may not have '.' or '..' in it")
-        seen = unquote(seen)
+        before, seen = seen, unquote(seen)
+        if seen == before:
+            return
+    raise BlockedError("the path of a URL is encoded over and over")
 
 
 @dataclass(frozen=True, slots=True)
