@@ -69,13 +69,13 @@ def open_archive(data: bytes, what: str) -> zipfile.ZipFile:
 
 
 def read_member(archive: zipfile.ZipFile, name: str) -> bytes | None:
-    """Read a member; ``None`` if there is none of that name, whatever the case of its letters.
+    """Read a member; ``None`` if there is none of that name.
 
     Raises:
         WrongFormatError: It is damaged, or packed in a way that is not known.
     """
     try:
-        return archive.read(_as_written(archive, name))
+        return archive.read(name)
     except KeyError:
         return None
     except MemoryError:
@@ -83,15 +83,6 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes | None:
     # zipfile raises many things here, too: of zlib's, EOFError, ValueError for odd offsets, ...
     except Exception as error:
         raise WrongFormatError(f"damaged: {name!r} cannot be unpacked: {error}") from error
-
-
-def _as_written(archive: zipfile.ZipFile, name: str) -> str:
-    """Return a member's own name: made where case does not matter, references may differ in it."""
-    if name in archive.NameToInfo:
-        return name
-    folded = name.casefold()
-    alike = [other for other in archive.namelist() if other.casefold() == folded]
-    return alike[0] if len(alike) == 1 else name
 
 
 def parse_xml(data: bytes) -> _Element | None:

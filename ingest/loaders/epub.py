@@ -44,12 +44,14 @@ def load_epub(source: Source) -> Document:
         builder = DocumentBuilder("epub")
         title = _read_facts(package, builder.metadata)
         unread: list[str] = []
+        # Made where case does not matter, references may differ in it from the names.
+        names = {name.casefold(): name for name in archive.namelist()}
         chapters = list(_chapters(package, posixpath.dirname(package_name)))
         for name in chapters:
             if name in protected:
                 raise EncryptedError("encrypted: the chapters are protected (DRM)")
             try:
-                data = read_member(archive, name)
+                data = read_member(archive, names.get(name.casefold(), name))
             except LoadError:
                 data = None
             if data is None:

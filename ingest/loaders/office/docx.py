@@ -10,9 +10,8 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
-from zipfile import ZIP_DEFLATED, ZipFile
 
-from ingest.loaders.archive import open_archive, parse_xml, read_member
+from ingest.loaders.archive import parse_xml
 from ingest.loaders.building import DocumentBuilder, names_groups
 from ingest.loaders.office.properties import read_properties, reading
 
@@ -26,16 +25,6 @@ _M: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _RELATED: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/"
 # What stands beside the text, in the order in which it is added; headers and footers each once.
 _BESIDE: Final = ("footnotes", "endnotes", "comments", "header", "footer")
-# Strict Open XML is the same but for its names, which the library does not know.
-_STRICT: Final = (
-    (b"http://purl.oclc.org/ooxml/wordprocessingml/main", _W[1:-1].encode()),
-    (b"http://purl.oclc.org/ooxml/officeDocument/math", _M[1:-1].encode()),
-    (b"http://purl.oclc.org/ooxml/officeDocument/relationships", _RELATED[:-1].encode()),
-    (
-        b"http://purl.oclc.org/ooxml/drawingml/main",
-        b"http://schemas.openxmlformats.org/drawingml/2006/main",
-    ),
-)
 _SIGNS: Final = {
     f"{_W}tab": "\t",
     f"{_W}br": "\n",
@@ -58,33 +47,16 @@ def load_docx(source: Source) -> Document:
         WrongFormatError: Not a DOCX, or damaged.
         TooLargeError: It unpacks to too much.
     """
-    with reading(source.data, "DOCX"):
+    with reading(source.data, "DOCX") as data:
         import docx
 
-        opened = docx.Document(io.BytesIO(_transitional(source.data)))
+        opened = docx.Document(io.BytesIO(data))
         title, metadata = read_properties(opened.core_properties, source.path)
         builder = DocumentBuilder("docx", metadata=metadata)
         styles = {style.style_id: style for style in opened.styles}
         _Walk(builder, styles).read(opened.element.body)
         _add_beside(builder, opened.part.rels.values())
         return builder.build(title=title)
-
-
-def _transitional(data: bytes) -> bytes:
-    """Give a Strict file the names of the usual kind."""
-    with open_archive(data, "DOCX") as archive:
-        rels = read_member(archive, "_rels/.rels") or b""
-        if _STRICT[2][0] not in rels:
-            return data
-        renamed = io.BytesIO()
-        with ZipFile(renamed, "w", ZIP_DEFLATED) as written:
-            for member in archive.infolist():
-                content = read_member(archive, member.filename) or b""
-                if member.filename.endswith((".xml", ".rels")):
-                    for strict, usual in _STRICT:
-                        content = content.replace(strict, usual)
-                written.writestr(member.filename, content)
-        return renamed.getvalue()
 
 
 class _Walk:

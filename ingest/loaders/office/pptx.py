@@ -26,10 +26,10 @@ def load_pptx(source: Source) -> Document:
         WrongFormatError: Not a PPTX, or damaged.
         TooLargeError: It unpacks to too much.
     """
-    with reading(source.data, "PPTX"):
+    with reading(source.data, "PPTX") as data:
         import pptx
 
-        opened = pptx.Presentation(io.BytesIO(source.data))
+        opened = pptx.Presentation(io.BytesIO(data))
         title, metadata = read_properties(opened.core_properties, source.path)
         builder = DocumentBuilder("pptx", metadata=metadata)
         empty: list[int] = []

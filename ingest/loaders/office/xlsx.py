@@ -45,10 +45,10 @@ def load_xlsx(source: Source) -> Document:
         WrongFormatError: Not an XLSX, or damaged.
         TooLargeError: It unpacks to too much.
     """
-    with reading(source.data, "XLSX"), open_archive(source.data, "XLSX") as archive:
+    with reading(source.data, "XLSX") as data, open_archive(data, "XLSX") as archive:
         import openpyxl
 
-        book = openpyxl.load_workbook(io.BytesIO(source.data), read_only=True, data_only=True)
+        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         title, metadata = read_properties(book.properties, source.path)
         builder = DocumentBuilder("xlsx", metadata=metadata)
         formulas: Any = None
@@ -57,9 +57,7 @@ def load_xlsx(source: Source) -> Document:
             written = _Written.of(archive, sheet)
             texts = None
             if written.lacks_values:
-                formulas = formulas or openpyxl.load_workbook(
-                    io.BytesIO(source.data), read_only=True
-                )
+                formulas = formulas or openpyxl.load_workbook(io.BytesIO(data), read_only=True)
                 texts = formulas[sheet.title]
                 builder.warnings.append(
                     f"sheet {sheet.title!r}: formulas without a saved value are shown as such"
@@ -95,9 +93,10 @@ class _Written:
         left = _MOST_MERGED
         for match in _MERGED.finditer(data):
             first_column, first_row, last_column, last_row = _corners(match)
-            left -= (last_row - first_row + 1) * (last_column - first_column + 1)
-            if left < 0:
-                break
+            size = (last_row - first_row + 1) * (last_column - first_column + 1)
+            if size > left:
+                continue
+            left -= size
             for row in range(first_row, last_row + 1):
                 for column in range(first_column, last_column + 1):
                     if (row, column) != (first_row, first_column):
@@ -139,26 +138,38 @@ def _rows(
         formulas.reset_dimensions()
         others = iter(formulas.iter_rows(values_only=True))
     kept: dict[tuple[int, int], str] = {}
-    firsts = {place for cells in merged.values() for place in cells.values()}
+    firsts: dict[int, set[int]] = {}
+    for place in {place for cells in merged.values() for place in cells.values()}:
+        firsts.setdefault(place[0], set()).add(place[1])
+    shapes: dict[int, str] = {}
     for number, cells in enumerate(sheet.iter_rows(), start=1):
-        row = [_shown(cell) for cell in cells]
+        row = ["" if cell.value is None else _shown(cell, shapes) for cell in cells]
         for at, value in enumerate(next(others, ())):
             if at < len(row) and not row[at] and isinstance(value, str) and value[:1] == "=":
                 row[at] = value
-        own = merged.get(number, {})
-        # A title merged across the sheet is no row of a table.
-        alone = sum(bool(cell.strip()) for cell in row) < 2 and all(
-            place[0] == number for place in own.values()
-        )
-        for column, place in () if alone else own.items():
-            row += [""] * (column - len(row))
-            row[column - 1] = kept.get(place) or (
-                row[place[1] - 1] if place[0] == number and place[1] <= len(row) else ""
-            )
-        for at, text in enumerate(row, start=1):
-            if (number, at) in firsts:
-                kept[number, at] = text
+        if own := merged.get(number):
+            _repeat(row, number, own, kept)
+        for column in firsts.get(number, ()):
+            kept[number, column] = row[column - 1] if column <= len(row) else ""
         yield row
+
+
+def _repeat(
+    row: list[str],
+    number: int,
+    own: Mapping[int, tuple[int, int]],
+    kept: Mapping[tuple[int, int], str],
+) -> None:
+    """Put into the merged cells of a row what stands in the first of them."""
+    # A title merged across the sheet is no row of a table.
+    if sum(bool(cell.strip()) for cell in row) < 2 and all(p[0] == number for p in own.values()):
+        return
+    for column, place in own.items():
+        row += [""] * (column - len(row))
+        if place[0] == number:
+            row[column - 1] = row[place[1] - 1] if place[1] <= len(row) else ""
+        else:
+            row[column - 1] = kept.get(place, "")
 
 
 def _tables(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:
@@ -187,16 +198,21 @@ def _from_first_column(rows: list[list[str]]) -> list[list[str]]:
     return [row[first:] for row in rows] if first else rows
 
 
-def _shown(cell: Any) -> str:
+def _shown(cell: Any, shapes: dict[int, str]) -> str:
     """Return a cell's value as it is shown, as far as its format says so simply."""
     value = cell.value
     match value:
-        case None:
-            return ""
+        case str():
+            return value
         case bool():
             return "TRUE" if value else "FALSE"
         case int() | float():
-            return _number(value, cell.number_format or "")
+            shape = shapes.get(cell._style_id)
+            if shape is None:  # looking it up takes long, and most cells share a few
+                shape = shapes[cell._style_id] = cell.number_format or ""
+            return (
+                str(value) if shape == "General" and type(value) is int else _number(value, shape)
+            )
         case datetime():
             return str(value.date()) if value.time() == _MIDNIGHT else value.isoformat(" ")
         case date() | time():
