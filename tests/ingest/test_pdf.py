@@ -171,17 +171,25 @@ def test_what_is_drawn_last_but_stands_on_top_is_read_first() -> None:
     assert blocks(document) == ["Warranty terms", " ".join(PROSE), "17"]
 
 
-def test_rotated_pages_are_read_like_upright_ones() -> None:
+@pytest.mark.parametrize("shown", [0, 90, 180, 270])
+@pytest.mark.parametrize("turned", [0, 90, 180, 270])
+def test_turned_pages_are_read_like_upright_ones(turned: int, shown: int) -> None:
     def draw(canvas: Canvas) -> None:
-        canvas.translate(612, 0)
-        canvas.rotate(90)
-        table(STATEMENT, top=500)(canvas)
+        canvas.translate(*{0: (0, 0), 90: (612, 0), 180: (612, 792), 270: (0, 792)}[turned])
+        canvas.rotate(turned)
+        lines(PROSE, top=560)(canvas)
+        lines(["A line on its own."], top=490)(canvas)
+        table(STATEMENT, top=450)(canvas)
 
+    upright = drawn(
+        together(lines(PROSE), lines(["A line on its own."], top=630), table(STATEMENT))
+    )
     writer = pypdf.PdfWriter(clone_from=io.BytesIO(drawn(draw)))
-    writer.pages[0].rotation = 90
+    writer.pages[0].rotation = shown
     buffer = io.BytesIO()
     writer.write(buffer)
     document = load_pdf(source(buffer.getvalue()))
+    assert document == load_pdf(source(upright))
     assert "Net revenue | $46,298 | $51,761" in document.text
 
 

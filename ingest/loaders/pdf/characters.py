@@ -161,13 +161,18 @@ def read_characters(raw: Any, text_page: Any) -> str:
     return "".join(chr(value) if value < 0x110000 else "\x00" for value in values)
 
 
+def turns_of_text(raw: Any, text_page: Any, characters: str) -> int | None:
+    """Return how many quarters most of a page's text is turned clockwise; ``None`` if unclear."""
+    return _turns_of_page(characters, _Glyphs(raw, text_page, 0.0))
+
+
 def read_fragments(raw: Any, text_page: Any, characters: str, page_width: float) -> list[Fragment]:
     """Return the text of a page in pdfium's order, cut at line ends, wide gaps and jumps.
 
     ``characters`` are those that :func:`read_characters` gives for the text page.
     """
     glyphs = _Glyphs(raw, text_page, page_width)
-    glyphs.turns = _turns_of_page(characters, glyphs)
+    glyphs.turns = _turns_of_page(characters, glyphs) or 0
     characters = with_superscripts(characters, glyphs.box)
     lines = list(_measured_lines(characters, glyphs))
     narrow = _typical_width(lines)
@@ -203,7 +208,7 @@ def _goes_on(one: Fragment, other: Fragment) -> bool:
     )
 
 
-def _turns_of_page(characters: str, glyphs: _Glyphs) -> int:
+def _turns_of_page(characters: str, glyphs: _Glyphs) -> int | None:
     """Return how most of a page's text is turned, from a sample of its characters."""
     positions = [
         position
@@ -212,8 +217,9 @@ def _turns_of_page(characters: str, glyphs: _Glyphs) -> int:
         and not characters[position].isspace()
     ]
     turns = [glyphs.quarter_turns(position) for position in positions]
-    common = max(turns, key=turns.count, default=0)
-    return int(common) if common in (1, 2, 3) and turns.count(common) > len(turns) / 2 else 0
+    common = max(turns, key=turns.count, default=None)
+    clear = common in (0, 1, 2, 3) and turns.count(common) > len(turns) / 2
+    return int(common) if clear and common is not None else None
 
 
 def _measured_lines(characters: str, glyphs: _Glyphs) -> Iterator[_Line]:

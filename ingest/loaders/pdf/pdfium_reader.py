@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ingest.errors import EncryptedError, WrongFormatError
 from ingest.loaders.pdf.assemble import normalise
 from ingest.loaders.pdf.blocks import PageBlock, blocks_of
-from ingest.loaders.pdf.characters import read_characters, read_fragments
+from ingest.loaders.pdf.characters import read_characters, read_fragments, turns_of_text
 from ingest.loaders.pdf.found_pages import (
     MAX_CHARACTERS,
     MAX_PAGES,
@@ -116,10 +116,9 @@ def _read_page(
         if has_form and raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS:
             page.close()
             page = document[index]
+        text_page, characters = _upright_text(page)
         width = page.get_width()
-        text_page = page.get_textpage()
         try:
-            characters = read_characters(raw, text_page.raw)
             mapped = is_mapped(raw, text_page.raw, characters)
             fragments = read_fragments(raw, text_page.raw, characters, width)
         finally:
@@ -134,6 +133,25 @@ def _read_page(
     finally:
         page.close()
     return blocks_of(rows_of(fragments, width))
+
+
+def _upright_text(page: Any) -> tuple[Any, str]:
+    """Turn a page as most of its text is; return its text page and the characters.
+
+    pdfium tells lines by how the page is shown, and takes them apart where text is shown upside
+    down, upwards or downwards.
+    """
+    from pypdfium2 import raw
+
+    text_page = page.get_textpage()
+    characters = read_characters(raw, text_page.raw)
+    quarters = turns_of_text(raw, text_page.raw, characters)
+    if quarters is None or page.get_rotation() == -90 * quarters % 360:
+        return text_page, characters
+    text_page.close()
+    page.set_rotation(-90 * quarters % 360)
+    text_page = page.get_textpage()
+    return text_page, read_characters(raw, text_page.raw)
 
 
 def _outline(document: Any) -> Iterator[OutlineEntry]:
