@@ -161,7 +161,16 @@ class AnswerCache:
         except RagkitError as error:
             self._listener(Notice(f"the cache could not be read: {error}"))
             return None
-        return None if found is None else _read(found)
+        return None if found is None else self._readable(found)
+
+    def _readable(self, entry: CachedAnswer) -> Kept | None:
+        try:
+            return _read(entry)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            self._listener(
+                Notice(f"an answer in the cache cannot be read ({error}); it is made anew")
+            )
+            return None
 
     def _similar(self, least: float) -> Kept | None:
         """Return the answer to the kept question most like this one, which says whose it is."""
@@ -182,7 +191,9 @@ class AnswerCache:
                 best = (likeness, entry)
         if best is None:
             return None
-        kept = _read(best[1])
+        kept = self._readable(best[1])
+        if kept is None:
+            return None
         note = (
             f"this is the answer to an earlier question like it ({min(1.0, best[0]):.2f}): "
             f"{kept.question!r}"

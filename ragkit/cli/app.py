@@ -12,6 +12,7 @@ import itertools
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
@@ -208,12 +209,28 @@ def _run(
     except ReaderGoneError:
         raise
     except Exception as error:  # the last line of defence: users never see a bare traceback
+        if (fault := _in_base(arguments)) is not None:
+            return _fail("CorruptError", fault, EXIT_UNUSABLE, wishes)
         message = (
             f"ragkit met an error it did not expect: {type(error).__name__}: {error}\n"
             "This is a bug: please report it, with what the same command prints when given -v."
         )
         return _fail(type(error).__name__, message, EXIT_UNUSABLE, wishes)
     return code if isinstance(code, int) else 0
+
+
+def _in_base(arguments: Sequence[str]) -> str | None:
+    """Say so if a knowledge base that was not written by ragkit may be what went wrong."""
+    from ragkit.cli.common import DEFAULT_DIRECTORY
+    from ragkit.store.soundness import unsound
+
+    named = os.environ.get("RAGKIT_KB") or DEFAULT_DIRECTORY
+    for option, value in itertools.pairwise([*arguments, ""]):
+        if option == "--kb":
+            named = value
+        elif option.startswith("--kb="):
+            named = option.removeprefix("--kb=")
+    return unsound(Path(named).expanduser())
 
 
 def _fail(kind: str, message: str, code: int, wishes: _Wishes) -> int:

@@ -60,7 +60,9 @@ class CachedQuestions:
         if kind != "query" or not texts:
             return self._embedder.embed(texts, kind=kind)
         keys = [self._key(text) for text in texts]
-        known = self._store.question_vectors(keys)
+        size = 4 * self.fingerprint.dimension
+        kept = self._store.question_vectors(keys)
+        known = {key: vector for key, vector in kept.items() if len(vector) == size}
         missing = [i for i, key in enumerate(keys) if key not in known]
         if missing:
             made = self._embedder.embed([texts[i] for i in missing], kind=kind)

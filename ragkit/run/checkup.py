@@ -9,8 +9,9 @@ import platform
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ragkit.errors import EmbeddingError, SandboxError
+from ragkit.errors import EmbeddingError, RagkitError, SandboxError
 from ragkit.run.fingerprint import describe
+from ragkit.store.check import RESTORE
 from ragkit.store.records import Check
 
 if TYPE_CHECKING:
@@ -28,6 +29,20 @@ def examine(indexes: Indexes, load: Callable[[], Embedder]) -> list[Check]:
         indexes: The base and its indexes.
         load: Loads the embedding model.
     """
+    store = indexes.store
+    try:
+        return _examined(indexes, load)
+    except RagkitError:
+        raise
+    except Exception:  # what nothing foresaw: somebody else may have written the base
+        from ragkit.store.soundness import unsound
+
+        if (fault := unsound(store.directory)) is None:
+            raise
+        return [Check("contents", "fail", fault, RESTORE)]
+
+
+def _examined(indexes: Indexes, load: Callable[[], Embedder]) -> list[Check]:
     store = indexes.store
     return [*store.check(), *indexes.check(), *_model(store, load), _folders(store), _sandbox()]
 

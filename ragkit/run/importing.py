@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ragkit.index.engines import vector_engine, word_engine
 from ragkit.index.indexes import Indexes
 from ragkit.store import Store
-from ragkit.store.transfer import Exported, unpack_base
+from ragkit.store.transfer import Exported, discard_base, unpack_base
 
 if TYPE_CHECKING:
     from ragkit.index.engines import VectorEngine, WordEngine
@@ -50,6 +50,10 @@ def import_base(
     place = Path(directory).expanduser().absolute()
     moved = {old: Path(new).expanduser().absolute() for old, new in (folders or {}).items()}
     imported = unpack_base(Path(file).expanduser().absolute(), place, folders=moved)
-    with Store.open(place) as store, store.writing("importing a knowledge base"):
-        Indexes(store, vector_index=make_vectors, word_index=make_words).sync(final=True)
+    try:
+        with Store.open(place) as store, store.writing("importing a knowledge base"):
+            Indexes(store, vector_index=make_vectors, word_index=make_words).sync(final=True)
+    except BaseException:
+        discard_base(place)
+        raise
     return imported

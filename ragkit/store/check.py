@@ -78,7 +78,7 @@ def _documents(database: Database) -> Iterator[Check]:
         (total,) = connection.execute("SELECT count(*) FROM documents").fetchone()
         step = max(1, -(-total // _SAMPLED_DOCUMENTS))
         sample = connection.execute("SELECT id, path FROM documents ORDER BY id").fetchall()[::step]
-        wrong = [path for document_id, path in sample if not _is_whole(connection, document_id)]
+        wrong = [path for document_id, path in sample if not is_whole(connection, document_id)]
     extent = "every chunk is" if step == 1 else f"in {len(sample):,} of {total:,}, each chunk is"
     if wrong:
         yield Check(
@@ -94,7 +94,8 @@ def _documents(database: Database) -> Iterator[Check]:
         )
 
 
-def _is_whole(connection: sqlite3.Connection, document_id: int) -> bool:
+def is_whole(connection: sqlite3.Connection, document_id: int) -> bool:
+    """Whether a document's chunks are what stands in its text at their places."""
     row = connection.execute(
         "SELECT text, layout, characters, chunks, first_chunk FROM documents"
         " JOIN contents ON document_id = id WHERE id = ?",

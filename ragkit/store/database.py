@@ -86,6 +86,11 @@ class Database:
                 self.require_writable("bringing it up to date, for an older ragkit wrote it,")
                 schema.migrate(connection)
             row = connection.execute("SELECT value FROM settings WHERE key = 'base'").fetchone()
+            if row is None:
+                raise CorruptError(
+                    f"{str(self.path)!r} lacks the setting 'base', which every base of ragkit has; "
+                    f"{_DAMAGE_ADVICE}"
+                )
             return str(row[0])
 
     @contextlib.contextmanager

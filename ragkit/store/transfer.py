@@ -147,6 +147,13 @@ def unpack_base(
     )
 
 
+def discard_base(directory: Path) -> None:
+    """Remove the base that :func:`unpack_base` just made, which could not be made searchable."""
+    database = directory / FILE_NAME
+    for path in (database, *companions(database)):
+        path.unlink(missing_ok=True)
+
+
 def _forget_people(copy: Path) -> None:
     with (
         translated_errors(copy),
@@ -248,6 +255,14 @@ def _accept(file: Path, database: Path, folders: Mapping[str, Path]) -> None:
             raise _refused(file, "its database is damaged")
         if connection.execute("PRAGMA foreign_key_check").fetchone():
             raise _refused(file, "its database has rows that belong to nothing")
+        from ragkit.store import soundness
+
+        try:
+            schema.migrate(connection)
+        except (ValueError, TypeError, LookupError, sqlite3.Error) as error:
+            raise _refused(file, "it cannot be brought up to date") from error
+        if fault := next(soundness.faults(connection), None):
+            raise _refused(file, fault)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
         # Views that an earlier base left in the directory must not be taken for this one's.

@@ -35,6 +35,7 @@ NO_LANGUAGE = {
     "ragkit/evals/golden.py": "fields of a line of a golden set",
     "ragkit/llm/failures.py": "error messages of model servers",
     "ragkit/llm/fence.py": "control marks of models",
+    "ragkit/store/soundness.py": "tables and columns of a base",
 }
 _WORD = re.compile(r"[^\W\d_A-Z][^\W\d_A-Z'-]+")
 
