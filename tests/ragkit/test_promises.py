@@ -176,7 +176,7 @@ class Untold:
 def test_a_budget_holds_where_the_server_tells_no_usage(kb: KnowledgeBase) -> None:
     model = Untold("Whales sing under the northern ice.")  # so that the next one is asked
     answer = kb.ask(QUESTION, model=[model, model, model], budget=Budget(tokens=600))
-    assert answer.usage.input_tokens == 0, "what was not told is not made up"
+    assert 0 < answer.usage.input_tokens <= 600, "what was not told is estimated"
     assert model.calls == 1
     assert any("this answer may use 600 tokens" in note for note in answer.degraded)
 
