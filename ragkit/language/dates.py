@@ -37,6 +37,12 @@ _LONE_MONTH = re.compile(
     re.IGNORECASE,
 )
 _BEFORE = re.compile(rf"\b{lists.alternatives('dates.before')}\s+$", re.IGNORECASE)
+_UNTIL = re.compile(rf"\b{lists.alternatives('dates.until')}\s+$", re.IGNORECASE)
+_BETWEEN = re.compile(rf"\b{lists.alternatives('dates.between')}\s+$", re.IGNORECASE)
+_TO = re.compile(
+    rf"\s*(?:{lists.alternatives('dates.to')}|{lists.alternatives('dates.and')})\s*", re.IGNORECASE
+)
+_DASH = re.compile(r"\s*[-–]\s*")
 _AFTER = re.compile(
     rf"\b(?:(?P<since>{lists.alternatives('dates.since')})|{lists.alternatives('dates.after')})\s+$",
     re.IGNORECASE,
@@ -90,14 +96,30 @@ def asked_periods(question: str, today: date) -> list[Period]:
         today: What "last year" and the like are reckoned from, and "since" goes to.
     """
     periods: list[Period] = []
-    for start, _, period in sorted(_dated(question), key=lambda found: found[0]):
+    ended: tuple[int, int, Period] | None = None
+    for start, end, period in sorted(_dated(question), key=lambda found: found[0]):
         before = question[:start]
-        if _BEFORE.search(before):
+        first, ended = ended, (start, end, period)
+        if first is not None and _is_span(question, first, start) and first[2].start < period.end:
+            periods[-1] = Period(first[2].start, period.end, "open")
+            ended = None
+            continue
+        if _UNTIL.search(before):
+            period = Period(date.min, period.end, "open")
+        elif _BEFORE.search(before):
             period = Period(date.min, period.start, "open")
         elif match := _AFTER.search(before):
             period = Period(period.start if match["since"] else period.end, date.max, "open")
         periods.append(period)
     return periods + [_relative(match, today) for match in _RELATIVE.finditer(question)]
+
+
+def _is_span(question: str, first: tuple[int, int, Period], start: int) -> bool:
+    """Whether a date goes on from the one before it: "2019-2021", "between 2019 and 2021"."""
+    gap = question[first[1] : start]
+    if _DASH.fullmatch(gap):
+        return True
+    return bool(_BETWEEN.search(question[: first[0]]) and _TO.fullmatch(gap))
 
 
 def read_period(text: str) -> Period | None:

@@ -22,6 +22,13 @@ _PAGE = re.compile(
     rf"|\b({'|'.join(_ORDINALS)}) (?:cover )?page\b",
     re.IGNORECASE,
 )
+_SEVERAL = lists.pattern("documents.several_pages")
+# What goes on from the first of several pages, to the last of a span or to another one.
+_MORE = re.compile(
+    rf"\s*+(?:({lists.alternatives('dates.to')})|[,&]|{lists.alternatives('dates.and')})\s*+(\d{{1,4}})\b",
+    re.IGNORECASE,
+)
+_MOST_PAGES = 50  # of a span
 _FIRST = re.compile(r"\b(?:cover|title|front) page\b", re.IGNORECASE)
 
 
@@ -30,11 +37,21 @@ def find_pages(text: str) -> frozenset[int]:
 
     >>> sorted(find_pages("What is the date on page fourteen?"))
     [14]
+    >>> sorted(find_pages("What do pages 3-5 and 9 say?"))
+    [3, 4, 5, 9]
     """
     pages = set()
     for match in _PAGE.finditer(text):
         found = next(group for group in match.groups() if group)
-        pages.add(int(found) if found.isdecimal() else _NUMBERS[found.casefold()])
+        last = int(found) if found.isdecimal() else _NUMBERS[found.casefold()]
+        pages.add(last)
+        end = match.end() if _SEVERAL.search(match[0]) else len(text)
+        while more := _MORE.match(text, end):
+            end, next_one = more.end(), int(more[2])
+            if more[1] and last < next_one <= last + _MOST_PAGES:
+                pages.update(range(last, next_one))
+            pages.add(next_one)
+            last = next_one
     if not pages and _FIRST.search(text):
         pages.add(1)
     return frozenset(pages - {0})

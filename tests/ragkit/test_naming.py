@@ -233,6 +233,39 @@ def test_what_a_question_calls_a_time(question: str, start: date, end: date) -> 
     assert (found.start, found.end) == (start, end)
 
 
+@pytest.mark.parametrize(
+    ("question", "start", "end"),
+    [
+        ("rules until 2020", date.min, date(2021, 1, 1)),
+        ("bis Mai 2020", date.min, date(2020, 6, 1)),
+        ("what happened between 2019 and 2021?", date(2019, 1, 1), date(2022, 1, 1)),
+        ("revenue 2019–2021", date(2019, 1, 1), date(2022, 1, 1)),
+        ("von Mai 2020 bis Juni 2021", date(2020, 5, 1), date(2021, 7, 1)),
+    ],
+)
+def test_spans_of_time_hold_both_their_ends(question: str, start: date, end: date) -> None:
+    (period,) = asked_periods(question, TODAY)
+    assert (period.start, period.end) == (start, end)
+
+
+def test_two_years_are_no_span() -> None:
+    assert [p.start.year for p in asked_periods("in 2019 and 2021", TODAY)] == [2019, 2021]
+
+
+@pytest.mark.parametrize(
+    ("question", "pages"),
+    [
+        ("pages 3-5", {3, 4, 5}),
+        ("pages 2, 4 and 6", {2, 4, 6}),
+        ("Seiten 7 bis 9", {7, 8, 9}),
+        ("page 3 and 5 items", {3}),
+        ("pages 1-9999", {1, 9999}),
+    ],
+)
+def test_several_pages_are_read(question: str, pages: set[int]) -> None:
+    assert read_question(question).pages == pages
+
+
 @pytest.mark.parametrize("text", ["31.02.2024", "12345", "20249999", "1,2024.5", "page 2024%"])
 def test_what_is_no_date(text: str) -> None:
     assert not [period for period in find_periods(text) if period.precision == "day"]
