@@ -98,3 +98,13 @@ def test_headings_of_two_levels_are_whole_for_each_value() -> None:
         "North | 31 | 12 | 28 | 9",
         "South | 7 | | 6 | 3",
     ]
+
+
+def test_short_numbers_right_below_each_other_are_not_joined() -> None:
+    rows = [["Part", "Old", "New"], ["Bolt", "1", "11"], ["Nut", "11", "1"], ["Pin", "1", "1"]]
+    assert _table_of(table(rows, by_column=True)) == [
+        "Part | Old | New",
+        "Bolt | 1 | 11",
+        "Nut | 11 | 1",
+        "Pin | 1 | 1",
+    ]

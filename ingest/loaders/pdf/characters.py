@@ -23,6 +23,7 @@ _LINE: Final = re.compile(r"[^\r\n\ufffe\x02]+[\ufffe\x02]?|[\ufffe\x02]")
 _LEADER: Final = r"[\s\u00a0]*(?:[.\u2026\u00b7][\s\u00a0]?){5,}[\s\u00a0]*"
 _SPACES: Final = re.compile(r"[\s\u00a0]+")
 _BREAKS: Final = re.compile(rf"{_LEADER}|[\s\u00a0]+")
+_ANYWHERE: Final = re.compile(rf"{_BREAKS.pattern}|(?<=\S)(?=\S)")
 _LEADERS: Final = re.compile(_LEADER)
 _RIGHT_TO_LEFT: Final = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _NUMERIC_END: Final = re.compile(r"[\d—–%)*-][)%]*\s*$")
@@ -37,6 +38,7 @@ _RAISED: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _BESIDE: Final = 2
 _WIDE_GAP: Final = 1.05
 _NARROW_GAP: Final = 0.7
+_REPEATED: Final = 4
 _HYPHEN_MARKS: Final = "\ufffe\x02"
 _LEFT_SPACE: Final = " \t\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 
@@ -315,6 +317,8 @@ def _fragments_of(
         jumps
         or shared_gutter
         or _has_leader(line.text)
+        # Drawn twice, it may be read as one line that goes on where it began.
+        or line.text.find(line.text[:_REPEATED], _REPEATED) > 0
         or excess > 1.2 * height + 0.06 * (right - left)
         or (excess > (0 if count < 70 else height) and _NUMERIC_END.search(line.text) is not None)
     )
@@ -330,7 +334,9 @@ def _fragments_of(
                 line.hyphenated,
             )
         ]
-    return list(_cut(line, top, bottom, glyphs, characters, bold, shared_gutter, widest))
+    # What stands right below the text before it, pdfium reads on as one word.
+    breaks = _ANYWHERE if jumps else _BREAKS if _has_leader(line.text) else _SPACES
+    return list(_cut(line, top, bottom, glyphs, characters, bold, shared_gutter, widest, breaks))
 
 
 def _cut(
@@ -342,11 +348,11 @@ def _cut(
     bold: bool,
     shared_gutter: bool,
     widest: float,
+    breaks: re.Pattern[str],
 ) -> Iterator[Fragment]:
     """Cut a line where the next word stands far to the right, or on another line altogether."""
     start = line.start
     left = line.first[0]
-    breaks = _BREAKS if _has_leader(line.text) else _SPACES
     for match in breaks.finditer(characters, line.start, line.end):
         before, after = match.span()
         if after == line.end or before == start:
@@ -365,9 +371,9 @@ def _cut(
         overlap = min(last_top, next_top) - max(last_bottom, next_bottom)
         jumped = overlap < 0.15 * min(last_top - last_bottom, next_top - next_bottom)
         leader = after - before >= 5 and not match.group().isspace()
-        wide = (
-            leader
-            or gap > (0.55 if numbers else min(0.85, widest) if shared_gutter else widest) * height
+        wide = leader or (
+            after > before
+            and gap > (0.55 if numbers else min(0.85, widest) if shared_gutter else widest) * height
         )
         if not (jumped or wide or gap < -3 * height):
             continue

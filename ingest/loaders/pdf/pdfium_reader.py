@@ -22,6 +22,7 @@ from ingest.loaders.pdf.headings import OutlineEntry
 from ingest.loaders.pdf.info import read_metadata
 from ingest.loaders.pdf.legibility import is_mapped
 from ingest.loaders.pdf.ocr import needs_recognition, recognise
+from ingest.loaders.pdf.overdrawn import without_copies
 from ingest.loaders.pdf.rows import rows_of
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _read_page(
         width = page.get_width()
         try:
             mapped = is_mapped(raw, text_page.raw, characters)
-            fragments = read_fragments(raw, text_page.raw, characters, width)
+            fragments = without_copies(read_fragments(raw, text_page.raw, characters, width))
         finally:
             text_page.close()
         if ocr:
