@@ -11,13 +11,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from ragkit.language import lists, words
+from ragkit.language.dates import MONTH_OF
 
 Label = tuple[str, str]
 """A noun's stem and the number or code that belongs to it; the noun is empty where none does."""
 
-_FORM = re.compile(r"(?<!\w)\.?\w+(?:[-.,'_&/+#:]+\w+)*[+#]*")
+# An initial, as the T of "T. Collins", keeps its stop: it is no code.
+_FORM = re.compile(r"(?<!\w)(?:[A-Z]\.(?!\w)|\.?\w+(?:[-.,'_&/+#:]+\w+)*[+#]*)")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*\Z")
+# A code has a digit, or a sign that no word ends or begins with; one capital alone is one, too.
+_CODE = re.compile(r"(?=.*[\d_])[\w.,'&/+#:-]*\w|\.\w+|\w+[+#]+|[B-HJ-Z]", re.ASCII)
+_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.IGNORECASE)
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _JOINING = lists.words("names.joining")
+_MONTHS = frozenset(map(words.stem, MONTH_OF))
 
 
 def asked_labels(question: str) -> frozenset[Label]:
@@ -71,19 +78,22 @@ class _Said:
 
 
 def _labels(text: str, *, both: bool = False) -> Iterator[Label]:
-    forms = [words.fold(match[0]).casefold().removesuffix("'s") for match in _FORM.finditer(text)]
+    written = [words.fold(match[0]).removesuffix("'s") for match in _FORM.finditer(text)]
+    forms = [form.casefold() for form in written]
     noun = ""
     for place, form in enumerate(forms):
         if not _NUMBER.match(form):
-            letters = form.replace("'", "").replace("-", "").isalpha()
-            if (words.terms(form) if len(form) == 1 else not letters) and not words.is_unspaced(
-                form
-            ):
+            if _CODE.fullmatch(written[place]) and not _ORDINAL.fullmatch(form):
                 yield "", form
             if form not in _JOINING:
                 noun = _noun(form)
             continue
+        # Years and days tell when, not which of several things.
+        if _YEAR.fullmatch(form) or noun in _MONTHS:
+            continue
         following = _noun(forms[place + 1]) if place + 1 < len(forms) else ""
+        if following in _MONTHS:
+            continue
         if noun or not following:
             yield noun, form
         if following and (both or not noun):

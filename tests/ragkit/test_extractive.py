@@ -21,6 +21,7 @@ from ingest.loaders.registry import load_bytes
 from ragkit import KnowledgeBase
 from ragkit.answer.candidates import candidates_of
 from ragkit.answer.extractive import MAX_CHARACTERS, MAX_SENTENCES
+from ragkit.answer.labels import asked_labels
 from ragkit.answer.rows_and_items import cells, read_table, readable
 from ragkit.embed import load_embedder
 from ragkit.language import words
@@ -548,3 +549,20 @@ def test_what_a_question_measures_is_not_what_it_is_about(tmp_path: Path) -> Non
         answer = kb.ask("How long is the warranty?")
     assert answer.citations[0].quote == "The warranty ends 24 months after the day of purchase."
     assert "free plan" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("question", "labels"),
+    [
+        ("What is E-1042 on bay 12?", {("", "e-1042"), ("bay", "12")}),
+        ("Is there a C or a C++ guide?", {("", "c"), ("", "c++")}),
+        ("What did T. Collins of the U.S. do on 15th October, 2024?", set()),
+        ("Which events of January 6th 2021 does the 2021 report name?", set()),
+        ("Кого Бронкос победил в игре?", set()),
+        ("डिवीजनल गेम में ब्रोंकोस ने किसे हराया?", set()),
+    ],
+)
+def test_only_codes_and_numbers_of_things_tell_which_is_meant(
+    question: str, labels: set[tuple[str, str]]
+) -> None:
+    assert asked_labels(question) == labels
