@@ -9,12 +9,11 @@ looked at in lines that may hold a wide gap (table rows, two columns on one line
 from __future__ import annotations
 
 import ctypes
-import math
 import re
-import struct
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
+from ingest.loaders.pdf.glyphs import Box, Glyphs, is_column, is_vertical, turns_of_text
 from ingest.loaders.pdf.superscripts import part_notes, with_superscripts
 
 # pdfium marks a hyphen at the end of a line with U+FFFE and swallows the line break after it.
@@ -27,11 +26,7 @@ _ANYWHERE: Final = re.compile(rf"{_BREAKS.pattern}|(?<=\S)(?=\S)")
 _LEADERS: Final = re.compile(_LEADER)
 _RIGHT_TO_LEFT: Final = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _NUMERIC_END: Final = re.compile(r"[\d—–%)*-][)%]*\s*$")
-_BOLD_NAME: Final = re.compile(
-    rb"bold|black|heavy|semibd|demi|-medi(?:ital)?\b|-bd|cmbx|cmssbx", re.IGNORECASE
-)
 
-_FORCE_BOLD: Final = 1 << 18  # of the font descriptor's flags
 _MAX_HEADING_LINE: Final = 110
 _RAISED: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 # Lines so near to a table row may be rows with narrow gaps, such as its header.
@@ -41,9 +36,6 @@ _NARROW_GAP: Final = 0.7
 _REPEATED: Final = 4
 _HYPHEN_MARKS: Final = "\ufffe\x02"
 _LEFT_SPACE: Final = " \t\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-
-
-_Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 class Fragment(NamedTuple):
@@ -74,71 +66,8 @@ class _Line(NamedTuple):
     end: int
     text: str
     hyphenated: bool
-    first: _Box
-    last: _Box
-
-
-class _Glyphs:
-    """Character boxes of one text page, by index into pdfium's characters.
-
-    On a page whose text runs upwards, downwards or upside down, boxes are turned so that it runs
-    to the right; ``turns`` counts the quarters that the text is turned clockwise.
-    """
-
-    __slots__ = (
-        "_box",
-        "_flags",
-        "_get_box",
-        "_name",
-        "_page_width",
-        "_pointer",
-        "_raw",
-        "_text_page",
-        "turns",
-    )
-
-    _unpack = struct.Struct("4f").unpack_from
-
-    def __init__(self, raw: Any, text_page: Any, page_width: float) -> None:
-        self.turns = 0
-        self._page_width = page_width
-        self._raw = raw
-        self._text_page = text_page
-        self._get_box = raw.FPDFText_GetLooseCharBox
-        self._box = raw.FS_RECTF()
-        self._pointer = ctypes.byref(self._box)
-        self._name = ctypes.create_string_buffer(128)
-        self._flags = ctypes.c_int()
-
-    def box(self, index: int) -> _Box:
-        """Return left, top, right, bottom of a character's font box (all 0 if there is none)."""
-        if not self._get_box(self._text_page, index, self._pointer):
-            return (0.0, 0.0, 0.0, 0.0)
-        if not self.turns:
-            return self._unpack(self._box)
-        left, top, right, bottom = self._unpack(self._box)
-        if self.turns == 1:
-            return (self._page_width - top, right, self._page_width - bottom, left)
-        if self.turns == 2:
-            return (self._page_width - right, -bottom, self._page_width - left, -top)
-        return (bottom, -left, top, -right)
-
-    def quarter_turns(self, index: int) -> float:
-        """Return how many quarters a character is turned clockwise; a fraction if it leans."""
-        quarters = float(self._raw.FPDFText_GetCharAngle(self._text_page, index)) / (math.pi / 2)
-        nearest = round(quarters)
-        return nearest % 4 if abs(quarters - nearest) < 0.06 else quarters
-
-    def is_bold(self, index: int) -> bool:
-        """Tell whether a character's font is bold, by the font's name or its flags.
-
-        The weight that pdfium gives is guessed from the width of stems, and often wrong.
-        """
-        self._name.value = b""
-        self._raw.FPDFText_GetFontInfo(
-            self._text_page, index, self._name, len(self._name), ctypes.byref(self._flags)
-        )
-        return bool(self._flags.value & _FORCE_BOLD) or bool(_BOLD_NAME.search(self._name.value))
+    first: Box
+    last: Box
 
 
 def read_characters(raw: Any, text_page: Any) -> str:
@@ -163,20 +92,18 @@ def read_characters(raw: Any, text_page: Any) -> str:
     return "".join(chr(value) if value < 0x110000 else "\x00" for value in values)
 
 
-def turns_of_text(raw: Any, text_page: Any, characters: str) -> int | None:
-    """Return how many quarters most of a page's text is turned clockwise; ``None`` if unclear."""
-    return _turns_of_page(characters, _Glyphs(raw, text_page, 0.0))
-
-
 def read_fragments(raw: Any, text_page: Any, characters: str, page_width: float) -> list[Fragment]:
     """Return the text of a page in pdfium's order, cut at line ends, wide gaps and jumps.
 
     ``characters`` are those that :func:`read_characters` gives for the text page.
     """
-    glyphs = _Glyphs(raw, text_page, page_width)
-    glyphs.turns = _turns_of_page(characters, glyphs) or 0
+    glyphs = Glyphs(raw, text_page, page_width)
+    glyphs.turns = turns_of_text(characters, glyphs) or 0
+    glyphs.vertical = not glyphs.turns and is_vertical(characters, glyphs)
     characters = with_superscripts(characters, glyphs.box)
     lines = list(_measured_lines(characters, glyphs))
+    if glyphs.vertical:
+        lines = _from_the_right(lines)
     narrow = _typical_width(lines)
     shared_gutter = _crosses_gutter(lines, glyphs, characters, page_width)
     fragments: list[Fragment] = []
@@ -210,25 +137,13 @@ def _goes_on(one: Fragment, other: Fragment) -> bool:
     )
 
 
-def _turns_of_page(characters: str, glyphs: _Glyphs) -> int | None:
-    """Return how most of a page's text is turned, from a sample of its characters."""
-    positions = [
-        position
-        for part in range(1, 10, 2)
-        if (position := len(characters) * part // 10) < len(characters)
-        and not characters[position].isspace()
-    ]
-    turns = [glyphs.quarter_turns(position) for position in positions]
-    common = max(turns, key=turns.count, default=None)
-    clear = common in (0, 1, 2, 3) and turns.count(common) > len(turns) / 2
-    return int(common) if clear and common is not None else None
-
-
-def _measured_lines(characters: str, glyphs: _Glyphs) -> Iterator[_Line]:
-    for match in _LINE.finditer(characters):
-        text = match.group()
+def _measured_lines(characters: str, glyphs: Glyphs) -> Iterator[_Line]:
+    spans: Iterable[tuple[int, int]] = (match.span() for match in _LINE.finditer(characters))
+    if glyphs.vertical:
+        spans = [column for span in spans for column in _single_columns(*span, characters, glyphs)]
+    for start, end in spans:
+        text = characters[start:end]
         hyphenated = text[-1] in _HYPHEN_MARKS
-        start, end = match.span()
         stripped = text.rstrip(_LEFT_SPACE + "\x00")
         start += len(text) - len(text.lstrip(_LEFT_SPACE + "\x00"))
         end -= len(text) - len(stripped)
@@ -241,6 +156,38 @@ def _measured_lines(characters: str, glyphs: _Glyphs) -> Iterator[_Line]:
                 glyphs.box(start),
                 glyphs.box(end - 1),
             )
+
+
+def _single_columns(
+    start: int, end: int, characters: str, glyphs: Glyphs
+) -> Iterator[tuple[int, int]]:
+    """Part columns that pdfium takes for one line."""
+    if not is_column(characters[start:end], glyphs, start):
+        yield start, end
+        return
+    before = glyphs.box(start)
+    for index in range(start + 1, end):
+        if characters[index].isspace():
+            continue
+        box = glyphs.box(index)
+        height = box[1] - box[3]
+        if abs(box[1] - before[1]) > 0.8 * height or box[0] < before[0] - height:
+            yield start, index
+            start = index
+        before = box
+    yield start, end
+
+
+def _from_the_right(lines: Sequence[_Line]) -> list[_Line]:
+    """Order columns that begin at one height from right to left; pdfium gives them the other way."""
+    ordered: list[_Line] = []
+    run: list[_Line] = []
+    for line in lines:
+        if run and abs(run[0].first[0] - line.first[0]) > 0.5 * (line.first[1] - line.first[3]):
+            ordered += sorted(run, key=lambda line: -line.first[1])
+            run = []
+        run.append(line)
+    return ordered + sorted(run, key=lambda line: -line.first[1])
 
 
 def _typical_width(lines: Sequence[_Line]) -> float:
@@ -256,7 +203,7 @@ def _typical_width(lines: Sequence[_Line]) -> float:
 
 
 def _crosses_gutter(
-    lines: Sequence[_Line], glyphs: _Glyphs, characters: str, page_width: float
+    lines: Sequence[_Line], glyphs: Glyphs, characters: str, page_width: float
 ) -> bool:
     """Tell whether lines run across two columns, from a sample of the page's widest lines."""
     crossing = [
@@ -285,7 +232,7 @@ def _crosses_gutter(
 
 def _fragments_of(
     line: _Line,
-    glyphs: _Glyphs,
+    glyphs: Glyphs,
     characters: str,
     narrow: float,
     shared_gutter: bool,
@@ -303,7 +250,11 @@ def _fragments_of(
         return [_unplaced(line)]
     count = line.end - line.start
     jumps = abs(last_bottom - bottom) > 0.5 * height
-    if (jumps or right <= left) and glyphs.quarter_turns(line.start) != glyphs.turns:
+    if (jumps or right <= left) and (
+        glyphs.vertical
+        or glyphs.quarter_turns(line.start) != glyphs.turns
+        or (line.end - line.start > 2 and is_column(line.text, glyphs, line.start))
+    ):
         return [_unplaced(line)]
     excess = right - left - narrow * count * height
     # Bold matters for headings only: not worth asking in long lines, or amid a sentence.
@@ -343,7 +294,7 @@ def _cut(
     line: _Line,
     top: float,
     bottom: float,
-    glyphs: _Glyphs,
+    glyphs: Glyphs,
     characters: str,
     bold: bool,
     shared_gutter: bool,

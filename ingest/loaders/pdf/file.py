@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from ingest.loaders.pdf.second_reader import (
 
 if TYPE_CHECKING:
     from ingest.loader_spec import Source
+    from ingest.loaders.pdf.blocks import PageBlock
 
 
 def load_pdf(source: Source) -> Document:
@@ -42,6 +43,8 @@ def load_pdf(source: Source) -> Document:
         reading = _read_damaged(source, error)
     if reading.pages and not reading.has_text:
         reading = _second_opinion(source, reading)
+    if reading.incomplete:
+        _read_incomplete(source, reading)
     if reading.unmapped:
         _read_unmapped(source, reading)
     if not reading.pages:
@@ -103,6 +106,35 @@ def _read_unmapped(source: Source, reading: Reading) -> None:
     for index, blocks in legible.items():
         reading.pages[index] = blocks
     reading.unmapped = [index for index in reading.unmapped if index not in legible]
+
+
+def _read_incomplete(source: Source, reading: Reading) -> None:
+    """Take pages that pdfium leaves text out of from pypdf, where that finds more letters."""
+    pages = page_list([index + 1 for index in reading.incomplete])
+    try:
+        found = read_pages_again(source, reading.incomplete)
+    # As above; what pdfium gave stands then, and the user is told.
+    except Exception:
+        reading.warnings.append(f"{pages}: text in fonts that are not in the file may be missing")
+        return
+    fuller = [
+        index
+        for index, blocks in found.items()
+        if _letters(blocks) > _letters(reading.pages[index])
+    ]
+    for index in fuller:
+        reading.pages[index] = found[index]
+    if fuller:
+        pages = page_list([index + 1 for index in fuller])
+        reading.warnings.append(
+            f"{pages}: read with pypdf, because pdfium leaves out text in fonts not in the file"
+        )
+
+
+def _letters(blocks: Iterable[PageBlock]) -> int:
+    return sum(
+        map(str.isalnum, (one for block in blocks for text, _ in block.lines for one in text))
+    )
 
 
 def _no_text(pages: int, *, ocr: bool) -> str:

@@ -29,6 +29,7 @@ class Reading:
         metadata: See :func:`~ingest.loaders.pdf.info.read_metadata`.
         warnings: Sentences for the user.
         unmapped: Pages whose fonts do not say which characters their glyphs are.
+        incomplete: Pages with text that pdfium leaves out, for want of the font.
         recognised: Pages whose text was recognised from their picture.
     """
 
@@ -37,6 +38,7 @@ class Reading:
     metadata: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     unmapped: list[int] = field(default_factory=list)
+    incomplete: list[int] = field(default_factory=list)
     recognised: list[int] = field(default_factory=list)
 
     @property

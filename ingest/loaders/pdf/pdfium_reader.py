@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ingest.errors import EncryptedError, WrongFormatError
 from ingest.loaders.pdf.assemble import normalise
 from ingest.loaders.pdf.blocks import PageBlock, blocks_of
-from ingest.loaders.pdf.characters import read_characters, read_fragments, turns_of_text
+from ingest.loaders.pdf.characters import read_characters, read_fragments
+from ingest.loaders.pdf.flat_text import widen_flat_text
 from ingest.loaders.pdf.found_pages import (
     MAX_CHARACTERS,
     MAX_PAGES,
@@ -18,6 +19,7 @@ from ingest.loaders.pdf.found_pages import (
     password_error,
     quiet,
 )
+from ingest.loaders.pdf.glyphs import Glyphs, turns_of_text
 from ingest.loaders.pdf.headings import OutlineEntry
 from ingest.loaders.pdf.info import read_metadata
 from ingest.loaders.pdf.legibility import is_mapped
@@ -118,6 +120,12 @@ def _read_page(
             page.close()
             page = document[index]
         text_page, characters = _upright_text(page)
+        flat = widen_flat_text(page, characters)
+        if flat.widened:
+            text_page.close()
+            text_page, characters = _upright_text(page)
+        if flat.lost:
+            reading.incomplete.append(index)
         width = page.get_width()
         try:
             mapped = is_mapped(raw, text_page.raw, characters)
@@ -146,7 +154,7 @@ def _upright_text(page: Any) -> tuple[Any, str]:
 
     text_page = page.get_textpage()
     characters = read_characters(raw, text_page.raw)
-    quarters = turns_of_text(raw, text_page.raw, characters)
+    quarters = turns_of_text(characters, Glyphs(raw, text_page.raw, 0.0))
     if quarters is None or page.get_rotation() == -90 * quarters % 360:
         return text_page, characters
     text_page.close()
