@@ -48,6 +48,7 @@ _SNIFFED = 1 << 16
 _LONGEST_DETAIL = 300
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\f\r\x1b")
 _TEXT_FORMATS = frozenset(["text", "markdown", "html", "csv", "json", "jsonl", "notebook", "code"])
+_NEWER = {".doc": ".docx", ".xls": ".xlsx", ".ppt": ".pptx"}
 _BINARY_SUFFIXES = frozenset(
     """
     .7z .avi .avif .bin .bmp .bz2 .class .db .dll .dmg .doc .docx .ds_store .eot .epub .exe .flac
@@ -67,6 +68,11 @@ TEXT = LoaderSpec("text", (".txt", ".text", ".log", ".rst"), "ingest.loaders.pla
 DOCX = LoaderSpec("docx", (".docx", ".docm"), "ingest.loaders.office.docx:load_docx")
 PPTX = LoaderSpec("pptx", (".pptx", ".pptm"), "ingest.loaders.office.pptx:load_pptx")
 XLSX = LoaderSpec("xlsx", (".xlsx", ".xlsm"), "ingest.loaders.office.xlsx:load_xlsx")
+_OPENDOCUMENT = "ingest.loaders.office.opendocument:load_opendocument"
+ODT = LoaderSpec("odt", (".odt",), _OPENDOCUMENT)
+ODS = LoaderSpec("ods", (".ods",), _OPENDOCUMENT)
+ODP = LoaderSpec("odp", (".odp",), _OPENDOCUMENT)
+RTF = LoaderSpec("rtf", (".rtf",), "ingest.loaders.office.rtf:load_rtf")
 EPUB = LoaderSpec("epub", (".epub",), "ingest.loaders.epub:load_epub")
 EMAIL = LoaderSpec("email", (".eml",), "ingest.loaders.mail:load_email")
 CSV = LoaderSpec("csv", (".csv", ".tsv"), "ingest.loaders.tabular:load_csv")
@@ -87,8 +93,8 @@ CODE = LoaderSpec(
     "ingest.loaders.code:load_code",
 )
 _BUILT_IN = (
-    *(PDF, HTML, MARKDOWN, TEXT, DOCX, PPTX, XLSX, EPUB, EMAIL, CSV, JSON, JSON_LINES, NOTEBOOK),
-    CODE,
+    *(PDF, HTML, MARKDOWN, TEXT, DOCX, PPTX, XLSX, ODT, ODS, ODP, RTF, EPUB, EMAIL, CSV, JSON),
+    *(JSON_LINES, NOTEBOOK, CODE),
 )
 
 _registered: dict[str, LoaderSpec] = {}
@@ -119,6 +125,14 @@ def is_supported(path: Path) -> bool:
     """Whether a file may be loaded, judged by its name alone; unknown endings may hold text."""
     suffix = path.suffix.lower()
     return suffix not in _BINARY_SUFFIXES or _by_suffix(suffix) is not None
+
+
+def unsupported(suffix: str) -> str:
+    """Say that no loader takes files with an ending, and what to do about it if that is plain."""
+    if not suffix:
+        return "no loader for this kind of file"
+    newer = _NEWER.get(suffix.lower())
+    return f"no loader for {suffix!r} files" + (f"; save it as {newer!r}" if newer else "")
 
 
 def load(
@@ -231,13 +245,11 @@ def _choose(path: Path, data: bytes) -> tuple[LoaderSpec, str | None]:
         if not is_text(data):
             if spec is not None:
                 raise WrongFormatError(f"not text, in spite of {ending}: it holds binary data")
-            raise UnsupportedFormatError(
-                f"no loader for {suffix!r} files" if suffix else "no loader for this kind of file"
-            )
+            raise UnsupportedFormatError(unsupported(suffix))
     if spec is not None:
         return spec, None
     if suffix in _BINARY_SUFFIXES:
-        raise UnsupportedFormatError(f"no loader for {suffix!r} files")
+        raise UnsupportedFormatError(unsupported(suffix))
     return loaders()["html" if _HTML_START.match(data) else "text"], None
 
 

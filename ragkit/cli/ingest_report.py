@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from ragkit.cli.output import console, human_seconds, plural, printable, printable_path
+from ragkit.run.tally import SKIPPED
 
 if TYPE_CHECKING:
     from ragkit.cli.common import Common
@@ -81,11 +82,19 @@ def _print_notes(report: IngestReport) -> None:
 
 
 def _print_files(label: str, style: str, notes: Sequence[FileNote], most: int) -> None:
+    """Print files, those that are alike skipped for one reason on one line."""
     out = console()
-    for item in notes[:most]:
+    alike: dict[str, list[FileNote]] = {}
+    for item in notes:
+        own = item.reason if item.reason.startswith(SKIPPED) else f"{item.path}\0{item.reason}"
+        alike.setdefault(own, []).append(item)
+    groups = list(alike.values())
+    for items in groups[:most]:
         line = Text(f"  {label}  ", style=style)
-        line.append(printable_path(item.path), style="path")
-        line.append(f": {printable(item.reason)}")
+        line.append(printable_path(items[0].path), style="path")
+        more = f" and {plural(len(items) - 1, 'other file')}" if len(items) > 1 else ""
+        line.append(f"{more}: {printable(items[0].reason)}")
         out.print(line)
-    if len(notes) > most:
-        out.print(f"  and {len(notes) - most:,} more; --json lists them all", style="faint")
+    if len(groups) > most:
+        left = sum(map(len, groups[most:]))
+        out.print(f"  and {left:,} more; --json lists them all", style="faint")

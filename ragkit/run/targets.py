@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ingest.folder import FoundFile, KnownFile, Listing, Plan, find_file, list_folder, make_plan
-from ingest.loaders.registry import is_supported
+from ingest.loaders.registry import is_supported, unsupported
 from ragkit.errors import UsageError
 from ragkit.results import FileNote
 from ragkit.run.options import Paths, several
@@ -245,7 +245,7 @@ def _without_unsupported(listing: Listing) -> tuple[list[FoundFile], tuple[FileN
         if is_supported(file.path):
             files.append(file)
         else:
-            reason = f"skipped: no loader for {file.path.suffix!r} files"
+            reason = f"skipped: {unsupported(file.path.suffix)}"
             notes.append(FileNote(file.relative_path, reason))
     return files, tuple(notes)
 

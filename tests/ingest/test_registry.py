@@ -196,9 +196,9 @@ def test_registered_loaders(tmp_path: Path) -> None:
 
 
 def test_a_registered_loader_makes_a_binary_ending_supported() -> None:
-    path = Path("a.odt")
+    path = Path("a.psd")
     assert not registry.is_supported(path)
-    register(LoaderSpec("odt", (".odt",), load_recipe))
+    register(LoaderSpec("psd", (".psd",), load_recipe))
     assert registry.is_supported(path)
 
 

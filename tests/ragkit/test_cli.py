@@ -860,3 +860,17 @@ def test_no_control_character_reaches_the_terminal(run: Run, tmp_path: Path) -> 
         said = run(*wrong)
         assert said.exit_code == 2, said.output
         assert not set(said.output) & {"\x1b", "\x07", "\x9b"}, repr(said.output)
+
+
+def test_files_of_a_kind_that_nothing_loads_are_told_on_one_line(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(30):
+        (folder / f"{number:02}.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00")
+    (folder / "a.txt").write_text("The gate opens at seven.", encoding="utf-8")
+    result = run("ingest", folder, "--kb", tmp_path / "kb")
+    said = [line for line in result.output.splitlines() if "no loader" in line]
+    assert len(said) == 1
+    assert "00.png and 29 other files: skipped: no loader for '.png' files" in " ".join(said)
+    told = document(run("ingest", folder, "--kb", tmp_path / "kb", "--json"))
+    assert len(told["warnings"]) == 30
