@@ -67,3 +67,16 @@ def test_single_characters_of_a_font_that_is_not_there_are_not_lost() -> None:
     assert document.warnings == (
         "page 1: read with pypdf, because pdfium leaves out text in fonts not in the file",
     )
+
+
+def test_a_word_written_downwards_in_letters_stays_a_word() -> None:
+    text = load_pdf(source(drawn(_columns(["abc", "あいう"], "HeiseiMin-W3")))).text
+    assert sorted(text.split()) == ["abc", "あいう"]
+
+
+def test_columns_below_a_text_in_another_script_are_not_lost() -> None:
+    columns = [column.rstrip("。").replace("。", "") for column in JAPANESE]
+    page = together(lines(PROSE, top=740), _columns(columns, "HeiseiMin-W3", top=600))
+    text = load_pdf(source(drawn(page))).text
+    assert text.startswith(" ".join(PROSE))
+    assert all(column in text for column in columns)

@@ -313,7 +313,7 @@ def _cut(
                 return
             continue
         next_left, next_top, _, next_bottom = next_box = glyphs.box(after)
-        _, last_top, last_right, last_bottom = glyphs.box(before - 1)
+        last_left, last_top, last_right, last_bottom = glyphs.box(before - 1)
         height = max(last_top - last_bottom, next_top - next_bottom)
         if next_top - next_bottom <= 0.1 or last_top - last_bottom <= 0.1:
             continue
@@ -327,6 +327,10 @@ def _cut(
             and gap > (0.55 if numbers else min(0.85, widest) if shared_gutter else widest) * height
         )
         if not (jumped or wide or gap < -3 * height):
+            continue
+        stacked = after == before and abs(next_left - last_left) < 0.5 * height
+        if stacked and characters[before - 1].isalpha() and characters[after].isalpha():
+            # A word written downwards, not values below each other.
             continue
         yield Fragment(characters[start:before], left, bottom, last_right, top, bold)
         start = after

@@ -16,6 +16,7 @@ _MOST_MOVED: Final = 0.3
 # Fragments on one line that a copy is compared with: bounds the work on odd pages.
 _MOST_COMPARED: Final = 40
 # In points.
+_BAND: Final = 8
 _MOST_REACH: Final = 20
 _MOST_DISTANT: Final = 1e6
 
@@ -33,16 +34,17 @@ def without_copies(fragments: Sequence[Fragment]) -> list[Fragment]:
     for fragment in fragments:
         text = "".join(fragment.text.split())
         if fragment.placed and text and _is_near(fragment):
-            near = round(fragment.bottom)
-            reach = 1 + int(min(_MOST_RAISED * fragment.height, _MOST_REACH))
+            # A band takes what stands in some points of height: what is near is in one or two.
+            reach = min(_MOST_RAISED * fragment.height, _MOST_REACH)
+            first = int((fragment.bottom - reach) // _BAND)
+            last = int((fragment.bottom + reach) // _BAND)
             if any(
                 _covers(other, fragment) and text in other_text
-                for height in range(near - reach, near + reach + 1)
-                if height in by_height
-                for other, other_text in by_height[height]
+                for band in range(first, last + 1)
+                for other, other_text in by_height.get(band, ())
             ):
                 continue
-            by_height[near].append((fragment, text))
+            by_height[int(fragment.bottom // _BAND)].append((fragment, text))
         kept.append(fragment)
     return kept
 
@@ -53,9 +55,10 @@ def _is_near(fragment: Fragment) -> bool:
 
 
 def _covers(one: Fragment, other: Fragment) -> bool:
-    moved = _MOST_MOVED * one.height
+    height = one.top - one.bottom
     return (
-        abs(one.bottom - other.bottom) < _MOST_RAISED * one.height
-        and abs(one.height - other.height) < _MOST_RAISED * one.height
-        and one.left - moved <= other.left < other.right <= one.right + moved
+        abs(one.bottom - other.bottom) < _MOST_RAISED * height
+        and other.right <= one.right + _MOST_MOVED * height
+        and one.left - _MOST_MOVED * height <= other.left < other.right
+        and abs(height - other.height) < _MOST_RAISED * height
     )
