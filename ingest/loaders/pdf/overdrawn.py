@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Sequence
-from functools import partial
+from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ _MOST_COMPARED: Final = 40
 # In points.
 _BAND: Final = 8
 _MOST_REACH: Final = 20
+_MOST_DISTANT_COPY: Final = 30  # to the right; spares the closer look
 _MOST_DISTANT: Final = 1e6
 
 
@@ -28,25 +28,42 @@ def without_copies(fragments: Sequence[Fragment]) -> list[Fragment]:
     drawn again when all of the page stands, a word drawn again after its line.
     """
     kept: list[Fragment] = []
-    by_height: defaultdict[int, deque[tuple[Fragment, str]]] = defaultdict(
-        partial(deque, maxlen=_MOST_COMPARED)
-    )
+    by_height: dict[int, deque[Fragment]] = {}
     for fragment in fragments:
-        text = "".join(fragment.text.split())
-        if fragment.placed and text and _is_near(fragment):
+        if fragment.placed and _is_near(fragment):
             # A band takes what stands in some points of height: what is near is in one or two.
-            reach = min(_MOST_RAISED * fragment.height, _MOST_REACH)
-            first = int((fragment.bottom - reach) // _BAND)
-            last = int((fragment.bottom + reach) // _BAND)
-            if any(
-                _covers(other, fragment) and text in other_text
-                for band in range(first, last + 1)
-                for other, other_text in by_height.get(band, ())
+            bottom = fragment.bottom
+            reach = min(_MOST_RAISED * (fragment.top - bottom), _MOST_REACH)
+            first, last = int((bottom - reach) // _BAND), int((bottom + reach) // _BAND)
+            if _is_copy(fragment, by_height.get(first, ())) or (
+                last > first
+                and any(
+                    _is_copy(fragment, by_height.get(band, ()))
+                    for band in range(first + 1, last + 1)
+                )
             ):
                 continue
-            by_height[int(fragment.bottom // _BAND)].append((fragment, text))
+            band = int(bottom // _BAND)
+            if band not in by_height:
+                by_height[band] = deque(maxlen=_MOST_COMPARED)
+            by_height[band].append(fragment)
         kept.append(fragment)
     return kept
+
+
+def _is_copy(fragment: Fragment, others: Iterable[Fragment]) -> bool:
+    left = fragment.left
+    for other in others:
+        # Most others stand further left or right.
+        if (
+            other.left - left < _MOST_DISTANT_COPY
+            and left < other.right
+            and _covers(other, fragment)
+        ):
+            text = "".join(fragment.text.split())
+            if text and text in "".join(other.text.split()):
+                return True
+    return False
 
 
 def _is_near(fragment: Fragment) -> bool:
