@@ -269,7 +269,7 @@ def _fragments_of(
         or shared_gutter
         or _has_leader(line.text)
         # Drawn twice, it may be read as one line that goes on where it began.
-        or line.text.find(line.text[:_REPEATED], _REPEATED) > 0
+        or (count > _REPEATED and line.text.startswith(line.text[:_REPEATED], (count + 1) // 2))
         or excess > 1.2 * height + 0.06 * (right - left)
         or (excess > (0 if count < 70 else height) and _NUMERIC_END.search(line.text) is not None)
     )
