@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ragkit.index.ordering import by_place
@@ -117,7 +117,8 @@ def favour(
         gained = weights.document * best[places[passage.chunk_id].document_id]
         if passage.dense_rank is not None:
             gained += weights.nearest / passage.dense_rank
-        favoured.append(replace(passage, score=(passage.score + gained) / whole))
+        score = (passage.score + gained) / whole
+        favoured.append(Fused(passage.chunk_id, score, passage.dense_rank, passage.lexical_rank))
     favoured.sort(key=lambda passage: -passage.score)
     return favoured
 
