@@ -117,3 +117,79 @@ def test_rich_text_is_read_without_its_codes() -> None:
 def test_older_kinds_come_with_what_to_do(name: str, newer: str) -> None:
     with pytest.raises(UnsupportedFormatError, match=f"save it as '{newer}'"):
         loaded(name, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00")
+
+
+def sheet(*rows: str) -> bytes:
+    return written(
+        f'<office:spreadsheet><table:table table:name="S">{"".join(rows)}</table:table>'
+        "</office:spreadsheet>"
+    )
+
+
+def test_a_merged_cell_stands_in_all_its_rows_and_columns() -> None:
+    covered = "<table:covered-table-cell/>"
+    document = loaded(
+        "a.ods",
+        sheet(
+            row(cell("Line"), cell("City"), cell("Fare", number_columns_spanned="2"), covered),
+            row(cell("A"), cell("Ulm", number_rows_spanned="2"), cell("3"), cell("4")),
+            row(cell("B"), covered, cell("5"), cell("6")),
+            row(cell("C"), cell("Bonn"), cell("7"), cell("8")),
+        ),
+    )
+    assert document.text.splitlines()[2:] == [
+        "Line | City | Fare | Fare",
+        "A | Ulm | 3 | 4",
+        "B | Ulm | 5 | 6",
+        "C | Bonn | 7 | 8",
+    ]
+
+
+def test_a_merged_cell_ends_where_it_says_though_its_rows_are_written_as_one() -> None:
+    covered = "<table:covered-table-cell/>"
+    same = row(cell("B"), covered).replace(
+        "<table:table-row>", '<table:table-row table:number-rows-repeated="2">'
+    )
+    document = loaded(
+        "a.ods",
+        sheet(
+            row(cell("Line"), cell("City")),
+            row(cell("A"), cell("Ulm", number_rows_spanned="3")),
+            same,
+            row(cell("both", number_columns_spanned="2"), covered),
+        ),
+    )
+    assert document.text.splitlines()[2:] == [
+        "Line | City",
+        "A | Ulm",
+        "B | Ulm",
+        "B | Ulm",
+        "both | both",
+    ]
+
+
+def test_what_a_table_is_cut_by_is_counted() -> None:
+    many = row(cell("Ulm"), cell("3")).replace(
+        "<table:table-row>", '<table:table-row table:number-rows-repeated="500">'
+    )
+    gap = '<table:table-cell table:number-columns-repeated="1498"/>'
+    document = loaded("a.ods", sheet(row(cell("City"), cell("Fare")), many))
+    assert document.warnings == ("table 'S': 400 rows equal to the one before left out",)
+    document = loaded("a.ods", sheet(row(cell("City")), row(cell("Ulm"), gap, cell("far"))))
+    assert document.warnings == ("table 'S': cells past column 1,000 left out (rows: 1)",)
+
+
+def test_comments_are_not_values_and_text_in_boxes_is_read_once() -> None:
+    comment = "<office:annotation><text:p>ask</text:p></office:annotation>"
+    boxed = "<draw:frame><draw:text-box><text:p>boxed</text:p></draw:text-box></draw:frame>"
+    document = loaded(
+        "a.ods",
+        sheet(
+            row(cell("Price"), cell("Part")),
+            row(
+                f"<table:table-cell>{comment}<text:p>5</text:p></table:table-cell>",
+                f"<table:table-cell><text:p>pump{boxed}</text:p></table:table-cell>",
+            ),
+        ),
+    )
+    assert document.text.splitlines()[-1] == "5 | pump boxed"

@@ -28,6 +28,8 @@ _META: Final = _O % "meta"
 _LEFT_OUT: Final = frozenset(
     [f"{_TEXT}tracked-changes", f"{_OFFICE}annotation", f"{_OFFICE}forms", f"{_TEXT}note-citation"]
 )
+_CELL: Final = f"{_TABLE}table-cell"
+_COVERED: Final = f"{_TABLE}covered-table-cell"
 _MOST_COLUMNS: Final = 1000
 _MOST_REPEATED: Final = 100  # rows: an empty sheet is a million rows that repeat
 
@@ -137,21 +139,44 @@ def _said(element: Any) -> str:
 
 def _add_table(builder: DocumentBuilder, table: Any) -> None:
     rows: list[list[str]] = []
+    above: dict[int, tuple[int, str]] = {}  # by column: rows still covered, and with what
+    cut_rows = cut_columns = 0
     for row in _own(table, f"{_TABLE}table-row", table.tag):
         cells: list[str] = []
+        cut = False
         for cell in row:
-            if cell.tag not in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
+            if cell.tag not in (_CELL, _COVERED):
                 continue
-            text = "\n".join(_said(p) for p in cell.iter(f"{_TEXT}p", f"{_TEXT}h"))
-            if cell.tag.endswith("covered-table-cell") and not text and cells:
-                text = cells[-1]  # merged with the one before it
-            repeated = _count(cell, "number-columns-repeated")
-            cells += [text] * min(repeated if text else min(repeated, _MOST_COLUMNS), _MOST_COLUMNS)
-            del cells[_MOST_COLUMNS:]
+            text = "\n".join(_said(p) for p in _paragraphs(cell))
+            wanted = _count(cell, "number-columns-repeated")
+            start = len(cells)
+            stop = min(start + wanted, _MOST_COLUMNS)
+            cut |= bool(text.strip()) and start + wanted > stop
+            for column in range(start, stop):
+                cells.append(_covered(cells, above, column) if cell.tag == _COVERED else text)
+            spanned = _count(cell, "number-rows-spanned")
+            if cell.tag == _CELL and spanned > 1:
+                across = _count(cell, "number-columns-spanned")
+                for column in range(start, min(start + across, _MOST_COLUMNS)):
+                    above[column] = (spanned, text)
+        written = _count(row, "number-rows-repeated")
+        # A row that stands for several uses up as many of what covers it.
+        above = {a: (left - written, text) for a, (left, text) in above.items() if left > written}
         while cells and not cells[-1].strip():
             cells.pop()
-        times = _count(row, "number-rows-repeated")
-        rows += [cells] * (min(times, _MOST_REPEATED) if cells else 1)
+        times = written if cells else 1
+        cut_columns += cut
+        cut_rows += max(times - _MOST_REPEATED, 0)
+        rows += [cells] * min(times, _MOST_REPEATED)
+    name = table.get(f"{_TABLE}name", "")
+    if cut_columns:
+        builder.warnings.append(
+            f"table {name!r}: cells past column {_MOST_COLUMNS:,} left out (rows: {cut_columns:,})"
+        )
+    if cut_rows:
+        builder.warnings.append(
+            f"table {name!r}: {cut_rows:,} rows equal to the one before left out"
+        )
     stretch: list[list[str]] = []
     for cells in [*rows, []]:
         if table_row(cells):
@@ -160,6 +185,26 @@ def _add_table(builder: DocumentBuilder, table: Any) -> None:
             names = 1 if names_columns(stretch) else 2 if names_groups(stretch) else 0
             builder.add_table(stretch, header_rows=names)
             stretch = []
+
+
+def _covered(cells: list[str], above: dict[int, tuple[int, str]], column: int) -> str:
+    """Return what a merged cell shows: of the row above it, or else of the cell before it."""
+    if column in above:
+        return above[column][1]
+    return cells[-1] if cells else ""
+
+
+def _paragraphs(cell: Any) -> Iterator[Any]:
+    """Yield a cell's paragraphs, in their order, but not those in paragraphs and in comments."""
+    stack = [*reversed(cell)]
+    while stack:
+        element = stack.pop()
+        if not isinstance(element.tag, str) or element.tag in _LEFT_OUT:
+            continue
+        if element.tag in (f"{_TEXT}p", f"{_TEXT}h"):
+            yield element
+        else:
+            stack += reversed(element)
 
 
 def _own(table: Any, tag: str, nested: str) -> Iterator[Any]:
