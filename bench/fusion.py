@@ -78,11 +78,12 @@ def in_use() -> Weights:
 def collect(kb: KnowledgeBase, entries: Sequence[Mapping[str, Any]]) -> list[Question]:
     """Search for each question, once for each part of the score."""
     indexes, embedder = kb._base.indexes(), kb._base.embedder()
-    store = indexes.store
+    store, words = indexes.store, indexes.word_reader()
+    assert words is not None, "the base has no word index"
     questions = []
     for entry in entries:
         read = read_question(entry.get("rewrite") or entry["question"])
-        text = correct(read.text, vocabulary_of(indexes, lambda: embedder))[0]
+        text = correct(read.text, vocabulary_of(words, lambda: embedder))[0]
         vector = embedder.embed([text], kind="query")[0]
         near = indexes.search_dense(vector, 2 * CANDIDATES)
         said = indexes.search_lexical(text, 4 * CANDIDATES, weights=LISTED.words)

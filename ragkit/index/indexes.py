@@ -149,14 +149,9 @@ class Indexes:
         self._check_fork()
         return self._vectors.products(vector, chunk_ids)
 
-    def terms(self, prefix: str) -> list[tuple[str, int]]:
-        """Return the stems of words that begin with ``prefix``, and how often they occur."""
-        reader = self._word_reader()
-        return [] if reader is None else list(reader.terms(prefix))
-
     def holds_stem(self, stem: str) -> bool:
         """Return whether any chunk's text, headings or name hold a stem, in any language."""
-        reader = self._word_reader()
+        reader = self.word_reader()
         return reader is not None and reader.holds(stem)
 
     def absent_words(
@@ -166,12 +161,12 @@ class Indexes:
 
         Limits as in :meth:`search_dense`. Words that say little are never among them.
         """
-        reader = self._word_reader()
+        reader = self.word_reader()
         return frozenset() if reader is None else reader.absent(words, allowed)
 
     def languages(self) -> tuple[str, ...]:
         """Return the languages whose stems the word index holds, English first."""
-        reader = self._word_reader()
+        reader = self.word_reader()
         return (ENGLISH,) if reader is None else reader.languages()
 
     def lag(self) -> ViewLag:
@@ -194,7 +189,8 @@ class Indexes:
                 found.append(damage(name, error))
         return found
 
-    def _word_reader(self) -> WordReader | None:
+    def word_reader(self) -> WordReader | None:
+        """Return the newest state of the word index that there is, which may be late."""
         self._check_fork()
         return self._words.reader()
 

@@ -7,8 +7,8 @@ order of places, so that two bases of the same documents give the same, whicheve
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
 from ragkit.store.records import Scored
@@ -54,17 +54,17 @@ def best(nearest: Callable[[int], list[Scored]], k: int, total: int) -> list[Sco
         k: How many are wanted.
         total: No more than this exist.
     """
-    count = min(k + 1, total)
-    while True:
-        found = nearest(count) if count else []
+    for count in _more_and_more(k):
+        found = nearest(min(count, total)) if total else []
         if len(found) <= k or count >= total or found[-1].score < found[k - 1].score:
-            return found
-        count = min(4 * count, total)
+            break
+    return found
 
 
 def in_order(found: Iterable[Scored], k: int) -> list[Scored]:
     """Sort by score, equal ones by id, and keep ``k``."""
-    return sorted(found, key=lambda hit: (-hit.score, hit.chunk_id))[:k]
+    by_id = sorted(found, key=attrgetter("chunk_id"))
+    return sorted(by_id, key=attrgetter("score"), reverse=True)[:k]
 
 
 def all_of_the_best(nearest: Callable[[int], Sequence[Scored]], k: int) -> list[Scored]:
@@ -74,12 +74,19 @@ def all_of_the_best(nearest: Callable[[int], Sequence[Scored]], k: int) -> list[
         nearest: Gives so many results, best first; fewer only when there are no more.
         k: How many are wanted, at least 1.
     """
-    count = k + 1
-    while True:
+    for count in _more_and_more(k):
         found = list(nearest(count))
         if len(found) < count or found[-1].score < found[k - 1].score - 2 * 10.0**-DIGITS:
-            return found
-        count *= 4
+            break
+    return found
+
+
+def _more_and_more(k: int) -> Iterator[int]:
+    """Yield how many to ask for: equals are mostly few, but may be all there is."""
+    step = 8
+    while True:
+        yield k + step
+        step *= 4
 
 
 def by_place(
@@ -96,6 +103,7 @@ def by_place(
     times = Counter(map(itemgetter(1), scores))
     if len(times) < len(scores):
         equal = [chunk_id for chunk_id, score in scores if times[score] > 1]
-        place = {chunk_id: number for number, chunk_id in enumerate(in_order(equal))}
-        scores.sort(key=lambda one: (place.get(one[0], len(place)), one[0]))
+        score_of = dict(scores)
+        placed = [(chunk_id, score_of.pop(chunk_id)) for chunk_id in in_order(equal)]
+        scores = placed + sorted(score_of.items())
     return sorted(scores, key=itemgetter(1), reverse=True)

@@ -133,8 +133,10 @@ class VectorView:
             kept = wanted if state.kept is None else wanted[state.kept.holds(wanted)]
             held, rows = state.reader.vectors(kept)
             found = _rounded_products(held, rows, vector)
+            if len(held) == len(wanted):
+                return found
             wanted = wanted[~np.isin(wanted, held)]
-        if len(wanted):
+        if len(state.tail_ids):
             there = np.isin(state.tail_ids, wanted)
             held, rows = state.tail_ids[there], state.tail[there]
             found |= _rounded_products(held, rows, vector)

@@ -86,8 +86,11 @@ class WordView:
 
     def reader(self) -> WordReader | None:
         """Return the newest state of the index that there is, which may be late."""
+        return self._reader_at(self._store.sequence())
+
+    def _reader_at(self, sequence: int) -> WordReader | None:
         reader = self._reader
-        if reader is not None and reader.sequence == self._store.sequence():
+        if reader is not None and reader.sequence == sequence:
             return reader
         # A search need not wait for a writing thread of this process while it has an index.
         if not self._lock.acquire(blocking=reader is None):
@@ -105,8 +108,9 @@ class WordView:
 
     def behind(self) -> int:
         """How many changed passages the index does not show as they are now."""
-        reader = self.reader()
-        if reader is not None and reader.sequence == self._store.sequence():
+        sequence = self._store.sequence()
+        reader = self._reader_at(sequence)
+        if reader is not None and reader.sequence == sequence:
             return 0
         with self._store.word_changes(reader.sequence if reader else None) as changes:
             return changes.touched

@@ -29,6 +29,7 @@ _FEWEST_ASKED = 2
 _FEWEST_ELSEWHERE = 3
 _WORD = re.compile(r"[^\W\d_]+")
 _LETTER = re.compile(r"[^\W\d_]")
+_LONGEST_COMMON = 40  # letters of a common word, and more
 _MOST_CHARACTERS = 2_000  # of a text whose language is named
 _LEAD = 2  # so many common words more than in any other language, or so many times as many
 _SCRIPTS = (
@@ -91,14 +92,24 @@ def language_asked(words: Collection[str], present: Collection[str]) -> str:
         words: All of its words.
         present: Languages of the documents: fewer words tell these.
     """
-    distinct = set(words)
-    best, most = ENGLISH, len(common_words(distinct, ENGLISH))
+    counts = Counter(
+        language
+        for word in set(words)
+        if len(word) <= _LONGEST_COMMON
+        for language in _languages_common_in(word)
+    )
+    best, most = ENGLISH, counts[ENGLISH]
     for language in LANGUAGES[1:]:
-        count = len(common_words(distinct, language))
+        count = counts[language]
         fewest = _FEWEST_ASKED if language in present else _FEWEST_ELSEWHERE
         if count > most and count >= fewest:
             best, most = language, count
     return best
+
+
+@functools.lru_cache(maxsize=16_384)
+def _languages_common_in(word: str) -> tuple[str, ...]:
+    return tuple(language for language in LANGUAGES if common_words((word,), language))
 
 
 @functools.lru_cache(maxsize=256)

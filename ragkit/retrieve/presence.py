@@ -37,8 +37,9 @@ class Presence:
         """
         missing = self._absent(words)
         found = {word: word for word in words if word not in missing}
-        if missing:
-            vocabulary = vocabulary_of(self.indexes, self.embedder)
+        reader = self.indexes.word_reader() if missing else None
+        if reader is not None:
+            vocabulary = vocabulary_of(reader, self.embedder)
             meant = {word: correct(word, vocabulary)[0] for word in missing}
             slips = {word: text for word, text in meant.items() if text != word}
             still = self._absent(list(slips.values()))

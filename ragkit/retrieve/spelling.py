@@ -16,6 +16,7 @@ from ragkit.language.languages import ENGLISH, common_words
 if TYPE_CHECKING:
     from ragkit.embed.embedder import Embedder
     from ragkit.index.indexes import Indexes
+    from ragkit.index.protocols import WordReader
     from ragkit.retrieve.pipeline import State
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -57,7 +58,10 @@ class CorrectSpelling:
         language = (state.question.language or ENGLISH).lower()
         if language not in DICTIONARIES:
             return state  # nobody could tell a slip from a word that the documents lack
-        vocabulary = vocabulary_of(self.indexes, self.embedder, language)
+        reader = self.indexes.word_reader()
+        if reader is None:
+            return state
+        vocabulary = vocabulary_of(reader, self.embedder, language)
         searches = state.question.searches
         corrected = [correct(text, vocabulary) for text, _ in searches]
         own = corrected[0][1]
@@ -70,7 +74,7 @@ class CorrectSpelling:
 
 
 def vocabulary_of(
-    indexes: Indexes, embedder: Callable[[], Embedder] | None, language: str = ENGLISH
+    reader: WordReader, embedder: Callable[[], Embedder] | None, language: str = ENGLISH
 ) -> Vocabulary:
     """Return what is known of words: the documents', the model's, which are common ones, and those
     in the dictionaries of the question's ``language`` and of the documents'.
@@ -85,7 +89,7 @@ def vocabulary_of(
         except EmbeddingError:
             return True
 
-    present = indexes.languages()
+    present = reader.languages()
     spoken = dict.fromkeys([language, *(one for one in present if one in DICTIONARIES)])
 
     def terms(word: str) -> list[tuple[str, ...]]:
@@ -96,8 +100,8 @@ def vocabulary_of(
 
     return Vocabulary(
         terms,
-        lru_cache(maxsize=256)(indexes.holds_stem),
-        indexes.terms,
+        lru_cache(maxsize=256)(reader.holds),
+        reader.terms,
         is_word,
         lambda word: any(is_known(word, one) for one in spoken),
     )
