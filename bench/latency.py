@@ -5,7 +5,7 @@ not depend on what is found. So bases are grown from real ones: each document is
 as needed with a tenth of its words exchanged for others as long, and its passages' vectors are
 turned a little. Questions are embedded by the real model.
 
-    ragkit --kb REAL ingest FOLDER
+    ragkit ingest FOLDER --kb REAL
     python bench/latency.py --work SCRATCH --from REAL... --questions QUESTIONS.jsonl...
     python bench/latency.py ... --against ANOTHER_CHECKOUT     # both in turn, with ratios
 

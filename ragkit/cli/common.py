@@ -54,6 +54,7 @@ class Common:
     directory: Path
     as_json: bool
     verbose: bool
+    vector_index: str = "faiss"
 
     def hint(self, command: str) -> str:
         """Return a command line to suggest, with ``--kb`` when it is not the default."""
@@ -72,7 +73,7 @@ class Common:
 
 
 def common_options(function: _Function) -> _Function:
-    """Add ``--kb``, ``--json`` and ``-v``, handed to the command as one :class:`Common`."""
+    """Add the options of every command, handed to it as one :class:`Common`."""
 
     @click.option(
         "--kb",
@@ -85,11 +86,27 @@ def common_options(function: _Function) -> _Function:
         show_envvar=True,
         help="Folder of the knowledge base.",
     )
+    @click.option(
+        "--vector-index",
+        metavar="NAME",
+        default="faiss",
+        show_default=True,
+        envvar="RAGKIT_VECTOR_INDEX",
+        show_envvar=True,
+        help="What searches by meaning: faiss, qdrant:http://HOST:6333, or one that a package adds.",
+    )
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
     @click.option("-v", "--verbose", is_flag=True, help="Say more; show the traceback of an error.")
     @functools.wraps(function)
-    def wrapper(*args: Any, directory: Path, as_json: bool, verbose: bool, **options: Any) -> Any:
-        common = Common(directory.expanduser(), as_json, verbose)
+    def wrapper(
+        *args: Any,
+        directory: Path,
+        as_json: bool,
+        verbose: bool,
+        vector_index: str,
+        **options: Any,
+    ) -> Any:
+        common = Common(directory.expanduser(), as_json, verbose, vector_index)
         return function(common, *args, **options)
 
     return wrapper  # type: ignore[return-value]  # click calls it with the options' names
@@ -244,6 +261,7 @@ def open_kb(common: Common, *, create: bool = False, **settings: Any) -> Knowled
     from ragkit.kb import KnowledgeBase
 
     given = {key: value for key, value in settings.items() if value is not None}
+    given.setdefault("vector_index", common.vector_index)
     try:
         return KnowledgeBase(common.directory, create=create, **given)
     except NotFoundError:

@@ -41,7 +41,12 @@ def command(common: Common, file: Path, folders: tuple[str, ...]) -> None:
     from ragkit.run.importing import import_base
 
     directory = common.directory.absolute()
-    imported = import_base(file, directory, folders=dict(map(_read_folder, folders)))
+    imported = import_base(
+        file,
+        directory,
+        folders=dict(map(_read_folder, folders)),
+        vector_index=common.vector_index,
+    )
     common.tell(
         {"directory": str(directory), **asdict(imported)},
         f"Imported {plural(imported.documents, 'document')} with"

@@ -4,6 +4,7 @@ from ragkit.index.ordering import ordered
 from ragkit.index.protocols import (
     DamagedIndexError,
     IndexState,
+    UnreachableIndexError,
     VectorIndex,
     VectorIndexFactory,
     VectorReader,
@@ -22,6 +23,7 @@ __all__ = [
     "IndexState",
     "Passage",
     "Scored",
+    "UnreachableIndexError",
     "VectorChanges",
     "VectorIndex",
     "VectorIndexFactory",

@@ -40,13 +40,17 @@ def vector_engine(call: str, given: VectorEngine) -> VectorIndexFactory:
 
     Args:
         call: Who was given it, for the message: ``"KnowledgeBase"``.
-        given: ``"faiss"``, the name of an entry point of ``ragkit.vector_indexes``, or what makes
+        given: ``"faiss"``, ``"qdrant:http://host:6333"``, the name of an entry point of ``ragkit.vector_indexes``, or what makes
             a :class:`ragkit.index.protocols.VectorIndex` of a directory and a base. An index itself
             will do in place of what makes one, where no process is forked.
 
     Raises:
         UsageError: a name is not known, or an object is no index.
     """
+    if isinstance(given, str) and given.startswith("qdrant:"):
+        from ragkit.index.qdrant_index import qdrant_at
+
+        return qdrant_at(given.removeprefix("qdrant:"))
     factory: VectorIndexFactory = _engine(call, "vector_index", given, {"faiss": make_faiss})
     return factory
 

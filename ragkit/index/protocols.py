@@ -28,6 +28,10 @@ class DamagedIndexError(KnowledgeBaseError):
     """The files of an index cannot be read; a base then gives it everything anew."""
 
 
+class UnreachableIndexError(KnowledgeBaseError):
+    """The server that an index is on does not answer, or refuses; nothing is lost by it."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexState:
     """What :meth:`VectorIndex.check` found.

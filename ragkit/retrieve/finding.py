@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ragkit.errors import EmbeddingError
-from ragkit.index.protocols import ALONE
+from ragkit.index.protocols import ALONE, UnreachableIndexError
 from ragkit.retrieve.arrange import Arranged, arrange, best_of_each
 from ragkit.retrieve.fusion import favour, fuse
 from ragkit.retrieve.pipeline import run
@@ -60,18 +60,32 @@ class EmbedQuestion:
 
 @dataclass(frozen=True, slots=True)
 class SearchMeaning:
-    """Find the passages whose vectors are nearest to the question's."""
+    """Find the passages whose vectors are nearest to the question's.
+
+    Attributes:
+        needed: Whether an index that cannot be reached is an error; else words alone count.
+    """
 
     corpus: Corpus
+    needed: bool
     name: str = "dense"
 
     def apply(self, state: State) -> State:
-        """Search, unless there is no vector."""
+        """Search, unless there is no vector.
+
+        Raises:
+            UnreachableIndexError: the index's server does not answer, and is needed.
+        """
         if state.vector is None:
             return state
         indexes, allowed = self.corpus.indexes, self.corpus.allowed
         length = math.hypot(*state.vector.tolist())
-        nearest = indexes.search_dense(state.vector, state.count, allowed=allowed)
+        try:
+            nearest = indexes.search_dense(state.vector, state.count, allowed=allowed)
+        except UnreachableIndexError as error:
+            if self.needed:
+                raise
+            return replace(state, vector=None).degrading(f"searched by words only: {error}")
         if named := _searchable(state, self.corpus):
             also = indexes.search_dense(state.vector, _NAMED, document_ids=named)
             nearest = [*nearest, *also]

@@ -104,7 +104,7 @@ def stages_of(corpus: Corpus, *, k: int, mode: Mode, options: Stages) -> Iterato
         yield EmbedQuestion(corpus.embedder, needed=mode == "dense")
     finding: list[Stage] = []
     if mode != "lexical":
-        finding.append(SearchMeaning(corpus))
+        finding.append(SearchMeaning(corpus, needed=mode == "dense"))
     if mode != "dense":
         finding.append(SearchWords(corpus, weights))
     finding.append(Rank(corpus, mode, weights, None if options.by else limit))
