@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("ragkit needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
 	@echo "Creating $(VENV) and installing ragkit (some minutes the first time) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) --editable '.[eval]'
+	@$(PIP) --editable '.[eval,serve]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -34,6 +34,7 @@ ROOMS = [
     "kb",
     "testing",
     "evals",
+    "server",
     "cli",
 ]
 # What hands out names for the rooms, and the module that starts the command.

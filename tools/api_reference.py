@@ -29,6 +29,7 @@ PACKAGES = (
     "ragkit.memory",
     "ragkit.question",
     "ragkit.retrieve",
+    "ragkit.server",
     "ragkit.testing",
     "ingest",
 )

@@ -41,6 +41,9 @@ COMMANDS = {
     "search": Entry("ragkit.cli.search", "Find the passages that fit a question."),
     "shell": Entry("ragkit.cli.shell", "Ask questions in an interactive shell."),
     "agent": Entry("ragkit.cli.agent", "Let a model work on a task with tools."),
+    "serve": Entry(
+        "ragkit.cli.serve", "Serve it over HTTP: a page in the browser, and OpenAI's API."
+    ),
     "mcp": Entry("ragkit.cli.mcp", "Serve the knowledge base to assistants that speak MCP."),
     "status": Entry("ragkit.cli.status", "Show what the knowledge base holds."),
     "ls": Entry("ragkit.cli.ls", "List the documents."),

@@ -720,7 +720,7 @@ def complete(line: str) -> list[str]:
 def test_completion_of_commands_documents_and_sessions(own_base: Path, tmp_path: Path) -> None:
     with KnowledgeBase(own_base, embedder=HashEmbedder()) as kb:
         kb.chat("alice").ask("warranty?")
-    assert complete("ragkit s") == ["search", "shell", "status", "session"]
+    assert complete("ragkit s") == ["search", "shell", "serve", "status", "session"]
     assert "--where" in complete("ragkit ask --")
     assert complete(f"ragkit rm --kb {own_base} gui") == ["guides/setup.md"]
     assert complete(f"ragkit ask --kb {own_base} --session a") == ["alice"]
