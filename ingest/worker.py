@@ -37,10 +37,10 @@ def main() -> None:
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     settings = json.loads(sys.stdin.buffer.readline())
-    _limit_memory(settings["memory_bytes"])
+    limit_memory(settings["memory_bytes"])
     for name, suffixes, address in settings["loaders"]:
         register(LoaderSpec(name, tuple(suffixes), address))
-    threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=die_with, args=(os.getppid(),), daemon=True).start()
     _serve(sys.stdin.buffer, replies, ocr=settings["ocr"])
 
 
@@ -102,7 +102,8 @@ def _stat(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _limit_memory(limit: int) -> None:
+def limit_memory(limit: int) -> None:
+    """Bound the address space of this process, in bytes, where the system can."""
     with contextlib.suppress(ImportError):  # Windows has no resource limits
         import resource
 
@@ -111,7 +112,8 @@ def _limit_memory(limit: int) -> None:
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
+    """End this process as soon as its parent is gone; does not return."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

@@ -37,7 +37,7 @@ class PageBlock(NamedTuple):
 
     ``lines`` are a table's rows, or the lines of a paragraph with whether each ends in a hyphen
     that its word was broken at. ``height`` is that of the font, 0 when unknown. ``gapped`` text
-    has wide gaps within a line, as column headers have.
+    has wide gaps within a line, as column headers have. ``rows`` are what it was made of.
     """
 
     kind: BlockKind
@@ -48,6 +48,7 @@ class PageBlock(NamedTuple):
     bottom: float
     header_rows: int = 0
     gapped: bool = False
+    rows: tuple[Row, ...] = ()
 
 
 @dataclass(slots=True)
@@ -73,9 +74,7 @@ def blocks_of(rows: Sequence[Row]) -> list[PageBlock]:
     But what is drawn last and stands alone further up goes there (a title that was added later),
     and what is drawn first and stands alone further down likewise (a page number).
     """
-    blocks = list(_blocks(rows))
-    blocks = _raise_tail(blocks)
-    return _lower_head(blocks)
+    return _lower_head(_raise_tail(list(_blocks(rows))))
 
 
 def _raise_tail(blocks: list[PageBlock]) -> list[PageBlock]:
@@ -281,6 +280,7 @@ def _table(lines: Sequence[_Line]) -> PageBlock:
         first.cells[0].top,
         lines[-1].row.bottom,
         header,
+        rows=tuple(line.row for line in lines),
     )
 
 
@@ -396,4 +396,5 @@ def _paragraph(lines: Sequence[_Line]) -> PageBlock:
         gapped=any(
             len(line.cells) > 1 and line.row.widest_gap > 2.5 * line.row.height for line in lines
         ),
+        rows=tuple(line.row for line in lines),
     )

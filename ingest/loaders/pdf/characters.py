@@ -43,7 +43,8 @@ class Fragment(NamedTuple):
 
     Coordinates are PDF points, y upwards; the box is the font's, so all text of one font and size
     on a line has the same ``bottom`` and ``top``. All four are 0 where there is no horizontal
-    geometry (``placed`` is false then): rotated text, or a font without measures.
+    geometry (``placed`` is false then): rotated text, or a font without measures. ``spans`` are
+    the stretches of pdfium's characters that it was made of, half-open; empty for recognised text.
     """
 
     text: str
@@ -54,6 +55,7 @@ class Fragment(NamedTuple):
     bold: bool = False
     hyphenated: bool = False
     placed: bool = True
+    spans: tuple[tuple[int, int], ...] = ()
 
     @property
     def height(self) -> float:
@@ -117,7 +119,8 @@ def read_fragments(raw: Any, text_page: Any, characters: str, page_width: float)
         if fragments and _goes_on(fragments[-1], pieces[0]):
             before = fragments.pop()
             joined = f"{before.text} {pieces[0].text}"
-            pieces[0] = pieces[0]._replace(text=joined, left=before.left)
+            spans = before.spans + pieces[0].spans
+            pieces[0] = pieces[0]._replace(text=joined, left=before.left, spans=spans)
         fragments += pieces
     texts = part_notes([fragment.text for fragment in fragments])
     return [
@@ -283,6 +286,7 @@ def _fragments_of(
                 top,
                 bold,
                 line.hyphenated,
+                spans=((line.start, line.end),),
             )
         ]
     # What stands right below the text before it, pdfium reads on as one word.
@@ -309,7 +313,8 @@ def _cut(
         if after == line.end or before == start:
             # A leader at an end of the line: it leads to or from nothing on this line.
             if before > start:
-                yield Fragment(characters[start:before], left, bottom, line.last[2], top, bold)
+                text, spans = characters[start:before], ((start, before),)
+                yield Fragment(text, left, bottom, line.last[2], top, bold, spans=spans)
                 return
             continue
         next_left, next_top, _, next_bottom = next_box = glyphs.box(after)
@@ -332,11 +337,19 @@ def _cut(
         if stacked and characters[before - 1].isalpha() and characters[after].isalpha():
             # A word written downwards, not values below each other.
             continue
-        yield Fragment(characters[start:before], left, bottom, last_right, top, bold)
+        text, spans = characters[start:before], ((start, before),)
+        yield Fragment(text, left, bottom, last_right, top, bold, spans=spans)
         start = after
         left, top, _, bottom = next_box
     yield Fragment(
-        characters[start : line.end], left, bottom, line.last[2], top, bold, line.hyphenated
+        characters[start : line.end],
+        left,
+        bottom,
+        line.last[2],
+        top,
+        bold,
+        line.hyphenated,
+        spans=((start, line.end),),
     )
 
 
@@ -345,7 +358,8 @@ def _has_leader(text: str) -> bool:
 
 
 def _unplaced(line: _Line) -> Fragment:
-    return Fragment(line.text, 0.0, 0.0, 0.0, 0.0, False, line.hyphenated, placed=False)
+    spans = ((line.start, line.end),)
+    return Fragment(line.text, 0.0, 0.0, 0.0, 0.0, False, line.hyphenated, False, spans)
 
 
 def _is_number_edge(character: str) -> bool:

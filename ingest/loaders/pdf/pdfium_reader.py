@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ingest.errors import EncryptedError, WrongFormatError
 from ingest.loaders.pdf.assemble import normalise
@@ -30,6 +30,8 @@ from ingest.loaders.pdf.rows import rows_of
 if TYPE_CHECKING:
     from ingest.loader_spec import Source
 
+Visitor: TypeAlias = Callable[[Any, Any, str], None]
+
 # pdfium may not be called from two threads at once.
 _LOCK: Final = threading.Lock()
 
@@ -46,7 +48,7 @@ def read_with_pdfium(source: Source) -> Reading:
         WrongFormatError: pdfium cannot open it.
     """
     with _LOCK, quiet("pypdfium2"):
-        document = _open(source)
+        document = open_document(source)
         try:
             reading = Reading()
             _read_pages(document, reading, ocr=source.ocr)
@@ -57,7 +59,13 @@ def read_with_pdfium(source: Source) -> Reading:
             document.close()
 
 
-def _open(source: Source) -> Any:
+def open_document(source: Source) -> Any:
+    """Open a file with pdfium.
+
+    Raises:
+        EncryptedError: A password is needed, or the given one is wrong.
+        WrongFormatError: pdfium cannot open it.
+    """
     import pypdfium2
     from pypdfium2 import raw
 
@@ -93,7 +101,8 @@ def _read_pages(document: Any, reading: Reading, *, ocr: bool) -> None:
         blocks: list[PageBlock] = []
         reading.pages.append(blocks)
         try:
-            blocks += _read_page(document, index, reading, has_form=has_form, ocr=ocr)
+            found = _read_page(document, index, reading, has_form=has_form, ocr=ocr)
+            blocks += [block._replace(rows=()) for block in found]  # it would keep all fragments
         except pypdfium2.PdfiumError:
             unreadable.append(index + 1)
             continue
@@ -107,18 +116,44 @@ def _read_pages(document: Any, reading: Reading, *, ocr: bool) -> None:
         reading.warnings.append(f"{page_list(unreadable)} could not be read: damaged")
 
 
-def _read_page(
-    document: Any, index: int, reading: Reading, *, has_form: bool, ocr: bool
-) -> list[PageBlock]:
+def shown_page(document: Any, index: int, *, has_form: bool) -> Any:
+    """Return a page with what is filled into its form as part of it; the file does not change."""
     from pypdfium2 import raw
 
     page = document[index]
+    if has_form and raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS:
+        page.close()  # it takes effect when the page is loaded again
+        page = document[index]
+    return page
+
+
+def read_one_page(document: Any, index: int, visit: Visitor) -> list[PageBlock]:
+    """Read one page as :func:`read_with_pdfium` does, and keep what its blocks are made of.
+
+    Args:
+        document: The open document; :func:`open_document`.
+        index: Of the page, from 0.
+        visit: Given the page, its text page and the characters, while they are open.
+    """
+    from pypdfium2 import raw
+
+    has_form = document.get_formtype() != raw.FORMTYPE_NONE
+    return _read_page(document, index, Reading(), has_form=has_form, ocr=False, visit=visit)
+
+
+def _read_page(
+    document: Any,
+    index: int,
+    reading: Reading,
+    *,
+    has_form: bool,
+    ocr: bool,
+    visit: Visitor | None = None,
+) -> list[PageBlock]:
+    from pypdfium2 import raw
+
+    page = shown_page(document, index, has_form=has_form)
     try:
-        # What is filled into a form becomes text once it is part of the page. It takes effect
-        # when the page is loaded again; the file itself does not change.
-        if has_form and raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS:
-            page.close()
-            page = document[index]
         text_page, characters = _upright_text(page)
         flat = widen_flat_text(page, characters)
         if flat.widened:
@@ -130,6 +165,8 @@ def _read_page(
         try:
             mapped = is_mapped(raw, text_page.raw, characters)
             fragments = without_copies(read_fragments(raw, text_page.raw, characters, width))
+            if visit is not None:
+                visit(page, text_page, characters)
         finally:
             text_page.close()
         if ocr:

@@ -238,7 +238,11 @@ def _pull_up_label(merged: list[Row], partner: Row) -> None:
         return
     label = partner.cells[0]
     for row in below:
-        label = label._replace(text=f"{label.text} {row.text}", right=max(label.right, row.right))
+        label = label._replace(
+            text=f"{label.text} {row.text}",
+            right=max(label.right, row.right),
+            spans=label.spans + row.cells[0].spans,
+        )
     partner.cells[0] = label._replace(right=partner.cells[0].right)
     del merged[index + 1 :]
 
