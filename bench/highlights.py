@@ -66,7 +66,20 @@ def centres(page: Any, size: tuple[float, float]) -> list[tuple[str, float, floa
             if index - drawn.get(place, index) < 4:
                 found.append((letter, x.value / 64, y.value / 64))
             drawn[place] = index
+    text_page.close()
     return found
+
+
+def middles_of(file: Path, page: int, size: tuple[float, float]) -> list[tuple[str, float, float]]:
+    opened = open_document(Source(file, file.read_bytes()))
+    try:
+        shown = shown_page(opened, page - 1, has_form=True)
+        try:
+            return centres(shown, size)
+        finally:
+            shown.close()
+    finally:
+        opened.close()
 
 
 def under(boxes: PageBoxes, middles: list[tuple[str, float, float]]) -> str:
@@ -79,7 +92,9 @@ def under(boxes: PageBoxes, middles: list[tuple[str, float, float]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--spans", type=int, default=1000, help="stretches in all (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--worst", type=int, default=0, help="name the files that come out worst")
@@ -108,11 +123,9 @@ def main() -> None:
                 blocks = [one for one in document.blocks if page.start <= one.start < page.end]
                 text = document.text[page.start : page.end]
                 found = page_boxes(opened, page.number, text, blocks, start, start + length)
-                shown = shown_page(opened, page.number - 1, has_form=True)
-                there = under(found, centres(shown, (found.width, found.height)))
-                shown.close()
             finally:
                 opened.close()
+            there = under(found, middles_of(file, page.number, (found.width, found.height)))
             wanted = letters(document.text[start : start + length])
             got = letters(there)
             count += 1

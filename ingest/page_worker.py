@@ -1,4 +1,4 @@
-"""The process in which pages of untrusted PDF files are drawn; started by :mod:`ingest.pages`.
+"""The process in which pages of untrusted PDF files are drawn; started by :mod:`ingest.page_reader`.
 
 As :mod:`ingest.worker`: requests come in as JSON, one a line, and a reply is a line of JSON, followed
 by as many bytes as it says. The file that was asked for last stays open.

@@ -16,6 +16,7 @@ from ragkit.server import (
     kept_routes,
     page_routes,
     question_routes,
+    sight_routes,
     status_routes,
 )
 from ragkit.server.faults import add_fault_handlers
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 _ROUTES: tuple[Callable[[Server], APIRouter], ...] = (
     question_routes.routes,
+    sight_routes.routes,
     document_routes.routes,
     kept_routes.routes,
     status_routes.routes,
@@ -43,6 +45,7 @@ def create_app(served: Served) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        server.pages.close()
         for kb in served.bases.values():
             kb.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -100,13 +101,19 @@ def unchanged_file(kb: KnowledgeBase, path: str) -> Path:
         raise NotFoundError(f"{path!r} was put in without a file")
     stored = next(document for document in kb.documents({"path": _literal(path)}))
     try:
-        with place.open("rb") as opened:
-            same = hashlib.file_digest(opened, "sha256").hexdigest() == stored.sha256
+        state = place.stat()
+        same = _digest(place, state.st_size, state.st_mtime_ns) == stored.sha256
     except OSError as error:
         raise NotFoundError(f"the file of {path!r} is gone ({error.strerror})") from error
     if not same:
         raise NotFoundError(f"the file of {path!r} has changed since it was read; ingest it again")
     return place
+
+
+@functools.lru_cache(maxsize=256)
+def _digest(place: Path, _size: int, _mtime_ns: int) -> str:
+    with place.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _literal(path: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Query
 
+from ingest.page_reader import PageReader
 from ragkit.errors import NotFoundError, ReadOnlyError, UsageError
 from ragkit.server.served import Served
 from ragkit.server.streaming import Workers
@@ -26,6 +27,7 @@ class Server:
 
     served: Served
     workers: Workers = field(default_factory=Workers)
+    pages: PageReader = field(default_factory=PageReader)
 
     def base(self, name: str | None) -> KnowledgeBase:
         """Return a base by its name; ``None`` is the first."""

@@ -8,6 +8,7 @@ each block is made of, and the two are aligned code point by code point.
 from __future__ import annotations
 
 import ctypes
+import math
 import unicodedata
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
@@ -27,7 +28,6 @@ _HYPHENS: Final = frozenset("-\u2010\ufffe\x02\u00ad")
 _FINE: Final = 64  # steps in a point: pdfium converts to whole numbers
 _SAME_LINE: Final = 0.5  # of the lower one's height
 _WIDEST_GAP: Final = 1.2  # in heights: wider is another cell
-_LEAST: Final = 1.0  # points that a box has in each direction
 _HEADINGS: Final = 200  # pieces of a table's header that are tried for its merged headings
 
 
@@ -80,16 +80,13 @@ def page_boxes(
         end: Just past the last one.
     """
     glyphs: dict[int, _Glyph] = {}
-    size = (0.0, 0.0)
     rotation = _rotation(document, page - 1)
 
-    def visit(shown: Any, text_page: Any, characters: str) -> None:
-        nonlocal size
-        shown.set_rotation(rotation)  # reading may have turned it
-        size = (float(shown.get_width()), float(shown.get_height()))
-        glyphs.update(_glyphs(shown, text_page, characters, size))
+    def visit(_page: Any, text_page: Any, characters: str) -> None:
+        glyphs.update(_glyphs(text_page, characters))
 
     read = [block for block in read_one_page(document, page - 1, visit) if _has_text(block)]
+    size = _place_as_shown(document, page - 1, rotation, glyphs)
     if not blocks:
         return PageBoxes(*size, (), 1.0)
     offset = blocks[0].start
@@ -104,8 +101,9 @@ def page_boxes(
     else:
         found = _align(_folded(text), _folded_glyphs(read, glyphs))
         places = {offset + index: place for index, place in found.items()}
-    wanted = range(max(start, offset), min(end, offset + len(text)))
-    letters = {index + wanted.start for _, index in _folded(text[wanted.start - offset : wanted.stop - offset])}
+    first, last = max(start, offset), min(end, offset + len(text))
+    letters = {index + first for _, index in _folded(text[first - offset : last - offset])}
+    letters = {index for index in letters if index in places or text[index - offset] != "|"}
     kept = {index: places[index] for index in sorted(letters) if index in places}
     share = len(kept) / len(letters) if letters else 1.0
     return PageBoxes(*size, tuple(_lines(kept, glyphs)), share)
@@ -126,20 +124,11 @@ def _has_text(block: PageBlock) -> bool:
 # -- characters of the page -----------------------------------------------------------------------
 
 
-def _glyphs(
-    page: Any, text_page: Any, characters: str, size: tuple[float, float]
-) -> Iterator[tuple[int, _Glyph]]:
-    """Yield all characters that can be seen, by pdfium's index, with their places as shown."""
+def _glyphs(text_page: Any, characters: str) -> Iterator[tuple[int, _Glyph]]:
+    """Yield all characters that can be seen, by pdfium's index, with their places in the file."""
     from pypdfium2 import raw
 
     found = raw.FS_RECTF()
-    x, y = ctypes.c_int(), ctypes.c_int()
-    steps = (0, 0, round(size[0] * _FINE), round(size[1] * _FINE), 0)
-
-    def shown(across: float, up: float) -> tuple[float, float]:
-        raw.FPDF_PageToDevice(page.raw, *steps, across, up, ctypes.byref(x), ctypes.byref(y))
-        return x.value / _FINE, y.value / _FINE
-
     index = 0
     while index < len(characters):
         letter, place = characters[index], index
@@ -150,17 +139,37 @@ def _glyphs(
             index += 1
         if letter.isspace() or not raw.FPDFText_GetLooseCharBox(text_page.raw, place, found):
             continue
-        one, other = shown(found.left, found.top), shown(found.right, found.bottom)
-        left, right = sorted((one[0], other[0]))
-        top, bottom = sorted((one[1], other[1]))
-        if right or bottom:  # a font without measures gives no width, or no height
-            right, bottom = max(right, left + _LEAST), max(bottom, top + _LEAST)
-            turned = page.get_rotation() + _degrees(raw, text_page, place)
-            yield place, _Glyph(letter, (left, top, right, bottom), round(turned / 90) % 2 == 1)
+        if found.right != found.left and found.top != found.bottom:
+            quarters = raw.FPDFText_GetCharAngle(text_page.raw, place) / (math.pi / 2)
+            box = (found.left, found.top, found.right, found.bottom)
+            yield place, _Glyph(letter, box, round(quarters) % 2 == 1)
 
 
-def _degrees(raw: Any, text_page: Any, index: int) -> float:
-    return float(raw.FPDFText_GetCharAngle(text_page.raw, index)) * 57.29577951
+def _place_as_shown(
+    document: Any, index: int, rotation: int, glyphs: dict[int, _Glyph]
+) -> tuple[float, float]:
+    """Turn the page back that reading may have turned, and places into those on the shown page."""
+    from pypdfium2 import raw
+
+    page = document[index]
+    page.set_rotation(rotation)
+    page.close()
+    page = document[index]
+    try:
+        width, height = float(page.get_width()), float(page.get_height())
+        x, y = ctypes.c_int(), ctypes.c_int()
+        steps = (0, 0, round(width * _FINE), round(height * _FINE), 0)
+        for place, (letter, box, down) in glyphs.items():
+            corners = []
+            for corner in (box[:2], box[2:]):
+                raw.FPDF_PageToDevice(page.raw, *steps, *corner, ctypes.byref(x), ctypes.byref(y))
+                corners.append((x.value / _FINE, y.value / _FINE))
+            (one, high), (other, low) = corners
+            shown = (min(one, other), min(high, low), max(one, other), max(high, low))
+            glyphs[place] = _Glyph(letter, shown, down != (rotation in (90, 270)))
+        return width, height
+    finally:
+        page.close()
 
 
 def _folded_glyphs(blocks: Sequence[PageBlock], glyphs: dict[int, _Glyph]) -> _Folded:
