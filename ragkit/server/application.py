@@ -12,10 +12,13 @@ from fastapi.staticfiles import StaticFiles
 
 from ragkit.results import __version__
 from ragkit.server import (
+    chat_routes,
     document_routes,
     kept_routes,
+    model_routes,
     page_routes,
     question_routes,
+    response_routes,
     sight_routes,
     status_routes,
 )
@@ -34,6 +37,9 @@ _ROUTES: tuple[Callable[[Server], APIRouter], ...] = (
     document_routes.routes,
     kept_routes.routes,
     status_routes.routes,
+    chat_routes.routes,
+    response_routes.routes,
+    model_routes.routes,
     page_routes.routes,
 )
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import anyio
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from ragkit.answer.settings import AnswerMode
 from ragkit.errors import ModelError, RagkitError
 from ragkit.results import Answer, SearchResult, Sources, StreamEvent, TextDelta
+from ragkit.retrieve.filters import parse_where
 from ragkit.server.faults import fault_of
 from ragkit.server.sharing import BaseName, Server
 from ragkit.server.streaming import EventStream, Named
@@ -51,11 +53,12 @@ class AskRequest(BaseModel):
     history: list[Earlier] = Field(
         default_factory=list, max_length=200, description="Earlier turns, oldest first"
     )
-    session: str | None = Field(
-        None, min_length=1, max_length=200, description="A conversation that is kept in the base"
-    )
-    model: str | None = Field(None, description="A model that the operator allowed")
-    mode: Literal["simple", "compare", "agentic"] | None = None
+    session: Annotated[
+        str | None,
+        Field(min_length=1, max_length=200, description="A conversation kept in the base"),
+    ] = None
+    model: Annotated[str | None, Field(description="A model that the operator allowed")] = None
+    mode: AnswerMode | None = None
     cache: bool = True
 
 
@@ -98,6 +101,7 @@ def answering(server: Server, asked: AskRequest, base: str | None) -> AsyncItera
     server.checked(asked.question)
     for turn in asked.history:
         server.checked(turn.content or " .", "an earlier turn")
+    parse_where(asked.where)  # before anything is sent
     options: dict[str, Any] = {"where": asked.where, "cache": asked.cache}
     if asked.mode is not None:
         options["mode"] = asked.mode

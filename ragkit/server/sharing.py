@@ -13,6 +13,7 @@ from ragkit.server.served import Served
 from ragkit.server.streaming import Workers
 
 if TYPE_CHECKING:
+    from ragkit.embed.embedder import Embedder
     from ragkit.kb import KnowledgeBase
 
 OWN_MODEL = "ragkit"  # as a model's name: what the base is opened with
@@ -53,6 +54,10 @@ class Server:
                 f"there is no model {name!r} here; there are {known} (--allow-model)"
             )
         return name
+
+    def embedder(self, name: str | None = None) -> Embedder:
+        """Return the embedding model that a base was built with."""
+        return self.base(name)._base.question_embedder()
 
     def require_writable(self) -> None:
         """Raise where nothing may be changed."""
