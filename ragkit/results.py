@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeAlias
 
 __version__ = "0.1.0"
 
@@ -222,6 +222,12 @@ class Answer:
     cached: bool = False
     sure: bool = False
     answerable: float | None = None
+
+
+def answer_document(answer: Answer) -> dict[str, Any]:
+    """Return the JSON form of an answer, as ``ragkit ask --json`` prints it."""
+    document = {field.name: getattr(answer, field.name) for field in fields(answer)}
+    return {"answer": document.pop("text"), **document}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from ragkit.cli.answer_json import answer_document
 from ragkit.cli.answer_options import answer_options, open_answering
 from ragkit.cli.common import (
     Command,
@@ -22,6 +21,7 @@ from ragkit.cli.common import (
 )
 from ragkit.cli.output import console, print_json
 from ragkit.errors import UsageError
+from ragkit.results import answer_document
 
 
 @click.command(

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ragkit.cli.answer_json import answer_document
 from ragkit.cli.render import print_answer, print_text, stream_answer
-from ragkit.results import Answer
+from ragkit.results import Answer, answer_document
 
 if TYPE_CHECKING:
     from rich.console import Console

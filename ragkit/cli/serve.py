@@ -64,6 +64,14 @@ from ragkit.errors import UsageError
     multiple=True,
     help="Another server whose pages may call this one, such as https://chat.example.",
 )
+@click.option(
+    "--folder",
+    "folders",
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    multiple=True,
+    help="A folder that the page may have brought up to date; repeat for more.",
+)
 @click.option("--rate", type=click.IntRange(1), help="Requests a minute from one address.")
 @click.option(
     "--timeout",
@@ -86,6 +94,7 @@ def command(
     models: tuple[str, ...],
     hosts: tuple[str, ...],
     origins: tuple[str, ...],
+    folders: tuple[Path, ...],
     rate: int | None,
     timeout: float,
     opening: dict[str, Any],
@@ -109,6 +118,7 @@ def command(
         models=models,
         hosts=hosts,
         origins=origins,
+        folders=tuple(str(folder.absolute()) for folder in folders),
         rate=rate,
         seconds=timeout,
     )

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 
 from ragkit.errors import NotFoundError, UsageError
-from ragkit.server.sharing import BaseName, Server
+from ragkit.server.sharing import BaseName, Server, uploads_of
 
 if TYPE_CHECKING:
     from ragkit.kb import KnowledgeBase
@@ -139,8 +139,7 @@ def _read(kb: KnowledgeBase, path: str) -> dict[str, Any]:
 def _delete(kb: KnowledgeBase, path: str) -> Sequence[str]:
     place = kb.locate(path)
     removed = kb.delete(_literal(path))
-    uploads = kb.directory / "uploads"
-    if place is not None and place.is_relative_to(uploads):
+    if place is not None and place.is_relative_to(uploads_of(kb)):
         place.unlink(missing_ok=True)
     if not removed:
         raise UsageError(f"nothing was removed for {path!r}")

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from starlette.responses import JSONResponse, Response
 
 from ragkit.server.faults import fault
+from ragkit.server.metrics import Metrics
 from ragkit.server.served import LOOPBACK, ServeSettings
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ _METHODS = "GET, POST, PUT, PATCH, DELETE"
 class Guard:
     """Refuses what must not be asked, and says in each answer what a browser may do with it."""
 
-    def __init__(self, app: ASGIApp, settings: ServeSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServeSettings, metrics: Metrics) -> None:
         """Stand before ``app``."""
+        self._metrics = metrics
         self._app = app
         self._settings = settings
         self._running = 0
@@ -64,8 +66,12 @@ class Guard:
         }
         origin = self._allowed_origin(headers)
 
+        status = 499  # the client was gone before there was an answer
+
         async def answer(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 there = {name for name, _ in message["headers"]}
                 added = dict(_HEADERS)
                 if origin is not None:
@@ -86,10 +92,15 @@ class Guard:
             await refusal(scope, receive, answer)
             return
         self._running += 1
+        self._metrics.began()
+        began = time.monotonic()
         try:
             await self._app(scope, receive, answer)
         finally:
             self._running -= 1
+            route = getattr(scope.get("route"), "path", "other")
+            spent = time.monotonic() - began
+            self._metrics.ended(scope["method"], route, status, spent)
 
     def _refusal(
         self, scope: Scope, headers: dict[str, str], origin: str | None

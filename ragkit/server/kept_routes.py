@@ -7,7 +7,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
 
+from ragkit.errors import UsageError
 from ragkit.events.span_documents import plain, span_document
 from ragkit.server.sharing import BaseName, Server
 
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
     from ragkit.events.traces import Trace
 
 _SHORT = 300  # characters of a question in a list
+
+
+class Renaming(BaseModel):
+    """The name that a conversation is to have."""
+
+    session: str = Field(min_length=1, max_length=200)
 
 
 def routes(server: Server) -> APIRouter:
@@ -45,6 +53,16 @@ def routes(server: Server) -> APIRouter:
                 for turn in found
             ],
         }
+
+    @router.patch("/sessions/{name:path}")
+    async def rename(name: str, asked: Renaming, base: BaseName = None) -> dict[str, Any]:
+        """Give a conversation another name."""
+        server.require_writable()
+        kb = server.base(base)
+        await server.workers.run(kb.turns, name)  # which says that there is none
+        if not await server.workers.run(kb._base.store().rename_session, name, asked.session):
+            raise UsageError(f"there is a conversation {asked.session!r} already")
+        return {"session": asked.session}
 
     @router.delete("/sessions/{name:path}", status_code=204, response_class=Response)
     async def forget(name: str, base: BaseName = None) -> None:

@@ -28,6 +28,7 @@ class ServeSettings:
         models: Language models that a request may name, beside the one a base is opened with.
         hosts: Names by which the server may be called, beside those of loopback; where there is a
             token and none is named, all.
+        folders: What callers may have brought up to date in the first base, beside their uploads.
         origins: Pages of other servers that may call this one, such as ``https://chat.example``.
         max_question: Characters of a question, and of each earlier turn.
         max_body: Bytes of a request.
@@ -41,6 +42,7 @@ class ServeSettings:
     read_only: bool = False
     models: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     max_question: int = 20_000
     max_body: int = 2 * MEBIBYTE

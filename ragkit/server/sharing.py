@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Query
 
 from ingest.page_reader import PageReader
 from ragkit.errors import NotFoundError, ReadOnlyError, UsageError
+from ragkit.server.ingests import Ingests
+from ragkit.server.metrics import Metrics
 from ragkit.server.served import Served
 from ragkit.server.streaming import Workers
 
@@ -22,12 +25,19 @@ BaseName = Annotated[
 ]
 
 
+def uploads_of(kb: KnowledgeBase) -> Path:
+    """Return the folder of a base that uploads land in."""
+    return kb.directory / "uploads"
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A server at work."""
 
     served: Served
     workers: Workers = field(default_factory=Workers)
+    ingests: Ingests = field(default_factory=Ingests)
+    metrics: Metrics = field(default_factory=Metrics)
     pages: PageReader = field(default_factory=PageReader)
 
     def base(self, name: str | None) -> KnowledgeBase:

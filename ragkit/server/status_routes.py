@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from ragkit.results import __version__
+from ragkit.server.metrics import TYPE
 
 if TYPE_CHECKING:
+    from ragkit.kb import KnowledgeBase
     from ragkit.server.sharing import Server
 
 
@@ -36,5 +39,22 @@ def routes(server: Server) -> APIRouter:
             "models": ["ragkit", "extractive", *settings.models],
             "bases": bases,
         }
+
+    @router.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Return what is counted, for Prometheus."""
+
+        def held(kb: KnowledgeBase) -> dict[str, int]:
+            counts = kb._base.store().counts()
+            return {
+                "documents": counts.documents,
+                "failures": counts.failures,
+                "passages": counts.chunks,
+                "vectors": counts.vectors,
+            }
+
+        bases = {name: partial(held, kb) for name, kb in server.served.bases.items()}
+        text = await server.workers.run(server.metrics.written, bases)
+        return Response(text, media_type=TYPE)
 
     return router

@@ -81,6 +81,17 @@ def delete_session(connection: sqlite3.Connection, session: str) -> bool:
     return bool(deleted)
 
 
+def rename_session(connection: sqlite3.Connection, session: str, name: str) -> bool:
+    """Give a session another name, unless there is one of that name; say whether it has it now."""
+    old, new = storable(session), storable(name)
+    there = connection.execute("SELECT 1 FROM sessions WHERE name = ?", (new,)).fetchone()
+    if there is not None:
+        return False
+    renamed = connection.execute("UPDATE sessions SET name = ? WHERE name = ?", (new, old)).rowcount
+    connection.execute("UPDATE trace_sessions SET session = ? WHERE session = ?", (new, old))
+    return bool(renamed)
+
+
 def put_trace(
     connection: sqlite3.Connection,
     trace_id: str,

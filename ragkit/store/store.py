@@ -273,6 +273,7 @@ class Store:
     memory_facts = lending.reading(memories.facts)
     turn_vectors = lending.reading(memories.vectors)
     put_turn_vectors = lending.changing(memories.put_vectors, durable=False)
+    rename_session = lending.changing(conversations.rename_session)
     put_trace = lending.changing(conversations.put_trace, durable=False)
     trace = lending.reading(conversations.trace)
     traces_beginning = lending.reading(conversations.traces_beginning)

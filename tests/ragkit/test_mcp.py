@@ -13,7 +13,7 @@ import pytest
 
 from ragkit import Agent, KnowledgeBase, RagkitError, UsageError
 from ragkit.agent.mcp_client import mcp_tools
-from ragkit.cli.mcp import kb_tools
+from ragkit.agent.tools import base_tools
 from ragkit.cli.repl import Shell
 from ragkit.cli.terminal import console
 from ragkit.llm import ToolCall
@@ -232,7 +232,7 @@ def test_the_shell_takes_tools_of_a_server_and_lets_them_go(
 
 def test_what_a_knowledge_base_serves(base: Path) -> None:
     with KnowledgeBase(base, embedder=HashEmbedder()) as kb:
-        by_name = {tool.name: tool for tool in kb_tools(kb)}
+        by_name = {tool.name: tool for tool in base_tools(kb)}
         found = by_name["search_kb"].call({"query": "warranty of the heron"})
         assert "[heron.md] (Heron)" in found.text
         answered = by_name["ask_kb"].call({"question": "How long is the warranty of the heron?"})
