@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from ragkit.errors import UsageError
 from ragkit.events.span_documents import plain, span_document
+from ragkit.events.traces import total_usage
 from ragkit.server.sharing import BaseName, Server
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ def routes(server: Server) -> APIRouter:
 
 
 def _row(trace: Trace) -> dict[str, Any]:
+    root = next((one for one in trace.spans if one.parent is None), None)
+    facts = {} if root is None else root.attributes
     return {
         "id": trace.id,
         "kind": trace.kind,
@@ -112,4 +115,10 @@ def _row(trace: Trace) -> dict[str, Any]:
         "spans_kept": len(trace.spans),
         "spans_dropped": trace.dropped,
         "failed": sum(1 for one in trace.spans if one.error),
+        "model": facts.get("model"),
+        "session": facts.get("session"),
+        "refused": facts.get("refused"),
+        "sure": facts.get("sure"),
+        "degraded": plain(facts.get("degraded") or []),
+        "usage": total_usage(trace.spans),
     }
