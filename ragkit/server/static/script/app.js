@@ -16,7 +16,7 @@ const theme = localStorage.getItem("ragkit-theme");
 if (theme) document.documentElement.dataset.theme = theme;
 
 const view = h("main", { id: "view", class: "view", tabindex: "-1" });
-const beside = h("aside", { id: "beside", class: "beside", hidden: true, "aria-label": t("document") });
+const beside = h("div", { role: "complementary", id: "beside", class: "beside", hidden: true, "aria-label": t("document") });
 const sessions = h("nav", { class: "sessions", "aria-label": t("conversations") });
 const status = h("p", { class: "status faint" });
 const LINKS = [["/", "ask"], ["/search", "search"], ["/library", "library"], ["/traces", "traces"]];

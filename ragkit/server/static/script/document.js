@@ -21,7 +21,7 @@ export async function openDocument(pane, path, place, { alone, close }) {
   try {
     found = await call(`/api/documents/${documentPath(path)}/text`);
   } catch (error) {
-    replace(pane, h("header", { class: "doc-head" }, h("h1", {}, path.split("/").pop()), button({ icon: "close", label: t("close"), kind: "quiet", onclick: close })),
+    replace(pane, h("div", { class: "doc-head" }, h("h1", {}, path.split("/").pop()), button({ icon: "close", label: t("close"), kind: "quiet", onclick: close })),
       h("div", { class: "verdict" }, icon("warning"), h("div", {}, error.message)));
     return;
   }
@@ -52,7 +52,7 @@ function documentView(found, { alone, close }) {
     if (!outline.hidden) outline.querySelector("a")?.focus();
   } }) : null;
 
-  const head = h("header", { class: "doc-head" },
+  const head = h("div", { class: "doc-head" },
     h("div", { class: "doc-title" }, h("h1", { title: found.path }, found.title ?? found.path.split("/").pop()), h("p", { class: "faint small" }, found.path)),
     h("div", { class: "row" },
       button({ icon: "link", kind: "quiet", label: t("copyLink"), onclick: () => navigator.clipboard.writeText(location.origin + placeAddress({ path: found.path, ...place })).then(() => toast(t("copied")), (error) => toast(error.message, "bad")) }),
@@ -113,12 +113,14 @@ function documentView(found, { alone, close }) {
     place = { ...wanted };
     if (place.start !== null && place.end === null) place.end = place.start;
     if (place.start === null && place.page !== null && !found.pages.length) place.page = null;
+    let wrong = null;
     if (place.start !== null && (place.start > points.length || place.end > points.length || place.end < place.start)) {
-      say(t("noSuchPlace"));
+      wrong = t("noSuchPlace");
       place = { page: place.page, start: null, end: null };
     }
-    if (viewer === null) show(asText);
+    if (viewer === null) show(asText, wrong);
     else viewer.moveTo(place);
+    if (viewer !== null && wrong) say(wrong);
     if (place.start !== null) announce(t("openedAt", { text: points.cut(place.start, Math.min(place.end, place.start + 200)) }));
     if (focus) stage.focus({ preventScroll: true });
   }

@@ -24,6 +24,7 @@ export function spanGraph(tree, { onPick }) {
   let look = { x: 0, y: 0, k: 1 };
   let picked = null;
   let waiting = 0;
+  let touched = false; // by hand: then a new size does not move what is seen
 
   const schedule = () => { if (!waiting) waiting = requestAnimationFrame(() => { waiting = 0; paint(); }); };
   function zoom(factor, at = { x: frame.clientWidth / 2, y: frame.clientHeight / 2 }) {
@@ -32,12 +33,13 @@ export function spanGraph(tree, { onPick }) {
     schedule();
   }
   function fit() {
-    const k = Math.min(1.25, Math.max(tree.ordered.length > 200 ? 0.05 : 0.55, Math.min((frame.clientWidth - 48) / layout.width, (frame.clientHeight - 64) / layout.height)));
+    const k = Math.min(1.25, Math.max(0.05, Math.min((frame.clientWidth - 48) / layout.width, (frame.clientHeight - 64) / layout.height)));
     const fits = layout.width * k < frame.clientWidth;
     look = { k, x: fits ? (frame.clientWidth - layout.width * k) / 2 : 24, y: (frame.clientHeight - layout.height * k) / 2 };
     schedule();
   }
   const toggle = (node) => {
+    touched = true;
     if (closed.has(node.id)) closed.delete(node.id);
     else closed.add(node.id);
     const before = { x: node.x, y: node.y };
@@ -142,6 +144,7 @@ export function spanGraph(tree, { onPick }) {
   let hand = null;
   picture.addEventListener("pointerdown", (event) => {
     if (event.button) return;
+    touched = true;
     hand = { x: event.clientX - look.x, y: event.clientY - look.y, moved: false, id: event.pointerId };
   });
   picture.addEventListener("pointermove", (event) => {
@@ -156,6 +159,7 @@ export function spanGraph(tree, { onPick }) {
   picture.addEventListener("pointercancel", release);
   picture.addEventListener("wheel", (event) => {
     event.preventDefault();
+    touched = true;
     const bounds = frame.getBoundingClientRect();
     if (event.ctrlKey || event.metaKey || !event.shiftKey) zoom(Math.exp(-event.deltaY * 0.0015), { x: event.clientX - bounds.left, y: event.clientY - bounds.top });
     else { look = { ...look, x: look.x - event.deltaY }; schedule(); }
@@ -167,8 +171,7 @@ export function spanGraph(tree, { onPick }) {
     if (event.key === "-") zoom(0.8);
     if (event.key === "0") fit();
   });
-  let first = true;
-  new ResizeObserver(() => { if (first && frame.clientWidth) { first = false; fit(); } else schedule(); }).observe(frame);
+  new ResizeObserver(() => { if (frame.clientWidth && !touched) fit(); else schedule(); }).observe(frame);
   return frame;
 }
 

@@ -9,6 +9,7 @@ const GAP = 34;
 const ROW_GAP = 18;
 const PAD = 16;
 const HEAD = 30;
+const LINE = 700; // points of a group's line, unless one step is wider
 const LANES = new Set(["dense", "lexical", "embed"]);
 
 /** Lay out a tree; `closed` holds the ids of groups that are drawn as one node. */
@@ -70,11 +71,18 @@ function measured(node, closed) {
     const boxes = step.map((child) => measured(child, closed));
     return { step, boxes, w: Math.max(...boxes.map((box) => box.w)), h: boxes.reduce((sum, box) => sum + box.h, 0) + ROW_GAP * (boxes.length - 1) };
   });
+  // Lines are filled up to a width; a group of very many steps becomes as wide as it is high.
+  const most = Math.max(LINE, Math.sqrt(steps.length) * 1.6 * WIDE);
   const lines = [];
-  const inALine = Math.max(4, Math.ceil(Math.sqrt(1.8 * steps.length)));
-  for (let at = 0; at < steps.length; at += inALine) {
-    const own = steps.slice(at, at + inALine);
-    lines.push({ steps: own, w: own.reduce((sum, step) => sum + step.w, 0) + GAP * (own.length - 1), h: Math.max(...own.map((step) => step.h)) });
+  for (const step of steps) {
+    const line = lines.at(-1);
+    if (line && line.w + GAP + step.w <= most) {
+      line.steps.push(step);
+      line.w += GAP + step.w;
+      line.h = Math.max(line.h, step.h);
+    } else {
+      lines.push({ steps: [step], w: step.w, h: step.h });
+    }
   }
   return { lines, w: Math.max(WIDE, ...lines.map((line) => line.w)) + 2 * PAD, h: lines.reduce((sum, line) => sum + line.h, 0) + GAP * (lines.length - 1) + HEAD + PAD };
 }

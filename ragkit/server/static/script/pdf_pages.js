@@ -25,7 +25,14 @@ export function pdfPages(stage, found, points, { onPage, onFail }) {
     page.element.style.setProperty("--high", `${page.height * scale}px`);
     page.element.style.setProperty("--scale", scale);
   };
-  const layout = () => { scale = Math.max(0.2, fit() * zoomed); pages.forEach(sized); };
+  /** Size all pages; what is seen at the top stays there. */
+  const layout = () => {
+    const anchor = scale === null ? null : pages.findLast((page) => page.element.offsetTop <= stage.scrollTop + 20);
+    const beyond = anchor ? (stage.scrollTop - anchor.element.offsetTop) / scale : 0;
+    scale = Math.max(0.2, fit() * zoomed);
+    pages.forEach(sized);
+    if (anchor) stage.scrollTop = anchor.element.offsetTop + beyond * scale;
+  };
 
   async function draw(page) {
     if (page.state !== "away") return page.drawn;
@@ -108,11 +115,9 @@ export function pdfPages(stage, found, points, { onPage, onFail }) {
   return {
     toPage,
     zoom: (factor) => {
-      const page = pages.findLast((one) => one.element.offsetTop <= stage.scrollTop + 20) ?? pages[0];
       zoomed = Math.min(6, Math.max(0.4, zoomed * factor));
       layout();
       for (const one of pages) if (one.state === "drawn" && one.sharp < scale * devicePixelRatio * 0.8) { forget(one); if (one.seen) draw(one); }
-      stage.scrollTop = page.element.offsetTop - 12;
     },
     moveTo: async (wanted) => {
       place = wanted;

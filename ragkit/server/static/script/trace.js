@@ -36,18 +36,11 @@ export async function openTrace(view, id, asked) {
   const degraded = [...new Set(tree.ordered.flatMap((node) => degradedOf(node.span)))];
   const facts = [[t("state"), root ? t(outcomeName(trace)) : "–"], [t("time"), duration(trace.seconds)], [t("steps"), number(trace.spans.length)],
     [t("modelCalls"), number(sum.calls)], [t("tokensName"), number(sum.tokens)], [t("cost"), sum.cost ? `$${number(sum.cost, 4)}` : "–"], [t("started"), moment(trace.started_at)]];
-  const save = (kind) => {
-    if (kind === "jsonl") {
-      const link = h("a", { href: URL.createObjectURL(new Blob([trace.spans.map((span) => JSON.stringify(span)).join("\n") + "\n"], { type: "application/x-ndjson" })), download: `${trace.id}.jsonl` });
-      link.click();
-    } else {
-      download(`/api/traces/${trace.id}/export?format=${kind}`, `${trace.id}.${kind === "otlp" ? "json" : "html"}`).catch((error) => toast(error.message, "bad"));
-    }
-  };
+  const save = (kind, ending) => download(`/api/traces/${trace.id}/export?format=${kind}`, `${trace.id}.${ending}`).catch((error) => toast(error.message, "bad"));
   view.append(h("div", { class: "console" },
     h("header", { class: "console-head" },
       h("div", {}, h("p", { class: "faint small" }, h("a", { href: "/traces" }, t("traces")), ` / ${trace.kind} / ${trace.id.slice(0, 8)}`), h("h1", {}, trace.question || trace.kind)),
-      h("div", { class: "row" }, button({ icon: "download", kind: "quiet", onclick: () => save("jsonl") }, "JSONL"), button({ icon: "download", kind: "quiet", onclick: () => save("html") }, "HTML"), button({ icon: "download", kind: "quiet", onclick: () => save("otlp") }, "OTLP"))),
+      h("div", { class: "row" }, button({ icon: "download", kind: "quiet", onclick: () => save("jsonl", "jsonl") }, "JSONL"), button({ icon: "download", kind: "quiet", onclick: () => save("html", "html") }, "HTML"), button({ icon: "download", kind: "quiet", onclick: () => save("otlp", "json") }, "OTLP"))),
     h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
     degraded.length ? h("div", { class: "note", role: "note" }, icon("warning"), h("ul", {}, degraded.map((one) => h("li", {}, one)))) : null,
     trace.spans_dropped ? h("p", { class: "note" }, t("spansDropped", { n: trace.spans_dropped })) : null,

@@ -27,7 +27,7 @@ export async function openTraces(view) {
   view.append(h("div", { class: "console-list" },
     h("header", { class: "row between" }, h("h1", {}, t("traces")), h("div", { class: "row" }, compare, h("label", { class: "switch" }, live, t("live")))),
     plots,
-    h("form", { class: "filters", onsubmit: (event) => event.preventDefault(), oninput: () => draw() }, text, state, kind, model,
+    h("form", { class: "filters", onsubmit: (event) => event.preventDefault(), oninput: () => draw(), onchange: () => draw() }, text, state, kind, model,
       h("label", {}, t("slowerThan"), slow), h("label", {}, t("dearerThan"), dear)),
     count, scroll));
   let all = [];
