@@ -1,9 +1,15 @@
-"""The calls of a knowledge base for async applications: those of :mod:`ragkit.kb`, in threads."""
+"""The calls of a knowledge base for async applications: those of :mod:`ragkit.kb`, awaiting.
+
+They are the same functions, run in a greenlet of the event loop: what waits for a language model gives
+the loop back, and what works the processor goes to threads; see :mod:`ragkit.events.awaiting`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Protocol, Unpack
+
+from ragkit.events.awaiting import awaited, spawned, worked
 
 if TYPE_CHECKING:
     from ragkit.chat import AskOptions
@@ -41,10 +47,8 @@ async def asearch(
     where: WhereMapping | None = None,
     **options: Unpack[SearchOptions],
 ) -> list[Hit]:
-    """Like ``search``, in a worker thread."""
-    from asyncio import to_thread
-
-    return await to_thread(self.search, question, where=where, **options)
+    """Like ``search``; the event loop goes on meanwhile."""
+    return await spawned(worked(self.search), question, where=where, **options)
 
 
 async def aask(
@@ -54,22 +58,16 @@ async def aask(
     where: WhereMapping | None = None,
     **options: Unpack[AskOptions],
 ) -> Answer:
-    """Like ``ask``, in a worker thread."""
-    from asyncio import to_thread
-
-    return await to_thread(self.ask, question, where=where, **options)
+    """Like ``ask``; cancelling it ends the model's reply, and closes the connection to its server."""
+    return await spawned(self.ask, question, where=where, **options)
 
 
-async def astream(
+def astream(
     self: Asked,
     question: str,
     *,
     where: WhereMapping | None = None,
     **options: Unpack[AskOptions],
-) -> AsyncIterator[StreamEvent]:
-    """Like ``stream``, each step in a worker thread."""
-    from asyncio import to_thread
-
-    events = self.stream(question, where=where, **options)
-    while (event := await to_thread(next, events, None)) is not None:
-        yield event
+) -> AsyncGenerator[StreamEvent, None]:
+    """Like ``stream``; closing or cancelling it ends the model's reply, as in :func:`aask`."""
+    return awaited(lambda: self.stream(question, where=where, **options))

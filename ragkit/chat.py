@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -12,6 +12,7 @@ from ragkit.answer.answering import Means, Request, ask, models_of
 from ragkit.answer.settings import AnswerOptions
 from ragkit.errors import NotInBaseError
 from ragkit.events import current_trace, isolated, new_trace_id
+from ragkit.events.awaiting import awaited, blocking, spawned, worked
 from ragkit.events.traces import note_answer
 from ragkit.llm.prices import price_of
 from ragkit.memory import CombinedMemory, Memory, make_memory
@@ -73,7 +74,7 @@ def answer_events(
     history, model = settings.pop("history", None), settings.pop("model", None)
     session, notes = settings.pop("session", None), settings.pop("notes", ())
     asked = Request(
-        read_question(question, history),
+        worked(read_question)(question, history),
         where,
         models_of(base.model if model is None else model),
         replace(base.answers, **settings),
@@ -193,6 +194,26 @@ class Chat:
         self._base.store()
         return isolated(self._stream(question, where, options))
 
+    async def aask(
+        self,
+        question: str,
+        *,
+        where: WhereMapping | None = None,
+        **options: Unpack[AnswerOptions],
+    ) -> Answer:
+        """Like :meth:`ask`; cancelling it ends the model's reply, and nothing of it is kept."""
+        return await spawned(self.ask, question, where=where, **options)
+
+    def astream(
+        self,
+        question: str,
+        *,
+        where: WhereMapping | None = None,
+        **options: Unpack[AnswerOptions],
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """Like :meth:`stream`; closing or cancelling it ends the model's reply."""
+        return awaited(lambda: self.stream(question, where=where, **options))
+
     def _stream(
         self, question: str, where: WhereMapping | None, options: AnswerOptions
     ) -> Generator[StreamEvent, None, None]:
@@ -204,7 +225,7 @@ class Chat:
             inputs={"question": question},
             session=self._session,
         ) as step:
-            recall = self.memory.recall(question, max_tokens=MEMORY_TOKENS)
+            recall = blocking(self.memory.recall)(question, max_tokens=MEMORY_TOKENS)
             asked: AskOptions = {
                 **options,
                 "history": [{"role": turn.role, "content": turn.content} for turn in recall.turns],
@@ -214,7 +235,7 @@ class Chat:
             }
             for event in answer_events(self._base, question, where, asked):
                 if isinstance(event, Answer):
-                    self._keep(question, event)
+                    blocking(self._keep)(question, event)
                     answer = replace(event, degraded=(*recall.degraded, *event.degraded))
                     note_answer(step, answer)
                 else:

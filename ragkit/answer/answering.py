@@ -19,6 +19,7 @@ from ragkit.answer.draft import EXTRACTIVE, Draft
 from ragkit.answer.routes import Routed, route
 from ragkit.errors import RagkitError, UsageError
 from ragkit.events import Listener, Notice, span
+from ragkit.events.awaiting import worked
 from ragkit.llm import asking
 from ragkit.llm.meter import Limit, Meter
 from ragkit.question.reading import read_question
@@ -93,7 +94,7 @@ def ask(request: Request, means: Means, *, trace: str) -> Iterator[StreamEvent]:
         yield draft.answer(routed.text, (), sure=True)
         return
     cache = _cache(request, means)
-    kept = cache.find(request.settings.similar) if cache is not None else None
+    kept = worked(cache.find)(request.settings.similar) if cache is not None else None
     if kept is not None:
         yield Sources(kept.hits)
         yield TextDelta(kept.answer.text)
@@ -108,7 +109,7 @@ def ask(request: Request, means: Means, *, trace: str) -> Iterator[StreamEvent]:
             if isinstance(event, Sources):
                 hits = event.hits
             elif isinstance(event, Answer) and cache is not None:
-                cache.keep(event, hits)
+                worked(cache.keep)(event, hits)
             yield event
     finally:
         _note_spending(resources.meter, trace, means)
@@ -164,6 +165,7 @@ def _route(request: Request, means: Means) -> Routed | None:
     return found
 
 
+@worked
 def _cache(request: Request, means: Means) -> AnswerCache | None:
     """The answers that may be given to this question again, if any may."""
     settings, question = request.settings, request.question

@@ -20,6 +20,7 @@ from ragkit.answer.verify import verify_with_model
 from ragkit.answer.writing import Writing
 from ragkit.errors import ModelError
 from ragkit.events import span
+from ragkit.events.awaiting import blocking, worked
 from ragkit.language.languages import language_name
 from ragkit.llm.meter import Meter
 from ragkit.llm.token_counts import count_tokens
@@ -145,6 +146,7 @@ def answer_stream(
         yield from _extract(question, decided, draft, compared=compared, streamed=streamed)
 
 
+@blocking
 def _search(question: Question, resources: Resources, draft: Draft) -> Searched | None:
     """Let the model search; ``None``, and a word about it, where it failed or did not search."""
     if not resources.models:
@@ -167,6 +169,7 @@ def _search(question: Question, resources: Resources, draft: Draft) -> Searched 
     return searched
 
 
+@worked
 def _find(question: Question, resources: Resources, searched: Searched | None) -> Found:
     if question.history:
         with span("resolve", "retrieval", inputs={"question": question.text}) as step:
@@ -180,6 +183,7 @@ def _find(question: Question, resources: Resources, searched: Searched | None) -
     return found
 
 
+@worked
 def _decide(
     question: Question, found: Found, searched: Searched | None, resources: Resources
 ) -> Decided:
@@ -201,6 +205,7 @@ def _decide(
     return Decided(found, candidates, ranked, verdict, searched)
 
 
+@worked
 def _cascade(question: Question, decided: Decided, resources: Resources) -> Cascade:
     """Prepare the models' writing; nothing is asked yet."""
     searched, models = decided.searched, resources.models
@@ -243,6 +248,7 @@ def _widened(found: Found, resources: Resources) -> Found:
     return replace(found, hits=hits, parts=())
 
 
+@blocking
 def _verify(writing: Writing, settings: AnswerSettings, draft: Draft) -> Sequence[str]:
     """Return the sentences that the sources do not support, as rules or the model judge."""
     claims = writing.cited.claims

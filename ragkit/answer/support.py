@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ragkit.answer.contradiction import differs
 from ragkit.errors import EmbeddingError
+from ragkit.events.awaiting import worked
 from ragkit.language import lists, words
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Evidence:
     def __len__(self) -> int:
         return len(self._texts)
 
+    @worked
     def best(self, claim: str, sources: Sequence[int]) -> Support | None:
         """Return the sentence among ``sources`` (indices) closest to ``claim``; None if none."""
         return next(iter(self._closest(claim, sources)), None)
@@ -130,6 +132,7 @@ class Evidence:
             supports.append(Support(source, candidate, similarity, coverage))
         return sorted(supports, key=lambda support: -support.strength)
 
+    @worked
     def supports(self, claim: str, sources: Sequence[int]) -> bool:
         """Whether the cited ``sources`` say what ``claim`` says, as far as rules can tell.
 

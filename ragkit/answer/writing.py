@@ -19,6 +19,7 @@ from ragkit.answer.prompts import (
 from ragkit.answer.reply import Reply
 from ragkit.errors import PromptTooLongError
 from ragkit.events import carried, span
+from ragkit.events.awaiting import blocking
 from ragkit.llm.chat_model import Reply as LlmReply
 from ragkit.llm.chat_model import complete
 from ragkit.results import Usage
@@ -149,6 +150,7 @@ class Writing:
             step.set(sources=prompt.sources, max_tokens=prompt.max_tokens)
         return prompt
 
+    @blocking
     def _combined(self) -> Prompt:
         """Have each document noted, then put the notes into one prompt, in steps if need be."""
         groups = self.found.groups

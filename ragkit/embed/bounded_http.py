@@ -29,7 +29,7 @@ class Abandonment(threading.Event):
     def __init__(self, until: float | None = None) -> None:
         """Nobody wants it after ``until`` either, by ``time.monotonic()``."""
         super().__init__()
-        self._until = until
+        self.until = until
         self._guard = threading.Lock()
         self._wake: Callable[[], None] | None = None
 
@@ -49,7 +49,7 @@ class Abandonment(threading.Event):
 
     def over(self) -> bool:
         """Whether it was given up, or its time is over."""
-        return self.is_set() or (self._until is not None and time.monotonic() >= self._until)
+        return self.is_set() or (self.until is not None and time.monotonic() >= self.until)
 
 
 _WAITED_FOR: ContextVar[Abandonment | None] = ContextVar("ragkit_waited_for", default=None)
@@ -71,11 +71,24 @@ def bounded(response: httpx2.Response) -> None:
     Raises:
         FloodError: it is compressed, which was not asked for: a small reply could become any size.
     """
-    packed = response.headers.get("content-encoding", "").strip().lower()
-    if packed not in ("", "identity"):
-        raise FloodError(f"sent a reply packed with {packed[:20]!r}, which was not asked for")
+    if (packed := packed_reply(response)) is not None:
+        raise packed
     if isinstance(response.stream, httpx2.SyncByteStream):
         response.stream = _Bounded(response, response.stream, _WAITED_FOR.get())
+
+
+def packed_reply(response: httpx2.Response) -> FloodError | None:
+    """What is wrong with a reply that is compressed; ``None`` where it is not."""
+    packed = response.headers.get("content-encoding", "").strip().lower()
+    if packed in ("", "identity"):
+        return None
+    return FloodError(f"sent a reply packed with {packed[:20]!r}, which was not asked for")
+
+
+def waiting_until() -> float | None:
+    """When the reply that is waited for here has to be there, by ``time.monotonic()``."""
+    abandoned = _WAITED_FOR.get()
+    return None if abandoned is None else abandoned.until
 
 
 class _Bounded(httpx2.SyncByteStream):

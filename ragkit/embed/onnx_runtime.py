@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,6 +42,15 @@ def session_options() -> Any:
     return options
 
 
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_count(), thread_name_prefix="ragkit-embed")
+
+
+if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
+    os.register_at_fork(after_in_child=_threads.cache_clear)
+
+
 class OnnxEncoder:
     """An opened model with its tokenizer; safe to call from several threads at once."""
 
@@ -68,18 +79,18 @@ class OnnxEncoder:
         if len(texts) == 1:
             return np.stack([self._run(self._token_ids(texts)[0])])
         vectors: list[NDArray[np.float32] | None] = [None] * len(texts)
-        with ThreadPoolExecutor(thread_count(), thread_name_prefix="ragkit-embed") as pool:
-            for start in range(0, len(texts), _TOKENISED_TOGETHER):
-                ids = self._token_ids(texts[start : start + _TOKENISED_TOGETHER])
-                # The longest first, so that no core is left with a long text at the end.
-                order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
-                found = pool.map(self._run, (ids[i] for i in order))
-                try:
-                    for i, vector in zip(order, found, strict=True):
-                        vectors[start + i] = vector
-                except BaseException:  # Ctrl-C above all: nobody waits for what is not begun yet
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
+        for start in range(0, len(texts), _TOKENISED_TOGETHER):
+            ids = self._token_ids(texts[start : start + _TOKENISED_TOGETHER])
+            # The longest first, so that no core is left with a long text at the end.
+            order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
+            found = [(i, _threads().submit(self._run, ids[i])) for i in order]
+            try:
+                for i, waiting in found:
+                    vectors[start + i] = waiting.result()
+            except BaseException:  # Ctrl-C above all: nobody waits for what is not begun yet
+                for _, waiting in found:
+                    waiting.cancel()
+                raise
         return np.stack(vectors)  # type: ignore[arg-type]  # each was filled in above
 
     def _token_ids(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:

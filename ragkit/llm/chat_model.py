@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack, runtime_checkable
 
 from ragkit.events import span
+from ragkit.events.awaiting import each, is_awaiting, stepped
 from ragkit.llm.prices import price_of
 from ragkit.llm.thoughts import ThoughtSplitter
 from ragkit.llm.token_counts import count_tokens
@@ -195,7 +196,7 @@ def stream_reply(
         returned: dict[str, Any] = {}
         finish: FinishReason = "other"
         usage: Usage | None = None
-        deltas = model.stream(messages, max_tokens=max_tokens, **used)
+        deltas = deltas_of_model(model, messages, max_tokens=max_tokens, **used)
         try:
             for delta in deltas:
                 calls += delta.tool_calls
@@ -234,6 +235,27 @@ def stream_reply(
             **({} if cost is None else {"cost": cost}),
         )
         return reply
+
+
+def deltas_of_model(
+    model: ChatModel,
+    messages: Sequence[Message],
+    *,
+    max_tokens: int,
+    **options: Unpack[ReplyOptions],
+) -> Iterator[Delta]:
+    """Ask a model in the way that fits where this runs: a thread, or an event loop.
+
+    In a loop its ``astream`` is awaited, if it has one: like ``stream``, as an async generator. One
+    whose ``awaits`` is true gives way by itself; any other is stepped through in a thread.
+    """
+    if not is_awaiting():
+        return model.stream(messages, max_tokens=max_tokens, **options)
+    native = getattr(model, "astream", None)
+    if native is not None:
+        return each(native(messages, max_tokens=max_tokens, **options))
+    pieces = model.stream(messages, max_tokens=max_tokens, **options)
+    return pieces if getattr(model, "awaits", False) else stepped(pieces)
 
 
 def estimated(messages: Iterable[Message], written: str, calls: Iterable[ToolCall] = ()) -> Usage:

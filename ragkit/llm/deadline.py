@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from ragkit.events import carried
+from ragkit.events.awaiting import is_awaiting
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -62,9 +63,14 @@ def within(
     source is closed as soon as it comes back with its next item; ``abandoned`` is set, for a source
     that looks at it while it waits.
 
+    Inside an event loop the source waits there, by itself no longer than it may.
+
     Raises:
         TimeoutError: the time was over before the source ended.
     """
+    if is_awaiting():
+        yield from source
+        return
     items: queue.SimpleQueue[Item | _Stopped] = queue.SimpleQueue()
     given_up = threading.Event() if abandoned is None else abandoned
 

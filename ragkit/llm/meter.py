@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Unpack
 
 from ragkit.errors import BudgetError, UsageError
-from ragkit.llm.chat_model import Delta, estimated
+from ragkit.llm.chat_model import Delta, deltas_of_model, estimated
 from ragkit.llm.prices import FREE, Price, Prices, add_usage, priced
 from ragkit.llm.token_counts import count_tokens
 from ragkit.results import Usage
@@ -135,6 +135,8 @@ class Meter:
 class MeteredModel:
     """A chat model whose calls a :class:`Meter` counts; replies carry their cost."""
 
+    awaits = True
+
     def __init__(self, model: ChatModel, meter: Meter, price: Price | None) -> None:
         """Wrap ``model``, of which a million tokens cost ``price``."""
         self.name = model.name
@@ -174,7 +176,7 @@ class MeteredModel:
         told: Usage | None = None
         written: list[str] = []
         calls: list[ToolCall] = []
-        deltas = self._model.stream(messages, max_tokens=allowed, **options)
+        deltas = deltas_of_model(self._model, messages, max_tokens=allowed, **options)
         try:
             for delta in deltas:
                 written += (delta.text, delta.reasoning)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import openai
 
+from ragkit.embed.awaiting_client import AwaitingClient
 from ragkit.embed.bounded_http import (
     AbandonedError,
     Abandonment,
@@ -47,15 +48,23 @@ def make_client(
     azure: tuple[str, str] | None,
 ) -> openai.OpenAI:
     """Make a client; ``azure`` is a deployment and the dated version of Azure's older protocol."""
+    connecting: dict[str, Any] = {
+        "timeout": openai.Timeout(
+            min(timeout, _SILENCE_SECONDS), connect=min(timeout, _CONNECT_SECONDS)
+        ),
+        "trust_env": use_proxy,
+        "headers": {"Accept-Encoding": "identity"},
+        "verify": httpx2.create_ssl_context(trust_env=use_proxy),
+        # What is sent holds the user's documents: it goes where they said, and nowhere else.
+        "follow_redirects": False,
+    }
     settings: dict[str, Any] = {
         "api_key": api_key,
         "max_retries": 0,
-        "http_client": openai.DefaultHttpx2Client(
-            timeout=openai.Timeout(
-                min(timeout, _SILENCE_SECONDS), connect=min(timeout, _CONNECT_SECONDS)
-            ),
-            trust_env=use_proxy,
-            **client_settings(),
+        "http_client": AwaitingClient(
+            lambda: httpx2.AsyncClient(**connecting),
+            limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
+            **{**connecting, **client_settings()},
         ),
     }
     if azure is None:

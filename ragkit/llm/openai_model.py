@@ -82,6 +82,7 @@ class OpenAICompatible:
     """A chat model behind an OpenAI-compatible server; see :class:`ragkit.llm.ChatModel`."""
 
     native_tools = True
+    awaits = True
 
     def __init__(
         self,

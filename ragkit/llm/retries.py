@@ -12,6 +12,7 @@ import openai
 
 from ragkit.embed.bounded_http import AbandonedError
 from ragkit.events import span
+from ragkit.events.awaiting import is_awaiting, sleep
 
 if TYPE_CHECKING:
     import threading
@@ -48,7 +49,9 @@ def patiently(send: Callable[[], Result], *, until: float, abandoned: threading.
                 raise
             reason = " ".join(str(error).split())[:300]
         with span("retry", "model", reason=reason, attempt=attempt + 2, wait_seconds=wait):
-            if abandoned.wait(wait):
+            if is_awaiting():
+                sleep(wait)
+            elif abandoned.wait(wait):
                 raise AbandonedError
     raise AssertionError("the last attempt returns or raises")
 

@@ -1,10 +1,13 @@
-"""Vectors of questions that were embedded before."""
+"""Vectors of questions and sentences that were embedded before."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -20,56 +23,93 @@ if TYPE_CHECKING:
     from ragkit.store import Store
 
 
-class CachedQuestions:
-    """An embedder that keeps the vectors of questions in the base; passages pass through.
+_SENTENCES = 8_192  # whose vectors are kept in memory: 12 MB of 384 numbers each
+_LONGEST = 1_000  # characters
 
-    A base that cannot be written to is only read from: what is kept is never needed.
+
+class CachedEmbedder:
+    """An embedder that keeps vectors: of questions in the base, of sentences in memory.
+
+    The same sentences are compared with one question after another, and with what a model says of
+    them. A base that cannot be written to is only read from: what is kept is never needed.
     """
 
-    def __init__(self, embedder: Embedder, store: Store) -> None:
-        """Wrap ``embedder``."""
-        self._embedder = embedder
+    def __init__(self, embedder: Embedder, store: Store | None) -> None:
+        """Wrap ``embedder``; without a ``store`` nothing is kept of questions."""
+        self.embedder = embedder
         self._store = store
-        fingerprint = json.dumps(asdict(embedder.fingerprint), sort_keys=True, default=str)
-        self._model = fingerprint.encode()
+        self._sentences: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @functools.cached_property
+    def _model(self) -> bytes:
+        fingerprint = json.dumps(asdict(self.embedder.fingerprint), sort_keys=True, default=str)
+        return fingerprint.encode()
 
     @property
     def name(self) -> str:
         """The embedder's name."""
-        return self._embedder.name
+        return self.embedder.name
 
     @property
     def fingerprint(self) -> ModelFingerprint:
         """The embedder's fingerprint."""
-        return self._embedder.fingerprint
+        return self.embedder.fingerprint
 
     @property
     def max_tokens(self) -> int:
         """How many tokens of a text are read."""
-        return self._embedder.max_tokens
+        return self.embedder.max_tokens
 
     @property
     def tokenizer(self) -> Tokenizer:
         """The embedder's tokenizer."""
-        return self._embedder.tokenizer
+        return self.embedder.tokenizer
 
     def embed(self, texts: Sequence[str], *, kind: TextKind) -> NDArray[np.float32]:
         """Embed ``texts``, shape (len(texts), dimension), float32, rows of unit length."""
+        if not texts:
+            return self.embedder.embed(texts, kind=kind)
+        if kind == "passage":
+            return self._embed_sentences(texts)
+        return (
+            self.embedder.embed(texts, kind=kind)
+            if self._store is None
+            else self._embed_questions(texts, self._store)
+        )
+
+    def _embed_sentences(self, texts: Sequence[str]) -> NDArray[np.float32]:
         import numpy as np
 
-        if kind != "query" or not texts:
-            return self._embedder.embed(texts, kind=kind)
+        with self._lock:
+            known = {text: self._sentences[text] for text in texts if text in self._sentences}
+            for text in known:
+                self._sentences.move_to_end(text)
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        if missing:
+            made = self.embedder.embed(missing, kind="passage")
+            new = dict(zip(missing, made, strict=True))
+            known |= new
+            with self._lock:
+                self._sentences.update((t, v) for t, v in new.items() if len(t) <= _LONGEST)
+                while len(self._sentences) > _SENTENCES:
+                    self._sentences.popitem(last=False)
+        return np.stack([known[text] for text in texts])
+
+    def _embed_questions(self, texts: Sequence[str], store: Store) -> NDArray[np.float32]:
+        import numpy as np
+
         keys = [self._key(text) for text in texts]
         size = 4 * self.fingerprint.dimension
-        kept = self._store.question_vectors(keys)
+        kept = store.question_vectors(keys)
         known = {key: vector for key, vector in kept.items() if len(vector) == size}
         missing = [i for i, key in enumerate(keys) if key not in known]
         if missing:
-            made = self._embedder.embed([texts[i] for i in missing], kind=kind)
+            made = self.embedder.embed([texts[i] for i in missing], kind="query")
             new = [(keys[i], made[row].astype("<f4").tobytes()) for row, i in enumerate(missing)]
             known.update(new)
             with contextlib.suppress(RagkitError):
-                self._store.put_question_vectors(new)
+                store.put_question_vectors(new)
         return np.stack([np.frombuffer(known[key], dtype="<f4") for key in keys])
 
     def _key(self, text: str) -> bytes:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ragkit.question.question import Question
     from ragkit.results import SearchResult
     from ragkit.retrieve.finding import Mode
+    from ragkit.retrieve.question_vectors import CachedEmbedder
 
 # A longer document is not read for its structure when answering; its passages speak for it.
 _READ_CHARACTERS = 2_000_000
@@ -70,19 +71,12 @@ class Opened:
             raise UsageError(
                 f"KnowledgeBase() got listener={self.listener!r}; it must be a function of an event"
             )
-        if not isinstance(self.answers, AnswerSettings):
-            raise UsageError(
-                f"KnowledgeBase: answers must be AnswerSettings(…), not {self.answers!r}"
-            )
-        if not callable(self.listener):
-            raise UsageError(
-                f"KnowledgeBase: listener must be a function of an event, not {self.listener!r}"
-            )
         self._create = options.get("create", True)
         self._api_key = options.get("api_key")
         self._embedder_base_url = options.get("embedder_base_url")
         self._wanted_embedder = embedder
         self._loaded_embedder: Embedder | None = None
+        self._asked_with: CachedEmbedder | None = None
         self._bound_to: str | None = ""  # which no fingerprint is
         self._chat_models: dict[str, ChatModel] = {}
         self._locked_in = (os.getpid(), threading.RLock())
@@ -280,12 +274,15 @@ class Opened:
             self._bound_to = self.store().get_setting("fingerprint")
 
     def question_embedder(self) -> Embedder:
-        """The embedder, with the vectors of earlier questions at hand."""
-        from ragkit.retrieve.question_vectors import CachedQuestions
+        """The embedder, with the vectors of earlier questions and sentences at hand."""
+        from ragkit.retrieve.question_vectors import CachedEmbedder
 
-        embedder = self.embedder()
-        # Where content is not to be recorded, a question leaves nothing behind.
-        return CachedQuestions(embedder, self.store()) if self.records else embedder
+        embedder, kept = self.embedder(), self._asked_with
+        if kept is None or kept.embedder is not embedder:
+            # Where content is not to be recorded, a question leaves nothing behind.
+            kept = CachedEmbedder(embedder, self.store() if self.records else None)
+            self._asked_with = kept
+        return kept
 
     @property
     def records(self) -> bool:
