@@ -6,7 +6,7 @@ the loop back, and what works the processor goes to threads; see :mod:`ragkit.ev
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Protocol, Unpack
 
 from ragkit.events.awaiting import awaited, spawned, worked
@@ -68,6 +68,6 @@ def astream(
     *,
     where: WhereMapping | None = None,
     **options: Unpack[AskOptions],
-) -> AsyncGenerator[StreamEvent, None]:
+) -> AsyncIterator[StreamEvent]:
     """Like ``stream``; closing or cancelling it ends the model's reply, as in :func:`aask`."""
     return awaited(lambda: self.stream(question, where=where, **options))

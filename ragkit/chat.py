@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -210,7 +210,7 @@ class Chat:
         *,
         where: WhereMapping | None = None,
         **options: Unpack[AnswerOptions],
-    ) -> AsyncGenerator[StreamEvent, None]:
+    ) -> AsyncIterator[StreamEvent]:
         """Like :meth:`stream`; closing or cancelling it ends the model's reply."""
         return awaited(lambda: self.stream(question, where=where, **options))
 

@@ -35,7 +35,7 @@ def command(common: Common, opening: dict[str, Any]) -> None:
     if common.as_json:
         raise UsageError("mcp speaks its own protocol, so that --json has no meaning here")
     from ragkit.agent.mcp_server import mcp_server, serve
-    from ragkit.agent.tools import INSTRUCTIONS, base_tools
+    from ragkit.agent.tools.knowledge_base import INSTRUCTIONS, base_tools
     from ragkit.results import __version__
 
     with open_kb(common, **opening) as kb:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from ragkit.agent.mcp_server import mcp_server
-from ragkit.agent.tools import INSTRUCTIONS, base_tools
+from ragkit.agent.tools.knowledge_base import INSTRUCTIONS, base_tools
 from ragkit.results import __version__
 
 if TYPE_CHECKING:

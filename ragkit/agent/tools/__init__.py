@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ragkit.agent.tools.arithmetic import calculator
     from ragkit.agent.tools.files import file_tools
     from ragkit.agent.tools.http import http_tool
-    from ragkit.agent.tools.knowledge_base import INSTRUCTIONS, base_tools
+    from ragkit.agent.tools.knowledge_base import base_tools
     from ragkit.agent.tools.openapi import openapi_tools
     from ragkit.agent.tools.python import python_tool
     from ragkit.agent.tools.search_kb import search_kb_tool
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ragkit.agent.tools.web_search import web_search_tool
 
 _HOMES = {
-    "INSTRUCTIONS": "tools.knowledge_base",
     "SandboxLimits": "sandbox.run",
     "base_tools": "tools.knowledge_base",
     "calculator": "tools.arithmetic",
@@ -37,7 +36,6 @@ _HOMES = {
 }
 
 __all__ = [
-    "INSTRUCTIONS",
     "SandboxLimits",
     "base_tools",
     "calculator",
